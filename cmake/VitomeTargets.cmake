@@ -1,0 +1,55 @@
+# What every target of the project shares: language level, warnings, sanitizers and the
+# precompiled header.
+set(CMAKE_CXX_VISIBILITY_PRESET default)
+# One code model for libraries and programs, so that all of them can share one precompiled header.
+set(VITOME_COMPILE_OPTIONS -fPIC -Wall -Wextra)
+if(VITOME_WERROR)
+  list(APPEND VITOME_COMPILE_OPTIONS -Werror)
+endif()
+if(VITOME_SANITIZE)
+  list(APPEND VITOME_COMPILE_OPTIONS -fsanitize=${VITOME_SANITIZE} -fno-omit-frame-pointer
+       -fno-sanitize-recover=all)
+endif()
+
+function(vitome_target_defaults target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF DEFINE_SYMBOL ""
+                        POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE ${VITOME_COMPILE_OPTIONS})
+  if(VITOME_SANITIZE)
+    target_link_options(${target} PRIVATE -fsanitize=${VITOME_SANITIZE})
+  endif()
+  if(NOT target STREQUAL vitome_pch)
+    target_precompile_headers(${target} REUSE_FROM vitome_pch)
+  endif()
+endfunction()
+
+# vitome_library(<name> SOURCES … HEADERS … [LINK …] [LINK_PRIVATE …]): the shared library
+# vitome_<name>, known as vitome::<name> here and to users of the installed package.
+function(vitome_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;HEADERS;LINK;LINK_PRIVATE" ${ARGN})
+  set(target vitome_${name})
+  # Shared, because a static library drops the operator registrations nobody refers to.
+  add_library(${target} SHARED ${arg_SOURCES})
+  add_library(vitome::${name} ALIAS ${target})
+  vitome_target_defaults(${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name}
+                        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+  target_include_directories(${target} PUBLIC
+    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+  target_link_libraries(${target} PUBLIC ${arg_LINK} PRIVATE ${arg_LINK_PRIVATE})
+  if(VITOME_INSTALL)
+    foreach(header ${arg_HEADERS})
+      get_filename_component(folder "${name}/${header}" DIRECTORY)
+      install(FILES "${header}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/${folder}")
+    endforeach()
+    install(TARGETS ${target} EXPORT vitomeTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  endif()
+endfunction()
+
+add_library(vitome_pch OBJECT "${CMAKE_CURRENT_LIST_DIR}/pch.cpp")
+vitome_target_defaults(vitome_pch)
+target_link_libraries(vitome_pch PRIVATE torch)
+target_precompile_headers(vitome_pch PRIVATE
+  <algorithm> <array> <cstdint> <filesystem> <functional> <map> <memory> <optional> <string>
+  <string_view> <vector> <ATen/ATen.h> <torch/nn/module.h> <torch/nn/pimpl.h> <torch/types.h>)

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace tome {
+
+/// How many tokens each layer merges.
+///
+/// Constant r; (r, inflect), which goes linearly from r (1 - inflect) to r (1 + inflect) so that
+/// -1 merges early and 1 late (arXiv 2210.09461, appendix); a list with one number a layer, filled
+/// up with zeros; or the fraction of the patch tokens that every layer keeps.
+class Schedule {
+ public:
+  Schedule(int64_t r = 0) : rule_(Linear{r, 0.0}) {}  // NOLINT: `{.r = 13}` is how people write it
+  Schedule(std::vector<int64_t> per_layer);           // NOLINT
+  static Schedule linear(int64_t r, double inflect);
+  static Schedule keep_ratio(double keep);
+
+  /// Reads "13", "13,-1.0" (r, inflect), "[8,0,8,4]" or "keep=0.9". Throws vit::Error that shows
+  /// these forms.
+  static Schedule parse(const std::string& text);
+
+  /// Tokens merged in `layer` of `depth` when `tokens` of which `prefix_tokens` are protected enter
+  /// it: capped at half of the unprotected tokens, never negative.
+  int64_t merged(int64_t layer, int64_t depth, int64_t tokens, int64_t prefix_tokens) const;
+
+  /// Never merges anything.
+  bool empty() const;
+
+  /// As parse() reads it.
+  std::string to_string() const;
+
+ private:
+  struct Linear {
+    int64_t r;
+    double inflect;
+  };
+  struct Keep {
+    double ratio;
+  };
+  std::variant<Linear, std::vector<int64_t>, Keep> rule_;
+};
+
+}  // namespace tome

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <vit/config.h>
+#include <vit/token_reducer.h>
+
+namespace vit {
+
+/// Tokens that enter the MLP of each block (depth numbers); `reducer` may be null.
+std::vector<int64_t> tokens_per_layer(const VitConfig& config, const TokenReducer* reducer);
+
+/// Multiply-adds of one input's forward pass, in units of 1e9 (what papers call GFLOPs: ViT-B/16 at
+/// 224 has 17.6). Matrix products only, the reducer's own matching excluded.
+double gflops(const VitConfig& config, const TokenReducer* reducer);
+
+}  // namespace vit

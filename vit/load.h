@@ -1,0 +1,39 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include <ATen/core/ScalarType.h>
+#include <c10/core/Device.h>
+
+#include <vit/vision_transformer.h>
+
+namespace vit {
+
+struct LoadOptions {
+  /// Of the model, whatever the file holds. Weights stored so are used in place, memory-mapped.
+  at::ScalarType dtype = at::kFloat;
+  c10::Device device = c10::kCPU;
+  /// Input size other than the checkpoint's; positions are resampled.
+  std::optional<Size2d> image_size;
+  /// timm's name of the architecture, for bare weight files; otherwise read from config.json, or
+  /// inferred from the shapes.
+  std::string architecture;
+  /// false: missing and unexpected weights are tolerated (head swaps); what is missing is
+  /// initialised as init_weights() does. Mis-shaped weights are errors all the same.
+  bool strict = true;
+};
+
+/// Loads a checkpoint: a folder with config.json and model.safetensors (or its sharded index), or
+/// a bare weights file. The model is in eval mode.
+///
+/// Throws Error that names the file and what is wrong: unreadable or malformed files, a config
+/// that contradicts the weights, and lists of missing, unexpected and mis-shaped tensors.
+VisionTransformer load(const std::filesystem::path& path, const LoadOptions& options = {});
+
+/// A model of a known architecture ("vit_base_patch16_224") with random weights.
+VisionTransformer create(const std::string& architecture, const LoadOptions& options = {},
+                         uint64_t seed = 0);
+
+}  // namespace vit

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/nn/pimpl.h>
+
+#include <vit/block.h>
+#include <vit/config.h>
+#include <vit/layers.h>
+#include <vit/patch_embed.h>
+#include <vit/pooling.h>
+#include <vit/token_reducer.h>
+
+namespace vit {
+
+struct ForwardOptions {
+  bool track_source = false;  ///< fill ForwardResult::source
+};
+
+/// Everything one forward pass computes.
+struct ForwardResult {
+  at::Tensor logits;    ///< [B, classes]; [B, N, classes] without pooling
+  at::Tensor features;  ///< [B, N, D] tokens after the final norm (before the pool's norm with fc_norm)
+  at::Tensor pooled;    ///< [B, D] what the head reads
+  at::Tensor size;      ///< [B, N] float32: patches each token stands for
+  at::Tensor source;    ///< [B, N, N0] float32: which input tokens went into each token; undefined
+                        ///< unless asked for
+};
+
+/// A Vision Transformer whose submodules carry timm's parameter names.
+///
+/// forward() changes nothing in the model: several threads may call it at once. The setters and
+/// torch's own module functions (to(), train()) may not run at the same time.
+class VisionTransformerImpl : public torch::nn::Module {
+ public:
+  /// Parameters are uninitialised: load them, or call init_weights(). Throws Error if the config
+  /// is not valid.
+  explicit VisionTransformerImpl(ModelConfig config);
+
+  /// `pixels` [B, C, H, W], normalised -> logits [B, classes].
+  at::Tensor forward(const at::Tensor& pixels) const;
+
+  /// The same with everything on the way.
+  ForwardResult forward_all(const at::Tensor& pixels, ForwardOptions options = {}) const;
+
+  /// What runs between attention and MLP; null for nothing.
+  void set_reducer(std::shared_ptr<const TokenReducer> reducer) { reducer_ = std::move(reducer); }
+  const std::shared_ptr<const TokenReducer>& reducer() const { return reducer_; }
+
+  const VitConfig& config() const { return config_.vit; }
+  const Preprocessing& preprocessing() const { return config_.preprocessing; }
+  const std::vector<std::string>& labels() const { return config_.labels; }
+
+  /// Changes the input size: resamples learned positions as timm does (bicubic, antialiased) and
+  /// adapts the preprocessing. Throws Error if the patch size does not divide it.
+  void set_image_size(Size2d image_size);
+
+  /// Random weights: truncated normal of standard deviation 0.02, zero biases, as timm does.
+  void init_weights(uint64_t seed);
+
+ private:
+  at::Tensor embed(const at::Tensor& pixels) const;
+
+  ModelConfig config_;
+  std::shared_ptr<const TokenReducer> reducer_;
+
+  PatchEmbed patch_embed_{nullptr};
+  at::Tensor cls_token_;
+  at::Tensor dist_token_;
+  at::Tensor reg_token_;
+  at::Tensor pos_embed_;
+  LayerNorm norm_pre_{nullptr};
+  torch::nn::ModuleList blocks_{nullptr};
+  LayerNorm norm_{nullptr};
+  AttentionPool attn_pool_{nullptr};
+  LayerNorm fc_norm_{nullptr};
+  Linear head_{nullptr};
+  Linear head_dist_{nullptr};
+};
+
+TORCH_MODULE(VisionTransformer);
+
+}  // namespace vit

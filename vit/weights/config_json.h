@@ -1,0 +1,15 @@
+#pragma once
+
+#include <filesystem>
+
+#include <vit/config.h>
+
+namespace vit {
+
+/// Reads a timm-style config.json: `architecture` picks the defaults, `model_args`,
+/// `pretrained_cfg`, `num_classes` and `global_pool` override them, `label_names` names the
+/// classes. Throws Error naming the file and the field: bad JSON, unknown architecture or option,
+/// wrong types, values out of range.
+ModelConfig read_config(const std::filesystem::path& path);
+
+}  // namespace vit
