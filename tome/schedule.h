@@ -14,8 +14,9 @@ namespace tome {
 /// up with zeros; or the fraction of the patch tokens that every layer keeps.
 class Schedule {
  public:
-  Schedule(int64_t r = 0) : rule_(Linear{r, 0.0}) {}  // NOLINT: `{.r = 13}` is how people write it
-  Schedule(std::vector<int64_t> per_layer);           // NOLINT
+  // Implicit, so that `{.r = 13}` and `{.r = {{8, 0, 8}}}` say it all.
+  Schedule(int64_t r = 0);
+  Schedule(std::vector<int64_t> per_layer);
   static Schedule linear(int64_t r, double inflect);
   static Schedule keep_ratio(double keep);
 
@@ -41,7 +42,10 @@ class Schedule {
   struct Keep {
     double ratio;
   };
-  std::variant<Linear, std::vector<int64_t>, Keep> rule_;
+  using Rule = std::variant<Linear, std::vector<int64_t>, Keep>;
+  explicit Schedule(Rule rule) : rule_(std::move(rule)) {}
+
+  Rule rule_;
 };
 
 }  // namespace tome

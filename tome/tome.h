@@ -1,8 +1,7 @@
 #pragma once
 
-#include <vit/vision_transformer.h>
-
 #include <tome/schedule.h>
+#include <vit/vision_transformer.h>
 
 namespace tome {
 

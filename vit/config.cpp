@@ -1,7 +1,6 @@
-#include <vit/config.h>
-
 #include <cmath>
 
+#include <vit/config.h>
 #include <vit/error.h>
 
 namespace vit {
@@ -55,7 +54,8 @@ void VitConfig::validate() const {
   check_range("num_classes", num_classes, 0, kMaxClasses);
   check_range("reg_tokens", reg_tokens, 0, kMaxPrefixTokens);
   check_range("tokens", num_tokens(), 1, kMaxTokens);
-  if (!(norm_eps > 0 && norm_eps < 1)) fail("model config: norm eps ", norm_eps, " is not in (0, 1)");
+  if (!(norm_eps > 0 && norm_eps < 1))
+    fail("model config: norm eps ", norm_eps, " is not in (0, 1)");
   if (dist_token && !cls_token) fail("model config: a distillation token needs a class token");
   if (pooling == Pooling::cls && !cls_token)
     fail("model config: pooling by class token, but the model has none; use avg or map pooling");

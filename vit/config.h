@@ -49,20 +49,20 @@ struct VitConfig {
   int64_t num_classes = 1000;     ///< 0: no head, the logits are the pooled features
 
   bool cls_token = true;
-  bool dist_token = false;            ///< distillation token and a second head (arXiv 2012.12877)
-  int64_t reg_tokens = 0;             ///< register tokens (arXiv 2309.16588)
-  bool positions_for_prefix = true;   ///< false: the table covers the patches only
+  bool dist_token = false;           ///< distillation token and a second head (arXiv 2012.12877)
+  int64_t reg_tokens = 0;            ///< register tokens (arXiv 2309.16588)
+  bool positions_for_prefix = true;  ///< false: the table covers the patches only
   Positions positions = Positions::learned;
   bool patch_bias = true;
-  bool pre_norm = false;              ///< a norm between the embedding and the blocks (CLIP)
+  bool pre_norm = false;  ///< a norm between the embedding and the blocks (CLIP)
   bool qkv_bias = true;
-  bool qk_norm = false;               ///< LayerNorm on q and k of every head
-  bool layer_scale = false;           ///< learned per-channel scale on both branches of a block
+  bool qk_norm = false;      ///< LayerNorm on q and k of every head
+  bool layer_scale = false;  ///< learned per-channel scale on both branches of a block
   MlpKind mlp = MlpKind::plain;
   Activation activation = Activation::gelu;
   double norm_eps = 1e-6;
   bool final_norm = true;
-  bool fc_norm = false;               ///< the final norm follows the pooling instead of preceding it
+  bool fc_norm = false;  ///< the final norm follows the pooling instead of preceding it
   Pooling pooling = Pooling::cls;
 
   /// Class, distillation and register tokens in front of the patches.

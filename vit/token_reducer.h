@@ -9,10 +9,10 @@ namespace vit {
 /// The tokens of one forward pass on their way through the blocks. It belongs to that pass alone,
 /// so any number of passes may run on one model at once.
 struct TokenState {
-  at::Tensor tokens;          ///< [B, N, D]
-  at::Tensor size;            ///< [B, N] float32: patches each token stands for; undefined while all are 1
-  at::Tensor source;          ///< [B, N, N0]: 1 where an input token went into a token; undefined if
-                              ///< it is not tracked
+  at::Tensor tokens;  ///< [B, N, D]
+  at::Tensor size;    ///< [B, N] float32: patches each token stands for; undefined while all are 1
+  at::Tensor source;  ///< [B, N, N0]: 1 where an input token went into a token; undefined if
+                      ///< it is not tracked
   int64_t prefix_tokens = 0;  ///< class, distillation and register tokens, always the first ones
   int64_t layer = 0;          ///< index of the block that runs
   int64_t depth = 0;          ///< number of blocks

@@ -7,7 +7,6 @@
 
 #include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
-#include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/pimpl.h>
 
 #include <vit/block.h>
@@ -25,12 +24,13 @@ struct ForwardOptions {
 
 /// Everything one forward pass computes.
 struct ForwardResult {
-  at::Tensor logits;    ///< [B, classes]; [B, N, classes] without pooling
-  at::Tensor features;  ///< [B, N, D] tokens after the final norm (before the pool's norm with fc_norm)
-  at::Tensor pooled;    ///< [B, D] what the head reads
-  at::Tensor size;      ///< [B, N] float32: patches each token stands for
-  at::Tensor source;    ///< [B, N, N0] float32: which input tokens went into each token; undefined
-                        ///< unless asked for
+  at::Tensor logits;  ///< [B, classes]; [B, N, classes] without pooling
+  at::Tensor
+      features;  ///< [B, N, D] tokens after the final norm (before the pool's norm with fc_norm)
+  at::Tensor pooled;  ///< [B, D] what the head reads
+  at::Tensor size;    ///< [B, N] float32: patches each token stands for
+  at::Tensor source;  ///< [B, N, N0] float32: which input tokens went into each token; undefined
+                      ///< unless asked for
 };
 
 /// A Vision Transformer whose submodules carry timm's parameter names.
@@ -61,11 +61,13 @@ class VisionTransformerImpl : public torch::nn::Module {
   /// adapts the preprocessing. Throws Error if the patch size does not divide it.
   void set_image_size(Size2d image_size);
 
-  /// Random weights: truncated normal of standard deviation 0.02, zero biases, as timm does.
+  /// Random weights as for training: normal of standard deviation 0.02 cut at two of them, zero
+  /// biases, unit norms, layer scales of 1e-5.
   void init_weights(uint64_t seed);
 
  private:
   at::Tensor embed(const at::Tensor& pixels) const;
+  void pool_and_classify(ForwardResult& result, const at::Tensor& size) const;
 
   ModelConfig config_;
   std::shared_ptr<const TokenReducer> reducer_;
@@ -76,7 +78,7 @@ class VisionTransformerImpl : public torch::nn::Module {
   at::Tensor reg_token_;
   at::Tensor pos_embed_;
   LayerNorm norm_pre_{nullptr};
-  torch::nn::ModuleList blocks_{nullptr};
+  std::vector<Block> blocks_;
   LayerNorm norm_{nullptr};
   AttentionPool attn_pool_{nullptr};
   LayerNorm fc_norm_{nullptr};

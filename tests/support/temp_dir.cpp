@@ -1,8 +1,7 @@
 #include "tests/support/temp_dir.h"
 
-#include <stdlib.h>
-
 #include <stdexcept>
+#include <stdlib.h>
 #include <string>
 
 namespace test {

@@ -1,0 +1,83 @@
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+
+#include <cstdlib>
+
+#include <ATen/ATen.h>
+
+#include <tome/kernels.h>
+#include <tome/matching.h>
+#include <tome/merge.h>
+#include <tome/reference.h>
+#include <vit/error.h>
+
+namespace {
+
+at::Tensor random(at::IntArrayRef shape, uint64_t seed) {
+  return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed));
+}
+
+}  // namespace
+
+TEST_CASE("the fused matching decides as the reference does") {
+  const int64_t tokens = GENERATE(2, 3, 4, 5, 7, 16, 37, 64, 197);
+  const int64_t prefix = GENERATE(0, 1, 2, 5);
+  const int64_t batch = GENERATE(1, 3);
+  if (tokens - prefix < 2) return;
+  const auto metric = random({batch, tokens, 24}, tokens * 31 + prefix);
+  REQUIRE(tome::cpu_kernel_fits(metric));
+  for (const int64_t ask : {int64_t{1}, tokens / 4, tokens}) {
+    const int64_t r = tome::merged_count(ask, tokens, prefix);
+    CAPTURE(tokens, prefix, batch, r);
+    if (r == 0) continue;
+    const auto fused = tome::bipartite_soft_matching(metric, r, prefix);
+    const auto expected = tome::reference::bipartite_soft_matching(metric, r, prefix);
+    CHECK(test::same(fused.keep, expected.keep));
+    CHECK(test::same(fused.removed, expected.removed));
+    CHECK(test::same(fused.into, expected.into));
+  }
+}
+
+TEST_CASE("the fused weighted merge computes what the reference does") {
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16);
+  const int64_t tokens = GENERATE(5, 36, 197);
+  const int64_t channels = GENERATE(1, 7, 64, 100);
+  const auto x = random({2, tokens, channels}, tokens + channels).to(dtype);
+  const auto matching = tome::bipartite_soft_matching(x, tokens / 3, 1);
+  const auto size = GENERATE(true, false) ? random({2, tokens}, 3).abs() + 1 : at::Tensor();
+  REQUIRE(tome::cpu_kernel_fits(x));
+  const auto [fused, fused_size] = tome::merge_weighted(x, matching, size);
+  const auto [expected, expected_size] = tome::reference::merge_weighted(x, matching, size);
+  CHECK(fused.scalar_type() == dtype);
+  // One rounding to the dtype may fall to either side.
+  CHECK(test::max_difference(fused, expected) < (dtype == at::kFloat ? 1e-5 : 0.02));
+  CHECK(test::max_difference(fused_size, expected_size) < 1e-5);
+}
+
+TEST_CASE("kernels stay out of the way of gradients and of other dtypes") {
+  auto x = random({1, 9, 4}, 1);
+  CHECK(tome::cpu_kernel_fits(x));
+  CHECK_FALSE(tome::cpu_kernel_fits(x.to(at::kDouble)));
+  x.requires_grad_(true);
+  CHECK_FALSE(tome::cpu_kernel_fits(x));
+  at::NoGradGuard no_grad;
+  CHECK(tome::cpu_kernel_fits(x));
+}
+
+TEST_CASE("VITOME_KERNELS picks the reference and nothing unknown") {
+  const auto x = random({1, 9, 4}, 1);
+  setenv("VITOME_KERNELS", "reference", 1);
+  CHECK_FALSE(tome::cpu_kernel_fits(x));
+  setenv("VITOME_KERNELS", "fastest", 1);
+  CHECK_THROWS_AS(tome::cpu_kernel_fits(x), vit::Error);
+  unsetenv("VITOME_KERNELS");
+  CHECK(tome::cpu_kernel_fits(x));
+}
+
+TEST_CASE("matching treats zero rows and equal rows as finite numbers") {
+  const auto zeros = at::zeros({1, 11, 8});
+  const auto fused = tome::bipartite_soft_matching(zeros, 3, 1);
+  const auto expected = tome::reference::bipartite_soft_matching(zeros, 3, 1);
+  CHECK(test::same(fused.keep, expected.keep));
+  CHECK(test::same(fused.removed, at::tensor({{2, 4, 6}})));  // ties: the lower positions
+}

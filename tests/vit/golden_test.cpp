@@ -1,0 +1,108 @@
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+#include "tests/support/data.h"
+
+#include <string>
+
+#include <ATen/ATen.h>
+
+#include <tome/tome.h>
+#include <vit/flops.h>
+#include <vit/load.h>
+#include <vit/pos_embed.h>
+#include <vit/weights/safetensors.h>
+
+namespace {
+
+constexpr double kTolerance = 1e-4;  // float32, against the libraries' own float32
+
+tome::Schedule schedule_of(const nlohmann::json& setting) {
+  const auto& r = setting.at("r");
+  const std::string kind = setting.at("r_kind");
+  if (kind == "list") return r.get<std::vector<int64_t>>();
+  if (kind == "inflect") return tome::Schedule::linear(r.at(0), r.at(1));
+  return r.get<int64_t>();
+}
+
+/// Passes tokens through, keeping the metrics that the wrapped reducer sees.
+class Spy : public vit::TokenReducer {
+ public:
+  explicit Spy(std::shared_ptr<const vit::TokenReducer> inner) : inner_(std::move(inner)) {}
+  int64_t tokens_after(int64_t layer, int64_t depth, int64_t tokens,
+                       int64_t prefix) const override {
+    return inner_->tokens_after(layer, depth, tokens, prefix);
+  }
+  void reduce(vit::TokenState& state, const at::Tensor& metric) const override {
+    metrics[state.layer] = metric;
+    inner_->reduce(state, metric);
+  }
+  bool proportional_attention() const override { return inner_->proportional_attention(); }
+
+  mutable std::map<int64_t, at::Tensor> metrics;
+
+ private:
+  std::shared_ptr<const vit::TokenReducer> inner_;
+};
+
+}  // namespace
+
+TEST_CASE("models reproduce the reference libraries with and without merging") {
+  const std::string name =
+      GENERATE(as<std::string>{}, "timm_vit_cls", "timm_vit_nonsquare", "timm_deit_distilled",
+               "timm_mae_gap", "timm_dinov2_reg", "timm_dinov2_swiglu", "timm_clip_prenorm",
+               "timm_qknorm", "timm_siglip_map");
+  CAPTURE(name);
+  at::NoGradGuard no_grad;
+  auto model = vit::load(test::data("vit") / name);
+  const auto cases = test::read_json(test::data("vit") / name / "cases.json");
+  const auto io = vit::read_safetensors(test::data("vit") / name / "io.safetensors");
+  const auto input = io.at("input");
+  const int64_t n0 = cases.at("num_tokens");
+  REQUIRE(model->config().num_tokens() == n0);
+  REQUIRE(model->config().num_prefix_tokens() == cases.at("num_prefix_tokens").get<int64_t>());
+
+  const auto plain = model->forward_all(input);
+  CHECK(test::max_difference(plain.logits, io.at("logits")) < kTolerance);
+  CHECK(test::max_difference(plain.features, io.at("features")) < kTolerance);
+
+  for (const auto& setting : cases.at("settings")) {
+    const std::string key = setting.at("name");
+    CAPTURE(key);
+    tome::apply(model, {.r = schedule_of(setting), .prop_attn = setting.at("prop_attn")});
+    CHECK(vit::tokens_per_layer(model->config(), model->reducer().get()) ==
+          setting.at("tokens_per_layer").get<std::vector<int64_t>>());
+    std::shared_ptr<Spy> spy;
+    if (model->reducer()) model->set_reducer(spy = std::make_shared<Spy>(model->reducer()));
+    const auto merged = model->forward_all(input, {.track_source = true});
+    CHECK(test::max_difference(merged.logits, io.at(key + "/logits")) < kTolerance);
+    CHECK(test::max_difference(merged.features, io.at(key + "/features")) < kTolerance);
+    CHECK(test::same(merged.size, io.at(key + "/size").squeeze(-1)));
+    CHECK(test::same(merged.source, io.at(key + "/source")));
+    for (const int64_t layer : setting.at("metric_layers"))
+      CHECK(test::max_difference(spy->metrics.at(layer),
+                                 io.at(key + "/metric." + std::to_string(layer))) < kTolerance);
+  }
+}
+
+TEST_CASE("positions are resampled to other image sizes as timm does") {
+  at::NoGradGuard no_grad;
+  const auto folder = test::data("vit/resize_pos_embed");
+  const auto cases = test::read_json(folder / "cases.json");
+  const auto io = vit::read_safetensors(folder / "io.safetensors");
+  for (const auto& size : cases.at("sizes")) {
+    const std::string name = size.at("name");
+    CAPTURE(name);
+    const vit::Size2d image{size.at("height"), size.at("width")};
+    auto loaded = vit::load(folder, {.image_size = image});
+    CHECK(test::max_difference(loaded->named_parameters()["pos_embed"],
+                               io.at("pos_embed_" + name)) < 1e-5);
+    CHECK(test::max_difference(loaded->forward(io.at("input_" + name)), io.at("logits_" + name)) <
+          kTolerance);
+
+    auto resized = vit::load(folder);
+    resized->set_image_size(image);
+    CHECK(test::same(resized->named_parameters()["pos_embed"],
+                     loaded->named_parameters()["pos_embed"]));
+    CHECK(resized->preprocessing().input_size == image);
+  }
+}

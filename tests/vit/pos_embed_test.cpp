@@ -1,0 +1,72 @@
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include <vit/pos_embed.h>
+#include <vit/vision_transformer.h>
+
+TEST_CASE("one-dimensional sinusoids interleave sines and cosines") {
+  constexpr int64_t kLength = 50, kDim = 12;
+  const auto table = vit::sincos_positions_1d(kLength, kDim);
+  REQUIRE(table.sizes() == at::IntArrayRef({1, kLength, kDim}));
+  double worst = 0;
+  for (int64_t p = 0; p < kLength; ++p)
+    for (int64_t j = 0; j < kDim; ++j) {
+      const double angle = p / std::pow(10000.0, 2.0 * (j / 2) / kDim);
+      const double expected = j % 2 ? std::cos(angle) : std::sin(angle);
+      worst = std::max(worst, std::abs(table[0][p][j].item<double>() - expected));
+    }
+  CHECK(worst < 1e-6);
+}
+
+TEST_CASE("two-dimensional sinusoids encode the column, then the row") {
+  const vit::Size2d grid{3, 5};
+  constexpr int64_t kDim = 16, kQuarter = kDim / 4;
+  const auto table = vit::sincos_positions_2d(grid, kDim);
+  REQUIRE(table.sizes() == at::IntArrayRef({1, 15, kDim}));
+  double worst = 0;
+  for (int64_t row = 0; row < grid.height; ++row)
+    for (int64_t col = 0; col < grid.width; ++col)
+      for (int64_t j = 0; j < kDim; ++j) {
+        const double pos = j < 2 * kQuarter ? col : row;
+        const double angle = pos / std::pow(10000.0, static_cast<double>(j % kQuarter) / kQuarter);
+        const double expected = j / kQuarter % 2 ? std::cos(angle) : std::sin(angle);
+        const double value = table[0][row * grid.width + col][j].item<double>();
+        worst = std::max(worst, std::abs(value - expected));
+      }
+  CHECK(worst < 1e-6);
+}
+
+TEST_CASE("computed positions are no parameters and follow the image size") {
+  vit::ModelConfig config;
+  config.vit.image_size = {32, 32};
+  config.vit.patch_size = {8, 8};
+  config.vit.embed_dim = 16;
+  config.vit.depth = 1;
+  config.vit.num_heads = 2;
+  config.vit.mlp_hidden_dim = 16;
+  config.vit.num_classes = 3;
+  config.vit.positions = vit::Positions::sincos_2d;
+  vit::VisionTransformer model(config);
+  CHECK_FALSE(model->named_parameters().contains("pos_embed"));
+  const auto table = model->named_buffers()["pos_embed"];
+  REQUIRE(table.sizes() == at::IntArrayRef({1, 17, 16}));
+  CHECK(test::same(table.slice(1, 0, 1), at::zeros({1, 1, 16})));
+  CHECK(test::same(table.slice(1, 1), vit::sincos_positions_2d({4, 4}, 16)));
+
+  model->set_image_size({16, 40});
+  CHECK(test::same(model->named_buffers()["pos_embed"].slice(1, 1),
+                   vit::sincos_positions_2d({2, 5}, 16)));
+}
+
+TEST_CASE("resampling keeps the prefix and a constant table") {
+  const auto table = at::cat({at::full({1, 2, 4}, 9.0), at::full({1, 12, 4}, 0.5)}, 1);
+  const auto resampled = vit::resample_positions(table, 2, {3, 4}, {7, 2});
+  REQUIRE(resampled.sizes() == at::IntArrayRef({1, 16, 4}));
+  CHECK(test::same(resampled.slice(1, 0, 2), table.slice(1, 0, 2)));
+  CHECK(test::max_difference(resampled.slice(1, 2), at::full({1, 14, 4}, 0.5)) < 1e-6);
+  CHECK_THROWS(vit::resample_positions(table, 2, {3, 5}, {7, 2}));
+}

@@ -1,0 +1,51 @@
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+#include <vector>
+
+#include <c10/util/BFloat16.h>
+
+#include <tome/kernels.h>
+
+namespace tome::cpu {
+
+template <typename T>
+void merge_weighted(const T* x, const float* size, int64_t channels, const int64_t* keep,
+                    int64_t rows, const int64_t* removed, const int64_t* into, int64_t count,
+                    T* out, float* out_size) {
+  // Removed tokens of each row as linked lists, so that every output row is written once.
+  std::vector<int64_t> first(rows, -1), next(count);
+  for (int64_t i = count - 1; i >= 0; --i) {
+    next[i] = first[into[i]];
+    first[into[i]] = i;
+  }
+  std::vector<float> sum(channels);
+  for (int64_t row = 0; row < rows; ++row) {
+    const T* kept = x + keep[row] * channels;
+    T* target = out + row * channels;
+    float total = size ? size[keep[row]] : 1.0f;
+    if (first[row] < 0) {
+      std::memcpy(target, kept, channels * sizeof(T));
+      out_size[row] = total;
+      continue;
+    }
+    for (int64_t c = 0; c < channels; ++c) sum[c] = static_cast<float>(kept[c]) * total;
+    for (int64_t i = first[row]; i >= 0; i = next[i]) {
+      const T* token = x + removed[i] * channels;
+      const float weight = size ? size[removed[i]] : 1.0f;
+      for (int64_t c = 0; c < channels; ++c) sum[c] += static_cast<float>(token[c]) * weight;
+      total += weight;
+    }
+    const float scale = 1.0f / total;
+    for (int64_t c = 0; c < channels; ++c) target[c] = static_cast<T>(sum[c] * scale);
+    out_size[row] = total;
+  }
+}
+
+template void merge_weighted<float>(const float*, const float*, int64_t, const int64_t*, int64_t,
+                                    const int64_t*, const int64_t*, int64_t, float*, float*);
+template void merge_weighted<c10::BFloat16>(const c10::BFloat16*, const float*, int64_t,
+                                            const int64_t*, int64_t, const int64_t*, const int64_t*,
+                                            int64_t, c10::BFloat16*, float*);
+
+}  // namespace tome::cpu

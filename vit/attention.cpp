@@ -1,0 +1,39 @@
+#include <ATen/ATen.h>
+
+#include <vit/attention.h>
+
+namespace vit {
+
+AttentionImpl::AttentionImpl(const VitConfig& config)
+    : num_heads_(config.num_heads),
+      qkv_(
+          register_module("qkv", Linear(config.embed_dim, 3 * config.embed_dim, config.qkv_bias))) {
+  if (config.qk_norm) {
+    q_norm_ = register_module("q_norm", LayerNorm(config.head_dim(), config.norm_eps));
+    k_norm_ = register_module("k_norm", LayerNorm(config.head_dim(), config.norm_eps));
+  }
+  proj_ = register_module("proj", Linear(config.embed_dim, config.embed_dim));
+}
+
+AttentionResult AttentionImpl::forward(const at::Tensor& x, const at::Tensor& key_bias,
+                                       bool with_metric) const {
+  const int64_t batch = x.size(0), tokens = x.size(1), dim = x.size(2);
+  const auto qkv = qkv_->forward(x).view({batch, tokens, 3, num_heads_, dim / num_heads_});
+  auto q = qkv.select(2, 0).transpose(1, 2);
+  auto k = qkv.select(2, 1).transpose(1, 2);
+  const auto v = qkv.select(2, 2).transpose(1, 2);
+  if (q_norm_) {
+    q = q_norm_->forward(q);
+    k = k_norm_->forward(k);
+  }
+  std::optional<at::Tensor> mask;
+  if (key_bias.defined()) mask = key_bias.to(q.scalar_type()).view({batch, 1, 1, tokens});
+
+  const auto attended = at::scaled_dot_product_attention(q, k, v, mask);
+  AttentionResult result;
+  result.tokens = proj_->forward(attended.transpose(1, 2).reshape({batch, tokens, dim}));
+  if (with_metric) result.metric = k.mean(1);
+  return result;
+}
+
+}  // namespace vit

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+
+#include <vit/config.h>
+#include <vit/layers.h>
+
+namespace vit {
+
+struct AttentionResult {
+  at::Tensor tokens;  ///< [B, N, D]
+  at::Tensor metric;  ///< [B, N, d] mean of the keys over the heads; undefined unless asked for
+};
+
+/// Multi-head self-attention with one packed projection to q, k and v.
+class AttentionImpl : public torch::nn::Module {
+ public:
+  explicit AttentionImpl(const VitConfig& config);
+
+  /// `x` [B, N, D]. `key_bias` [B, N] is added to the attention logits of each key, for all heads
+  /// and queries; undefined for none.
+  AttentionResult forward(const at::Tensor& x, const at::Tensor& key_bias, bool with_metric) const;
+
+ private:
+  int64_t num_heads_;
+  Linear qkv_{nullptr};
+  LayerNorm q_norm_{nullptr};
+  LayerNorm k_norm_{nullptr};
+  Linear proj_{nullptr};
+};
+TORCH_MODULE(Attention);
+
+}  // namespace vit

@@ -1,0 +1,35 @@
+#include <vit/flops.h>
+
+namespace vit {
+
+std::vector<int64_t> tokens_per_layer(const VitConfig& config, const TokenReducer* reducer) {
+  std::vector<int64_t> result;
+  int64_t tokens = config.num_tokens();
+  for (int64_t layer = 0; layer < config.depth; ++layer) {
+    if (reducer)
+      tokens = reducer->tokens_after(layer, config.depth, tokens, config.num_prefix_tokens());
+    result.push_back(tokens);
+  }
+  return result;
+}
+
+double gflops(const VitConfig& config, const TokenReducer* reducer) {
+  const double dim = config.embed_dim, hidden = config.mlp_hidden_dim;
+  const double fc1_out = hidden * (config.mlp == MlpKind::swiglu_packed ? 2 : 1);
+  const double mlp = dim * fc1_out + hidden * dim;
+
+  double total = static_cast<double>(config.num_patches()) * config.in_channels *
+                 config.patch_size.height * config.patch_size.width * dim;
+  double before = config.num_tokens();
+  for (const int64_t after : tokens_per_layer(config, reducer)) {
+    total += before * 4 * dim * dim + 2 * before * before * dim;  // qkv and proj; attention
+    total += after * mlp;
+    before = after;
+  }
+  if (config.pooling == Pooling::map) total += before * 2 * dim * (dim + 1) + 2 * dim * dim + mlp;
+  const double heads = config.pooling == Pooling::none ? before : config.dist_token ? 2 : 1;
+  total += heads * dim * config.num_classes;
+  return total / 1e9;
+}
+
+}  // namespace vit

@@ -1,0 +1,48 @@
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <vit/layers.h>
+
+namespace vit {
+
+LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias)
+    : weight(register_parameter("weight", torch::empty({out_features, in_features}))) {
+  if (with_bias) bias = register_parameter("bias", torch::empty({out_features}));
+}
+
+at::Tensor LinearImpl::forward(const at::Tensor& x) const { return at::linear(x, weight, bias); }
+
+LayerNormImpl::LayerNormImpl(int64_t dim, double eps)
+    : weight(register_parameter("weight", torch::empty({dim}))),
+      bias(register_parameter("bias", torch::empty({dim}))),
+      eps_(eps) {}
+
+at::Tensor LayerNormImpl::forward(const at::Tensor& x) const {
+  return at::layer_norm(x, {weight.size(0)}, weight, bias, eps_);
+}
+
+LayerScaleImpl::LayerScaleImpl(int64_t dim)
+    : gamma(register_parameter("gamma", torch::empty({dim}))) {}
+
+at::Tensor LayerScaleImpl::forward(const at::Tensor& x) const { return x * gamma; }
+
+at::Tensor activate(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::gelu:
+      return at::gelu(x);
+    case Activation::gelu_tanh:
+      return at::gelu(x, "tanh");
+    case Activation::quick_gelu:
+      return x * at::sigmoid(x * 1.702);
+  }
+  TORCH_CHECK(false, "activate: unknown activation ", static_cast<int>(activation));
+}
+
+at::Tensor add_residual(const at::Tensor& x, const at::Tensor& branch) {
+  if (c10::GradMode::is_enabled() && (x.requires_grad() || branch.requires_grad()))
+    return x + branch;
+  at::Tensor sum = x;
+  return sum.add_(branch);
+}
+
+}  // namespace vit

@@ -1,0 +1,40 @@
+#include <ATen/ATen.h>
+
+#include <vit/pooling.h>
+
+namespace vit {
+
+at::Tensor pool_average(const at::Tensor& features, const at::Tensor& size, int64_t prefix_tokens) {
+  const auto patches = features.slice(1, prefix_tokens);
+  if (!size.defined()) return patches.mean(1);
+  const auto weight = size.slice(1, prefix_tokens);
+  const auto share = (weight / weight.sum(1, /*keepdim=*/true)).to(features.scalar_type());
+  return at::matmul(share.unsqueeze(1), patches).squeeze(1);
+}
+
+AttentionPoolImpl::AttentionPoolImpl(const VitConfig& config)
+    : num_heads_(config.num_heads),
+      latent_(register_parameter("latent", torch::empty({1, 1, config.embed_dim}))) {
+  const int64_t dim = config.embed_dim;
+  q_ = register_module("q", Linear(dim, dim));
+  kv_ = register_module("kv", Linear(dim, 2 * dim));
+  proj_ = register_module("proj", Linear(dim, dim));
+  norm_ = register_module("norm", LayerNorm(dim, config.norm_eps));
+  mlp_ = register_module("mlp", Mlp(config));
+}
+
+at::Tensor AttentionPoolImpl::forward(const at::Tensor& features) const {
+  const int64_t batch = features.size(0), tokens = features.size(1), dim = features.size(2);
+  const int64_t head_dim = dim / num_heads_;
+  const auto q = q_->forward(latent_)
+                     .view({1, 1, num_heads_, head_dim})
+                     .transpose(1, 2)
+                     .expand({batch, -1, -1, -1});
+  const auto kv = kv_->forward(features).view({batch, tokens, 2, num_heads_, head_dim});
+  const auto attended = at::scaled_dot_product_attention(q, kv.select(2, 0).transpose(1, 2),
+                                                         kv.select(2, 1).transpose(1, 2));
+  const auto x = proj_->forward(attended.transpose(1, 2).reshape({batch, dim}));
+  return x + mlp_->forward(norm_->forward(x));
+}
+
+}  // namespace vit

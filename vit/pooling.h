@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+
+#include <vit/config.h>
+#include <vit/layers.h>
+#include <vit/mlp.h>
+
+namespace vit {
+
+/// Mean over the tokens after the first `prefix_tokens`, each weighted by the patches it stands
+/// for. `features` [B, N, D], `size` [B, N] or undefined for all ones -> [B, D].
+at::Tensor pool_average(const at::Tensor& features, const at::Tensor& size, int64_t prefix_tokens);
+
+/// Pools by attention of one learned query over all tokens, then an MLP (arXiv 2303.15343).
+class AttentionPoolImpl : public torch::nn::Module {
+ public:
+  explicit AttentionPoolImpl(const VitConfig& config);
+
+  /// [B, N, D] -> [B, D].
+  at::Tensor forward(const at::Tensor& features) const;
+
+ private:
+  int64_t num_heads_;
+  at::Tensor latent_;
+  Linear q_{nullptr};
+  Linear kv_{nullptr};
+  Linear proj_{nullptr};
+  LayerNorm norm_{nullptr};
+  Mlp mlp_{nullptr};
+};
+TORCH_MODULE(AttentionPool);
+
+}  // namespace vit

@@ -1,0 +1,52 @@
+#include <ATen/ATen.h>
+
+#include <vit/pos_embed.h>
+
+namespace vit {
+namespace {
+
+/// pos [n] and `count` frequencies 10000^(-i / count) -> angles [n, count] in double precision.
+at::Tensor angles(const at::Tensor& pos, int64_t count) {
+  const auto exponents = at::arange(count, at::kDouble) / static_cast<double>(count);
+  return pos.unsqueeze(1) * at::pow(10000.0, -exponents).unsqueeze(0);
+}
+
+}  // namespace
+
+at::Tensor sincos_positions_1d(int64_t length, int64_t dim) {
+  TORCH_CHECK(length >= 1 && dim >= 2 && dim % 2 == 0,
+              "sincos_positions_1d: expected a positive length and an even dim, got ", length,
+              " and ", dim);
+  const auto angle = angles(at::arange(length, at::kDouble), dim / 2);
+  return at::stack({angle.sin(), angle.cos()}, -1).flatten(1).unsqueeze(0).to(at::kFloat);
+}
+
+at::Tensor sincos_positions_2d(Size2d grid, int64_t dim) {
+  TORCH_CHECK(grid.height >= 1 && grid.width >= 1 && dim >= 4 && dim % 4 == 0,
+              "sincos_positions_2d: expected a positive grid and a dim divisible by 4, got ",
+              grid.height, "x", grid.width, " and ", dim);
+  const auto column = at::arange(grid.width, at::kDouble).repeat({grid.height});
+  const auto row = at::arange(grid.height, at::kDouble).repeat_interleave(grid.width);
+  const auto x = angles(column, dim / 4), y = angles(row, dim / 4);
+  return at::cat({x.sin(), x.cos(), y.sin(), y.cos()}, 1).unsqueeze(0).to(at::kFloat);
+}
+
+at::Tensor resample_positions(const at::Tensor& table, int64_t prefix, Size2d from, Size2d to) {
+  TORCH_CHECK(
+      table.dim() == 3 && table.size(0) == 1 && table.size(1) == prefix + from.height * from.width,
+      "resample_positions: expected a table of [1, ", prefix, " + ", from.height, "*", from.width,
+      ", D], got ", table.sizes());
+  if (from == to) return table;
+  const auto grid = table.slice(1, prefix)
+                        .to(at::kFloat)
+                        .view({1, from.height, from.width, table.size(2)})
+                        .permute({0, 3, 1, 2});
+  const auto resampled =
+      at::_upsample_bicubic2d_aa(grid, {to.height, to.width}, /*align_corners=*/false)
+          .permute({0, 2, 3, 1})
+          .reshape({1, to.height * to.width, table.size(2)})
+          .to(table.scalar_type());
+  return at::cat({table.slice(1, 0, prefix), resampled}, 1);
+}
+
+}  // namespace vit
