@@ -14,11 +14,13 @@ namespace vit {
 /// Throws Error naming the file, the tensor and the fault.
 StateDict read_safetensors(const std::filesystem::path& path);
 
-/// Reads model.safetensors.index.json and the shards it names, which lie in the folder of the index.
+/// Reads model.safetensors.index.json and the shards it names, which lie in the folder of the
+/// index. Throws Error where index and shards do not name exactly the same tensors.
 StateDict read_safetensors_index(const std::filesystem::path& index);
 
-/// Writes tensors (any device, made contiguous) in the order of their names, atomically: a
-/// temporary file beside `path` is renamed when it is complete. Throws Error if that fails.
+/// Writes tensors (any device, made contiguous), wider elements first so that all stay aligned in
+/// the mapped file, else in the order of their names. Atomically: a temporary file beside `path` is
+/// renamed when it is complete. Throws Error if that fails.
 void write_safetensors(const std::filesystem::path& path, const StateDict& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

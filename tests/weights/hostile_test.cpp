@@ -1,0 +1,122 @@
+// Malformed, malicious and odd files: tests/data/hostile/manifest.json says what must become of
+// each: an error, exactly these tensors, or either of the two.
+#include "tests/support/catch.h"
+#include "tests/support/data.h"
+
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <sys/resource.h>
+
+#include <ATen/ATen.h>
+
+#include <vit/error.h>
+#include <vit/weights/safetensors.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kCanLimitMemory = false;  // its shadow memory needs the whole address space
+#else
+constexpr bool kCanLimitMemory = true;
+#endif
+
+namespace {
+
+/// While it lives, whoever asks for more than `bytes` of new memory gets std::bad_alloc.
+class MemoryLimit {
+ public:
+  explicit MemoryLimit(int64_t bytes) {
+    getrlimit(RLIMIT_AS, &before_);
+    rlimit limit = before_;
+    int64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    limit.rlim_cur = static_cast<rlim_t>(pages * 4096 + bytes);
+    if (kCanLimitMemory) setrlimit(RLIMIT_AS, &limit);
+  }
+  ~MemoryLimit() { setrlimit(RLIMIT_AS, &before_); }
+  MemoryLimit(const MemoryLimit&) = delete;
+  MemoryLimit& operator=(const MemoryLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+bool same_bits(const at::Tensor& a, const at::Tensor& b) {
+  if (a.scalar_type() != b.scalar_type() || a.sizes() != b.sizes()) return false;
+  const auto x = a.contiguous();
+  const auto y = b.contiguous();
+  return x.nbytes() == 0 ||
+         std::memcmp(x.const_data_ptr(), y.const_data_ptr(), static_cast<size_t>(x.nbytes())) == 0;
+}
+
+void check_same(const vit::StateDict& got, const vit::StateDict& expected) {
+  CHECK(got.size() == expected.size());
+  for (const auto& [name, tensor] : expected) {
+    INFO("tensor " << name);
+    const auto found = got.find(name);
+    REQUIRE(found != got.end());
+    CHECK(same_bits(found->second, tensor));
+  }
+}
+
+using Reader = std::function<vit::StateDict(const std::filesystem::path&)>;
+
+/// Runs one case. `compare` gets what was read and the path of the expected tensors.
+template <typename Read, typename Compare>
+void run_case(const nlohmann::json& entry, Read read, Compare compare) {
+  const std::string file = entry.at("file");
+  const std::string expect = entry.at("expect");
+  INFO(file << ": " << entry.at("why").get<std::string>());
+  const auto path = test::data("hostile") / file;
+  const auto start = std::chrono::steady_clock::now();
+  std::string error;
+  try {
+    MemoryLimit limit(64 << 20);
+    auto result = read(path);
+    if (expect == "error") FAIL_CHECK("is read without an error");
+    compare(result, test::data("hostile") / entry.at("expected").get<std::string>());
+  } catch (const vit::Error& e) {
+    error = e.what();
+  }
+  INFO("error: " << error);
+  if (expect == "load") CHECK(error == "");
+  if (!error.empty()) {
+    // It names the file, or with an index the shard, which lies beside it, and says more than that.
+    const bool index = entry.at("reader") == "safetensors_index";
+    const std::string name = (index ? path.parent_path() : path).string();
+    CHECK(error.starts_with(name));
+    CHECK(error.size() > name.size() + 20);
+    CHECK(error.size() < name.size() + 500);
+  }
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+}
+
+/// Calls `run` for every case of a reader; there must be `count` of them.
+template <typename Run>
+void for_each_case(const std::string& reader, size_t count, Run run) {
+  size_t seen = 0;
+  for (const auto& entry : test::read_json(test::data("hostile/manifest.json"))) {
+    if (entry.at("reader") != reader) continue;
+    ++seen;
+    run(entry);
+  }
+  CHECK(seen == count);
+}
+
+void check_tensor_reader(const std::string& reader, size_t count, const Reader& read) {
+  for_each_case(reader, count, [&](const nlohmann::json& entry) {
+    run_case(entry, read, [](const vit::StateDict& got, const std::filesystem::path& expected) {
+      check_same(got, vit::read_safetensors(expected));
+    });
+  });
+}
+
+}  // namespace
+
+TEST_CASE("hostile safetensors files are refused, odd ones read bit for bit") {
+  check_tensor_reader("safetensors", 47, vit::read_safetensors);
+}
+
+TEST_CASE("hostile shard indices are refused, odd ones read bit for bit") {
+  check_tensor_reader("safetensors_index", 19, vit::read_safetensors_index);
+}

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <utility>
+
+#include <c10/core/ScalarType.h>
+
+namespace vit {
+
+/// Names of the element types of the safetensors format that LibTorch has too.
+struct SafetensorsDtype {
+  const char* name;
+  at::ScalarType type;
+};
+
+constexpr std::array<SafetensorsDtype, 16> kSafetensorsDtypes{{
+    {"F64", at::kDouble},
+    {"F32", at::kFloat},
+    {"F16", at::kHalf},
+    {"BF16", at::kBFloat16},
+    {"F8_E4M3", at::kFloat8_e4m3fn},
+    {"F8_E5M2", at::kFloat8_e5m2},
+    {"C64", at::kComplexFloat},
+    {"I64", at::kLong},
+    {"I32", at::kInt},
+    {"I16", at::kShort},
+    {"I8", at::kChar},
+    {"U64", at::kUInt64},
+    {"U32", at::kUInt32},
+    {"U16", at::kUInt16},
+    {"U8", at::kByte},
+    {"BOOL", at::kBool},
+}};
+
+constexpr int64_t kSafetensorsMaxHeader = 100'000'000;  // bytes, the format's own limit
+constexpr const char* kSafetensorsMetadata = "__metadata__";
+
+}  // namespace vit
