@@ -14,14 +14,14 @@ bool cpu_kernel_fits(const at::Tensor& x);
 
 namespace cpu {
 
-// Raw-pointer kernels: each handles one sample, so that callers split batches over threads.
+// Kernels for one sample each, on raw pointers: callers split batches over threads.
 
-/// Matches A rows with B rows. `scores` [a, b] row-major cosine similarities of the patch tokens
-/// alone; the `r` A rows with the highest maximum merge (ties: the lower row).
-/// Writes `merged` [r] ascending with the B row of each in `partner` [r], and `unmerged` [a - r],
-/// ascending or, if `by_score`, in descending order of the maximum.
-void select_pairs(const float* scores, int64_t a, int64_t b, int64_t r, bool by_score,
-                  int64_t* merged, int64_t* partner, int64_t* unmerged);
+/// Bipartite soft matching of one sample, as tome::bipartite_soft_matching describes it. `metric`
+/// [tokens, dim] row-major, r already capped and positive. Writes keep [tokens - r], removed [r]
+/// and into [r]. Ties go to the lower position.
+template <typename T>
+void match(const T* metric, int64_t tokens, int64_t dim, int64_t r, int64_t prefix_tokens,
+           int64_t* keep, int64_t* removed, int64_t* into);
 
 /// Size-weighted merge of one sample: x [N, C] -> out [rows, C], size [N] (null: ones) ->
 /// out_size [rows].

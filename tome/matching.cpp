@@ -44,34 +44,25 @@ Matching all_into_best(const at::Tensor& metric, const at::Tensor& a, const at::
 }
 
 Matching fused_matching(const at::Tensor& metric, int64_t r, int64_t prefix_tokens) {
-  const int64_t batch = metric.size(0), tokens = metric.size(1);
-  const int64_t a_prefix = (prefix_tokens + 1) / 2, b_prefix = prefix_tokens / 2;
-  const auto unit = normalized(metric);
-  const auto scores = at::bmm(unit.slice(1, 2 * a_prefix, tokens, 2),
-                              unit.slice(1, 2 * b_prefix + 1, tokens, 2).mT());
-  const int64_t a = scores.size(1), b = scores.size(2);
-
+  const int64_t batch = metric.size(0), tokens = metric.size(1), dim = metric.size(2);
+  const auto rows = metric.contiguous();
   const auto options = at::TensorOptions().dtype(at::kLong);
   Matching matching{at::empty({batch, tokens - r}, options), at::empty({batch, r}, options),
                     at::empty({batch, r}, options)};
-  const float* score = scores.const_data_ptr<float>();
   auto* keep = matching.keep.mutable_data_ptr<int64_t>();
   auto* removed = matching.removed.mutable_data_ptr<int64_t>();
   auto* into = matching.into.mutable_data_ptr<int64_t>();
-  at::parallel_for(0, batch, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      int64_t* row = keep + i * (tokens - r);
-      for (int64_t p = 0; p < prefix_tokens; ++p) *row++ = p;
-      cpu::select_pairs(score + i * a * b, a, b, r, /*by_score=*/prefix_tokens == 0,
-                        removed + i * r, into + i * r, row);
-      for (int64_t j = 0; j < a - r; ++j, ++row) *row = 2 * (*row + a_prefix);
-      for (int64_t j = b_prefix; j < tokens / 2; ++j) *row++ = 2 * j + 1;
-      for (int64_t j = i * r; j < (i + 1) * r; ++j) {
-        removed[j] = 2 * (removed[j] + a_prefix);
-        into[j] += prefix_tokens + a - r;
-      }
-    }
-  });
+  const auto run = [&]<typename T>(const T* data) {
+    at::parallel_for(0, batch, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        cpu::match(data + i * tokens * dim, tokens, dim, r, prefix_tokens, keep + i * (tokens - r),
+                   removed + i * r, into + i * r);
+    });
+  };
+  if (metric.scalar_type() == at::kFloat)
+    run(rows.const_data_ptr<float>());
+  else
+    run(rows.const_data_ptr<at::BFloat16>());
   return matching;
 }
 

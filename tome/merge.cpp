@@ -1,5 +1,4 @@
 #include <ATen/ATen.h>
-#include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 
 #include <tome/kernels.h>
@@ -46,22 +45,22 @@ std::pair<at::Tensor, at::Tensor> fused_merge_weighted(const at::Tensor& x,
   auto out = at::empty({batch, rows, channels}, x.options());
   auto out_size = at::empty({batch, rows}, x.options().dtype(at::kFloat));
 
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "merge_weighted", [&] {
-    if constexpr (!std::is_same_v<scalar_t, double>) {
-      const auto* in = values.const_data_ptr<scalar_t>();
-      const float* weights = sizes.defined() ? sizes.const_data_ptr<float>() : nullptr;
-      auto* to = out.mutable_data_ptr<scalar_t>();
-      at::parallel_for(0, batch, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i)
-          cpu::merge_weighted(in + i * tokens * channels, weights ? weights + i * tokens : nullptr,
-                              channels, keep.const_data_ptr<int64_t>() + i * rows, rows,
-                              removed.const_data_ptr<int64_t>() + i * count,
-                              into.const_data_ptr<int64_t>() + i * count, count,
-                              to + i * rows * channels,
-                              out_size.mutable_data_ptr<float>() + i * rows);
-      });
-    }
-  });
+  const float* weights = sizes.defined() ? sizes.const_data_ptr<float>() : nullptr;
+  const auto run = [&]<typename T>(const T* from, T* to) {
+    at::parallel_for(0, batch, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        cpu::merge_weighted(from + i * tokens * channels, weights ? weights + i * tokens : nullptr,
+                            channels, keep.const_data_ptr<int64_t>() + i * rows, rows,
+                            removed.const_data_ptr<int64_t>() + i * count,
+                            into.const_data_ptr<int64_t>() + i * count, count,
+                            to + i * rows * channels,
+                            out_size.mutable_data_ptr<float>() + i * rows);
+    });
+  };
+  if (x.scalar_type() == at::kFloat)
+    run(values.const_data_ptr<float>(), out.mutable_data_ptr<float>());
+  else
+    run(values.const_data_ptr<at::BFloat16>(), out.mutable_data_ptr<at::BFloat16>());
   return {out, out_size};
 }
 

@@ -26,6 +26,8 @@ class PatchEmbedImpl : public torch::nn::Module {
   /// `pixels` [B, C, H, W], H and W multiples of the patch -> [B, patches, D], row by row.
   at::Tensor forward(const at::Tensor& pixels) const;
 
+  at::ScalarType dtype() const { return proj_->weight.scalar_type(); }
+
  private:
   Size2d patch_size_;
   PatchProjection proj_{nullptr};

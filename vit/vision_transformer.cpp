@@ -61,7 +61,7 @@ at::Tensor VisionTransformerImpl::embed(const at::Tensor& pixels) const {
               "VisionTransformer: expected pixels of [B, ", c.in_channels, ", ",
               c.image_size.height, ", ", c.image_size.width, "], got ", pixels.sizes(),
               "; set_image_size() changes what the model takes");
-  auto x = patch_embed_->forward(pixels.to(patch_embed_->parameters()[0].scalar_type()));
+  auto x = patch_embed_->forward(pixels.to(patch_embed_->dtype()));
 
   std::vector<at::Tensor> parts;
   for (const auto& token : {cls_token_, dist_token_, reg_token_})

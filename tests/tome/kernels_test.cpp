@@ -2,6 +2,7 @@
 #include "tests/support/compare.h"
 
 #include <cstdlib>
+#include <limits>
 
 #include <ATen/ATen.h>
 
@@ -79,5 +80,17 @@ TEST_CASE("matching treats zero rows and equal rows as finite numbers") {
   const auto fused = tome::bipartite_soft_matching(zeros, 3, 1);
   const auto expected = tome::reference::bipartite_soft_matching(zeros, 3, 1);
   CHECK(test::same(fused.keep, expected.keep));
-  CHECK(test::same(fused.removed, at::tensor({{2, 4, 6}})));  // ties: the lower positions
+  CHECK(
+      test::same(fused.removed, at::tensor({2, 4, 6}).unsqueeze(0)));  // ties: the lower positions
+}
+
+TEST_CASE("matching survives numbers that are none") {
+  auto metric = random({1, 65, 8}, 3);
+  metric[0].slice(0, 3, 60, 4).fill_(std::numeric_limits<float>::quiet_NaN());
+  metric[0].slice(0, 4, 60, 6).fill_(std::numeric_limits<float>::infinity());
+  const auto matching = tome::bipartite_soft_matching(metric, 20, 1);
+  const auto all = std::get<0>(at::cat({matching.keep, matching.removed}, 1).sort(1));
+  CHECK(test::same(all, at::arange(65).unsqueeze(0)));
+  CHECK(matching.into.min().item<int64_t>() >= 0);
+  CHECK(matching.into.max().item<int64_t>() < matching.rows());
 }

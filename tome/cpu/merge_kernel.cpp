@@ -1,6 +1,4 @@
-#include <algorithm>
 #include <cstring>
-#include <type_traits>
 #include <vector>
 
 #include <c10/util/BFloat16.h>
