@@ -27,6 +27,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/vitomeConfigVersion.cmak
                                  COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/vitomeConfig.cmake"
               "${PROJECT_BINARY_DIR}/vitomeConfigVersion.cmake"
+              "${CMAKE_CURRENT_LIST_DIR}/ImportTorch.cmake"
         DESTINATION "${vitome_package_dir}")
 install(EXPORT vitomeTargets NAMESPACE vitome:: DESTINATION "${vitome_package_dir}")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

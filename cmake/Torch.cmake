@@ -1,23 +1,22 @@
-# Finds LibTorch: Torch_DIR or CMAKE_PREFIX_PATH first, then $LIBTORCH, then the torch of the
-# project's own .venv, then the torch of python3.
+# Finds LibTorch: Torch_DIR or CMAKE_PREFIX_PATH first, then $LIBTORCH, then one installed
+# system-wide, then the torch of the project's own .venv, then the torch of python3.
 set(VITOME_TORCH_MINIMUM 2.4)
+include(ImportTorch)
 
-find_package(Torch QUIET)
-if(NOT Torch_FOUND AND DEFINED ENV{LIBTORCH})
-  find_package(Torch QUIET PATHS "$ENV{LIBTORCH}" NO_DEFAULT_PATH)
+vitome_import_torch()
+if(NOT TARGET torch)
+  find_package(Torch ${VITOME_TORCH_MINIMUM} QUIET)
 endif()
 foreach(python "${PROJECT_SOURCE_DIR}/.venv/bin/python3" python3)
-  if(NOT Torch_FOUND)
+  if(NOT TARGET torch)
     execute_process(
-      COMMAND "${python}" -c "import torch; print(torch.utils.cmake_prefix_path)"
+      COMMAND "${python}" -c "import torch; print(torch.__path__[0])"
       OUTPUT_VARIABLE torch_prefix OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-    if(torch_prefix)
-      find_package(Torch QUIET PATHS "${torch_prefix}" NO_DEFAULT_PATH)
-    endif()
+    vitome_import_torch("${torch_prefix}")
   endif()
 endforeach()
 
-if(NOT Torch_FOUND)
+if(NOT TARGET torch)
   message(FATAL_ERROR
     "ViToMe needs LibTorch ${VITOME_TORCH_MINIMUM} or newer and found none. Any one of these helps:\n"
     "  scripts/setup                           brings everything, LibTorch too\n"
