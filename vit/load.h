@@ -16,17 +16,19 @@ struct LoadOptions {
   at::ScalarType dtype = at::kFloat;
   c10::Device device = c10::kCPU;
   /// Input size other than the checkpoint's; positions are resampled.
-  std::optional<Size2d> image_size;
-  /// timm's name of the architecture, for bare weight files; otherwise read from config.json, or
-  /// inferred from the shapes.
-  std::string architecture;
+  std::optional<Size2d> image_size = std::nullopt;
+  /// timm's name of the architecture, for bare weight files; otherwise read from the config.json
+  /// beside the weights, or inferred from the shapes if there is none.
+  std::string architecture = {};
   /// false: missing and unexpected weights are tolerated (head swaps); what is missing is
   /// initialised as init_weights() does. Mis-shaped weights are errors all the same.
   bool strict = true;
 };
 
-/// Loads a checkpoint: a folder with config.json and model.safetensors (or its sharded index), or
-/// a bare weights file. The model is in eval mode.
+/// Loads a checkpoint: a folder with config.json and model.safetensors (or its sharded index, or
+/// one weights file of another name), or a bare weights file. The model is in eval mode. Weights
+/// that are used in place are private to the process: training them leaves the file as it is, but
+/// the file must not be overwritten while the model lives.
 ///
 /// Throws Error that names the file and what is wrong: unreadable or malformed files, a config
 /// that contradicts the weights, and lists of missing, unexpected and mis-shaped tensors.

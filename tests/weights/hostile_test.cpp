@@ -1,6 +1,7 @@
 // Malformed, malicious and odd files: tests/data/hostile/manifest.json says what must become of
 // each: an error, exactly these tensors, or either of the two.
 #include "tests/support/catch.h"
+#include "tests/support/compare.h"
 #include "tests/support/data.h"
 
 #include <chrono>
@@ -12,6 +13,7 @@
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
+#include <vit/load.h>
 #include <vit/weights/safetensors.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -119,4 +121,16 @@ TEST_CASE("hostile safetensors files are refused, odd ones read bit for bit") {
 
 TEST_CASE("hostile shard indices are refused, odd ones read bit for bit") {
   check_tensor_reader("safetensors_index", 19, vit::read_safetensors_index);
+}
+
+TEST_CASE("hostile model folders are refused, odd ones give the right logits") {
+  for_each_case("model_dir", 48, [](const nlohmann::json& entry) {
+    run_case(
+        entry, [](const std::filesystem::path& path) { return vit::load(path); },
+        [](const vit::VisionTransformer& model, const std::filesystem::path& expected) {
+          const auto tensors = vit::read_safetensors(expected);
+          CHECK(test::max_difference(model->forward(tensors.at("input")), tensors.at("logits")) <
+                1e-4);
+        });
+  });
 }

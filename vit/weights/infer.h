@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include <vit/config.h>
@@ -7,9 +8,16 @@
 
 namespace vit {
 
-/// Architecture of a checkpoint in timm's key names, from names and shapes alone. What shapes do not
-/// show gets timm's usual value: heads of 64 channels, square images, eps 1e-6. `where` names the
-/// file in errors. Throws Error if the weights are no Vision Transformer.
+/// Architecture of a checkpoint in timm's key names, from names and shapes alone. What shapes do
+/// not show comes from timm's architecture of the same shapes, if there is one, else it gets the
+/// usual value: heads of 64 channels, square images, eps 1e-6. `where` names the file in errors.
+/// Throws Error if the weights are no Vision Transformer.
 ModelConfig infer_config(const StateDict& weights, const std::string& where);
+
+/// One more than the largest N of the names "blocks.N.…".
+int64_t count_blocks(const StateDict& weights);
+
+/// Side of the square grid that a table of `positions` rows covers behind `prefix` rows; 0 if none.
+int64_t square_grid_side(int64_t positions, int64_t prefix);
 
 }  // namespace vit

@@ -1,19 +1,12 @@
 #include <set>
 
 #include <vit/weights/json.h>
+#include <vit/weights/text.h>
 
 namespace vit {
 namespace {
 
 constexpr size_t kMaxDepth = 64;
-
-// What a message quotes of names and values from a file, whatever their length.
-std::string shortened(const std::string& text, size_t limit = 60) {
-  if (text.size() <= limit) return text;
-  size_t end = limit;
-  while (end > 0 && (text[end] & 0xC0) == 0x80) --end;  // not inside a UTF-8 sequence
-  return text.substr(0, end) + "…";
-}
 
 // Keys of the objects that are open while the parser goes through the text.
 class StructureCheck {

@@ -25,6 +25,7 @@ class JsonNode {
   JsonNode(const nlohmann::json& value, std::string where)
       : value_(&value), where_(std::move(where)) {}
 
+  bool is_null() const { return value_->is_null(); }
   bool is_array() const { return value_->is_array(); }
   bool is_object() const { return value_->is_object(); }
   bool is_string() const { return value_->is_string(); }

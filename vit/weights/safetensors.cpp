@@ -9,6 +9,7 @@
 #include <vit/weights/safetensors.h>
 #include <vit/weights/safetensors_format.h>
 #include <vit/weights/shape.h>
+#include <vit/weights/text.h>
 
 namespace vit {
 namespace {
@@ -24,7 +25,7 @@ struct Entry {
 at::ScalarType parse_dtype(const JsonNode& node) {
   for (const auto& [name, type] : kSafetensorsDtypes)
     if (node.string() == name) return type;
-  node.fail("unsupported dtype \"", node.string(), "\"");
+  node.fail("unsupported dtype \"", shortened(node.string()), "\"");
 }
 
 Entry parse_entry(const std::string& name, const JsonNode& node) {
@@ -93,7 +94,7 @@ StateDict read_safetensors(const std::filesystem::path& path) {
   int64_t position = 0;
   for (const auto& entry : entries) {
     if (entry.begin != position)
-      fail(where, ": tensor \"", entry.name, "\" begins at byte ", entry.begin,
+      fail(where, ": tensor \"", shortened(entry.name), "\" begins at byte ", entry.begin,
            " of the data, but ",
            entry.begin < position ? "the one before it ends at " : "there is a hole from ",
            position);

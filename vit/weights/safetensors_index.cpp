@@ -4,6 +4,7 @@
 #include <vit/weights/json.h>
 #include <vit/weights/mapped_file.h>
 #include <vit/weights/safetensors.h>
+#include <vit/weights/text.h>
 
 namespace vit {
 namespace {
@@ -13,7 +14,8 @@ std::string shard_name(const JsonNode& node) {
   const std::string& name = node.string();
   if (name.find_first_of("/\\") != name.npos || !name.ends_with(".safetensors") ||
       name.starts_with('.'))
-    node.fail("\"", name, "\" is not the name of a .safetensors file in the folder of the index");
+    node.fail("\"", shortened(name),
+              "\" is not the name of a .safetensors file in the folder of the index");
   return name;
 }
 
@@ -36,10 +38,11 @@ StateDict read_safetensors_index(const std::filesystem::path& index) {
     auto found = read_safetensors(path);
     for (const auto& name : listed)
       if (!found.contains(name))
-        fail(where, ": lists tensor \"", name, "\" in ", shard, ", which does not have it");
+        fail(where, ": lists tensor \"", shortened(name), "\" in ", shard,
+             ", which does not have it");
     for (const auto& [name, tensor] : found)
       if (!listed.contains(name))
-        fail(where, ": does not list tensor \"", name, "\" of ", shard, " there");
+        fail(where, ": does not list tensor \"", shortened(name), "\" of ", shard, " there");
     tensors.merge(found);
   }
   return tensors;

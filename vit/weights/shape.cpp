@@ -16,10 +16,4 @@ std::optional<int64_t> checked_bytes(c10::ArrayRef<int64_t> shape, int64_t eleme
   return empty ? 0 : span;
 }
 
-std::string shape_text(c10::ArrayRef<int64_t> shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
-
 }  // namespace vit

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include <c10/util/ArrayRef.h>
 
@@ -10,8 +9,5 @@ namespace vit {
 
 /// Bytes of a contiguous tensor; nothing if a dim is negative or the strides or the bytes overflow.
 std::optional<int64_t> checked_bytes(c10::ArrayRef<int64_t> shape, int64_t element_size);
-
-/// "[2, 3]"
-std::string shape_text(c10::ArrayRef<int64_t> shape);
 
 }  // namespace vit

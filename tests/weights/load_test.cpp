@@ -1,0 +1,151 @@
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+#include "tests/support/data.h"
+#include "tests/support/temp_dir.h"
+
+#include <fstream>
+
+#include <ATen/ATen.h>
+
+#include <vit/load.h>
+#include <vit/weights/safetensors.h>
+
+using Catch::ContainsSubstring;
+
+namespace {
+
+std::filesystem::path good_folder() { return test::data("hostile/config/timm_valid"); }
+
+vit::StateDict good_weights() { return vit::read_safetensors(good_folder() / "model.safetensors"); }
+
+/// A folder with the good config and these weights.
+void write_folder(const std::filesystem::path& folder, const vit::StateDict& weights) {
+  std::filesystem::create_directories(folder);
+  std::filesystem::copy_file(good_folder() / "config.json", folder / "config.json");
+  vit::write_safetensors(folder / "model.safetensors", weights);
+}
+
+at::Tensor input() { return at::linspace(-1, 1, 2 * 3 * 8 * 8).view({2, 3, 8, 8}); }
+
+}  // namespace
+
+TEST_CASE("weights of the wanted dtype are used in place, others converted") {
+  test::TempDir folder;
+  auto weights = good_weights();
+  write_folder(folder / "m", weights);
+  auto model = vit::load(folder / "m");
+  CHECK(!model->is_training());
+  const auto head = model->named_parameters()["head.weight"];
+  CHECK(head.requires_grad());
+  CHECK(test::same(head, weights.at("head.weight")));
+  // Mapped tensors lie in the file in its order, one behind the other.
+  const auto position = [&](const char* name) {
+    return static_cast<const char*>(model->named_parameters()[name].const_data_ptr());
+  };
+  CHECK(position("head.weight") - position("head.bias") == 5 * 4);
+  std::filesystem::remove_all(folder / "m");
+  const auto logits = model->forward(input());
+
+  for (auto& [name, tensor] : weights) tensor = tensor.to(at::kBFloat16);
+  write_folder(folder / "half", weights);
+  const auto widened = vit::load(folder / "half");
+  CHECK(widened->parameters()[0].scalar_type() == at::kFloat);
+  CHECK(test::max_difference(widened->forward(input()), logits) < 0.05);
+  const auto half = vit::load(folder / "half", {.dtype = at::kBFloat16});
+  CHECK(half->parameters()[0].scalar_type() == at::kBFloat16);
+}
+
+TEST_CASE("every tensor is accounted for") {
+  test::TempDir folder;
+  auto weights = good_weights();
+  weights.erase("norm.weight");
+  weights["surprise"] = at::ones({1});
+  weights["head.bias"] = at::ones({5, 1});
+  for (int i = 0; i < 20; ++i) weights["blocks.0.extra" + std::to_string(i)] = at::ones({1});
+  write_folder(folder / "m", weights);
+  CHECK_THROWS_WITH(
+      vit::load(folder / "m"),
+      ContainsSubstring("model.safetensors") && ContainsSubstring("missing (1): norm.weight") &&
+          ContainsSubstring("unexpected (21): blocks.0.extra0, ") && ContainsSubstring(", …") &&
+          ContainsSubstring("mis-shaped (1): head.bias is [5, 1], expected [5]"));
+}
+
+TEST_CASE("without strictness a head may be missing, but no shape may differ") {
+  test::TempDir folder;
+  auto weights = good_weights();
+  weights.erase("head.weight");
+  weights.erase("head.bias");
+  weights["other"] = at::ones({1});
+  write_folder(folder / "m", weights);
+  CHECK_THROWS_WITH(vit::load(folder / "m"), ContainsSubstring("missing (2)"));
+  const auto model = vit::load(folder / "m", {.strict = false});
+  const auto parameters = model->named_parameters();
+  CHECK(test::same(parameters["head.bias"], at::zeros({5})));
+  CHECK(parameters["head.weight"].abs().max().item<float>() > 0);
+  CHECK(test::same(parameters["cls_token"], weights.at("cls_token")));
+
+  weights["norm.weight"] = at::ones({9});
+  write_folder(folder / "n", weights);
+  CHECK_THROWS_WITH(vit::load(folder / "n", {.strict = false}),
+                    ContainsSubstring("mis-shaped (1)"));
+}
+
+TEST_CASE("the position table is resampled to another image size") {
+  const auto model = vit::load(good_folder(), {.image_size = vit::Size2d{16, 12}});
+  CHECK(model->config().image_size == vit::Size2d{16, 12});
+  CHECK(model->preprocessing().input_size == vit::Size2d{16, 12});
+  CHECK(model->named_parameters()["pos_embed"].size(1) == 1 + 4 * 3);
+  CHECK(model->forward(at::zeros({1, 3, 16, 12})).size(1) == 5);
+  CHECK_THROWS_WITH(vit::load(good_folder(), {.image_size = vit::Size2d{15, 12}}),
+                    ContainsSubstring("do not divide"));
+}
+
+TEST_CASE("what may be a model") {
+  test::TempDir folder;
+  const auto weights = good_weights();
+  CHECK_THROWS_WITH(vit::load(folder / "absent"), ContainsSubstring("no such file or folder"));
+  CHECK_THROWS_WITH(vit::load(folder.path()), ContainsSubstring("looked for model.safetensors"));
+
+  // The only weights file of a folder may have any name; a file uses the config beside it.
+  write_folder(folder / "m", weights);
+  std::filesystem::rename(folder / "m" / "model.safetensors", folder / "m" / "x.safetensors");
+  CHECK(vit::load(folder / "m")->config().num_classes == 5);
+  CHECK(vit::load(folder / "m" / "x.safetensors")->config().num_classes == 5);
+  std::filesystem::copy_file(folder / "m" / "x.safetensors", folder / "m" / "y.safetensors");
+  CHECK_THROWS_WITH(vit::load(folder / "m"), ContainsSubstring("several"));
+
+  std::ofstream(folder / "bad.json") << "[]";
+  CHECK_THROWS_WITH(vit::load(folder / "bad.json"), ContainsSubstring("bad.json"));
+}
+
+TEST_CASE("bare weights take their architecture from the user or from the shapes") {
+  test::TempDir folder;
+  const auto model = vit::create("test_vit2", {}, 7);
+  vit::StateDict weights;
+  for (const auto& parameter : model->named_parameters())
+    weights[parameter.key()] = parameter.value();
+  weights["mask_token"] = at::zeros({1, 64});  // left from training, of no use here
+  weights["head.weight"] = weights["head.weight"].slice(0, 0, 10).clone();
+  weights["head.bias"] = weights["head.bias"].slice(0, 0, 10).clone();
+  vit::write_safetensors(folder / "x.safetensors", weights);
+
+  const auto pixels = at::randn({1, 3, 160, 160});
+  const auto expected = model->forward(pixels).slice(1, 0, 10);
+  const auto given = vit::load(folder / "x.safetensors", {.architecture = "test_vit2"});
+  CHECK(test::max_difference(given->forward(pixels), expected) < 1e-5);
+  const auto inferred = vit::load(folder / "x.safetensors");
+  CHECK(inferred->config().architecture == "test_vit2");
+  CHECK(test::max_difference(inferred->forward(pixels), expected) < 1e-5);
+  CHECK_THROWS_WITH(vit::load(folder / "x.safetensors", {.architecture = "vit_tiny_patch16_224"}),
+                    ContainsSubstring("the config says depth 12, but the weights have 8"));
+}
+
+TEST_CASE("models with random weights are reproducible") {
+  const auto a = vit::create("test_vit", {.image_size = vit::Size2d{32, 48}}, 3);
+  const auto b = vit::create("test_vit", {.image_size = vit::Size2d{32, 48}}, 3);
+  const auto pixels = at::ones({1, 3, 32, 48});
+  CHECK(test::same(a->forward(pixels), b->forward(pixels)));
+  CHECK(!a->is_training());
+  const auto half = vit::create("test_vit", {.dtype = at::kBFloat16});
+  CHECK(half->parameters()[0].scalar_type() == at::kBFloat16);
+}

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include <vit/config.h>
+
+namespace vit {
+
+/// Width, depth, heads and hidden channels of the MLP per channel.
+struct Backbone {
+  int32_t embed_dim;
+  int32_t depth;
+  int32_t num_heads;
+  double mlp_ratio;
+};
+
+/// Means and standard deviations that inputs are normalised with.
+enum class Normalization : uint8_t { half, imagenet, clip, none };
+
+/// One row of the table of timm's architectures.
+struct Architecture {
+  const char* name;
+  Backbone backbone;
+  int16_t patch_size;   ///< pixels, square
+  int16_t image_size;   ///< pixels, square
+  uint32_t traits;      ///< what sets it apart from a plain ViT
+  int32_t num_classes;  ///< of the weights that timm takes by default
+  Normalization normalization;
+  double crop_pct;
+
+  ModelConfig config() const;
+};
+
+std::span<const Architecture> architecture_table();
+
+/// The row of a name; a ".tag" behind it is ignored. Throws Error as architecture() does.
+const Architecture& find_architecture(const std::string& name);
+
+/// Hidden channels of an MLP, as columns of fc2: timm counts both halves of a packed SwiGLU.
+int64_t mlp_hidden_dim(int64_t embed_dim, double mlp_ratio, MlpKind kind);
+
+}  // namespace vit

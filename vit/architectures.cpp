@@ -1,0 +1,98 @@
+#include <algorithm>
+#include <numeric>
+#include <string_view>
+#include <vector>
+
+#include <vit/architecture_table.h>
+#include <vit/architectures.h>
+#include <vit/error.h>
+
+namespace vit {
+namespace {
+
+struct Unsupported {
+  std::string_view part;  ///< of the name
+  std::string_view reason;
+};
+
+// Names that users of timm may try, whose models this library does not compute.
+constexpr Unsupported kUnsupported[] = {
+    {"vit_so400m_patch14_siglip_384", "its patches of 14 pixels do not divide 384"},
+    {"vit_so400m_patch14_siglip_gap_384", "its patches of 14 pixels do not divide 384"},
+    {"_relpos_", "it has relative position biases"},
+    {"_srelpos_", "it has relative position biases"},
+    {"_rope", "it has rotary positions"},
+    {"dinov3", "it has rotary positions"},
+    {"eva02_", "it has rotary positions"},
+    {"vit_pe_", "it has rotary positions"},
+    {"_rpn_", "its norms come after the residual branches"},
+    {"_xp_", "its attention and MLP run in parallel"},
+    {"_18x2_", "its blocks run in parallel"},
+    {"_pwee_", "its attention and MLP run in parallel"},
+    {"_dpwee_", "it has differential attention"},
+    {"_dwee_", "it has differential attention"},
+    {"_dlittle_", "it has differential attention"},
+    {"aimv2_", "it has RMS norms"},
+    {"test_vit3", "its attention pool reads the register tokens"},
+    {"test_vit4", "it has RMS norms"},
+    {"beit3_", "it has norms inside attention and MLP"},
+    {"beit", "it has relative position biases"},
+    {"_r26_", "it has a ResNet in front"},
+    {"_r50_", "it has a ResNet in front"},
+    {"_resnet", "it has a ResNet in front"},
+    {"_r_s16_", "it has a ResNet in front"},
+    {"vitamin_", "it has convolutional stages"},
+    {"samvit_", "it has windowed attention"},
+    {"naflexvit_", "it takes images of any aspect"},
+};
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
+}
+
+std::string closest_names(std::string_view name) {
+  std::vector<std::pair<size_t, const char*>> ranked;
+  for (const auto& row : architecture_table())
+    ranked.emplace_back(edit_distance(name, row.name), row.name);
+  constexpr size_t kShown = 3;
+  std::partial_sort(ranked.begin(), ranked.begin() + kShown, ranked.end(),
+                    [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::string text;
+  for (size_t i = 0; i < kShown; ++i) text += (i ? ", " : "") + std::string(ranked[i].second);
+  return text;
+}
+
+}  // namespace
+
+const Architecture& find_architecture(const std::string& name) {
+  const auto plain = std::string_view(name).substr(0, name.find('.'));
+  for (const auto& row : architecture_table())
+    if (plain == row.name) return row;
+
+  constexpr size_t kMaxName = 80;
+  if (plain.size() > kMaxName) fail("unknown architecture \"", plain.substr(0, kMaxName), "…\"");
+  for (const auto& [part, reason] : kUnsupported)
+    if (plain.find(part) != plain.npos)
+      fail("architecture \"", plain, "\" is not supported: ", reason);
+  fail("unknown architecture \"", plain, "\"; close names are ", closest_names(plain));
+}
+
+ModelConfig architecture(const std::string& name) { return find_architecture(name).config(); }
+
+std::vector<std::string> architecture_names() {
+  std::vector<std::string> names;
+  for (const auto& row : architecture_table()) names.emplace_back(row.name);
+  return names;
+}
+
+}  // namespace vit

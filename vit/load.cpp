@@ -1,0 +1,88 @@
+#include <algorithm>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include <vit/architectures.h>
+#include <vit/error.h>
+#include <vit/load.h>
+#include <vit/weights/assign.h>
+#include <vit/weights/config_json.h>
+#include <vit/weights/fit.h>
+#include <vit/weights/infer.h>
+#include <vit/weights/read.h>
+
+namespace vit {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The weights file of a model folder.
+fs::path find_weights(const fs::path& folder) {
+  for (const char* name : {"model.safetensors", "model.safetensors.index.json"})
+    if (fs::exists(folder / name)) return folder / name;
+
+  std::vector<fs::path> others;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().extension() == ".safetensors") others.push_back(entry.path());
+  if (others.size() == 1) return others.front();
+  fail(folder.string(), ": no weights: looked for model.safetensors, model.safetensors.index.json ",
+       others.empty() ? "or another .safetensors file"
+                      : "and found several other .safetensors files; name one of them");
+}
+
+/// The config of a checkpoint: the architecture that the user names, else the config.json, else
+/// what the shapes say.
+ModelConfig find_config(const fs::path& config_file, const StateDict& weights,
+                        const LoadOptions& options, const std::string& where) {
+  if (!options.architecture.empty()) {
+    auto config = architecture(options.architecture);
+    // The number of classes belongs to the checkpoint, not to the architecture.
+    const auto head = weights.find("head.weight");
+    config.vit.num_classes =
+        head != weights.end() && head->second.dim() == 2 ? head->second.size(0) : 0;
+    return config;
+  }
+  if (fs::exists(config_file)) return read_config(config_file);
+  return infer_config(weights, where);
+}
+
+}  // namespace
+
+VisionTransformer load(const fs::path& path, const LoadOptions& options) {
+  if (!fs::exists(path))
+    fail(path.string(),
+         ": there is no such file or folder; expected a folder with config.json and "
+         "model.safetensors, or a weights file");
+  const bool is_folder = fs::is_directory(path);
+  const auto file = is_folder ? find_weights(path) : path;
+  const auto weights = read_weights(file);
+  const std::string where = file.string();
+
+  auto config = find_config(file.parent_path() / "config.json", weights, options, where);
+  check_config_fits(config.vit, weights, where);
+  const auto wanted_size = options.image_size.value_or(config.vit.image_size);
+  // The model is built for the size of its position table and resampled from there.
+  config.vit.image_size = image_size_of_weights(config.vit, weights, where);
+  config.preprocessing.input_size = config.vit.image_size;
+
+  VisionTransformer model(std::move(config));
+  assign_weights(*model, weights, options, where);
+  model->set_image_size(wanted_size);
+  model->eval();
+  return model;
+}
+
+VisionTransformer create(const std::string& architecture, const LoadOptions& options,
+                         uint64_t seed) {
+  auto config = vit::architecture(architecture);
+  if (options.image_size) config.vit.image_size = *options.image_size;
+  config.preprocessing.input_size = config.vit.image_size;
+  VisionTransformer model(std::move(config));
+  model->init_weights(seed);
+  model->to(options.device, options.dtype);
+  model->eval();
+  return model;
+}
+
+}  // namespace vit

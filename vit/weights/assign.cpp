@@ -1,0 +1,84 @@
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include <vit/error.h>
+#include <vit/weights/assign.h>
+#include <vit/weights/text.h>
+
+namespace vit {
+namespace {
+
+/// Tensors that checkpoints carry beside those of the model.
+bool is_harmless_extra(const std::string& name, const VitConfig& config) {
+  // Stood for masked patches while DINOv2 and others were trained; timm drops it too.
+  if (name == "mask_token") return true;
+  // The files of SigLIP models without attention pooling are those of the models with it; timm
+  // ignores the pool likewise.
+  return config.pooling != Pooling::map && name.starts_with("attn_pool.") &&
+         config.architecture.find("siglip") != std::string::npos;
+}
+
+/// Faults of one kind, the first few of them by name.
+class Faults {
+ public:
+  explicit Faults(const char* kind) : kind_(kind) {}
+
+  void add(const std::string& fault) {
+    constexpr size_t kShown = 8;
+    if (count_++ < kShown)
+      names_ += (names_.empty() ? "" : ", ") + fault;
+    else if (count_ == kShown + 1)
+      names_ += ", …";
+  }
+  bool empty() const { return count_ == 0; }
+  std::string text() const {
+    return empty() ? ""
+                   : "\n  " + std::string(kind_) + " (" + std::to_string(count_) + "): " + names_;
+  }
+
+ private:
+  const char* kind_;
+  size_t count_ = 0;
+  std::string names_;
+};
+
+}  // namespace
+
+void assign_weights(VisionTransformerImpl& model, const StateDict& weights,
+                    const LoadOptions& options, const std::string& where) {
+  const auto parameters = model.named_parameters();
+  const auto buffers = model.named_buffers();  // computed positions: a file may have them or not
+  Faults missing("missing"), unexpected("unexpected"), mis_shaped("mis-shaped"),
+      not_floating("not floating-point");
+
+  std::vector<std::pair<at::Tensor, at::Tensor>> assignments;
+  for (const auto& [name, tensor] : weights) {
+    const auto* target = parameters.find(name);
+    if (!target) target = buffers.find(name);
+    if (!target) {
+      if (!is_harmless_extra(name, model.config())) unexpected.add(shortened(name));
+    } else if (target->sizes() != tensor.sizes()) {
+      mis_shaped.add(name + " is " + shape_text(tensor.sizes()) + ", expected " +
+                     shape_text(target->sizes()));
+    } else if (!at::isFloatingType(tensor.scalar_type())) {
+      not_floating.add(name + " is " + at::toString(tensor.scalar_type()));
+    } else {
+      assignments.emplace_back(*target, tensor);
+    }
+  }
+  for (const auto& parameter : parameters)
+    if (!weights.contains(parameter.key())) missing.add(parameter.key());
+
+  const bool incomplete = !missing.empty() || !unexpected.empty();
+  if (!mis_shaped.empty() || !not_floating.empty() || (options.strict && incomplete))
+    fail(where, ": the tensors do not fit the model ", model.config().architecture, ":",
+         missing.text(), unexpected.text(), mis_shaped.text(), not_floating.text());
+
+  if (!missing.empty()) model.init_weights(/*seed=*/0);
+  for (auto& [target, tensor] : assignments)
+    target.set_data(tensor.to(options.device, options.dtype));
+  model.to(options.device, options.dtype);  // what the file did not have
+}
+
+}  // namespace vit

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include <vit/load.h>
+#include <vit/weights/state_dict.h>
+
+namespace vit {
+
+/// Makes the weights the model's parameters: in place where dtype and device are those that the
+/// options ask for, converted otherwise. Throws Error that lists missing, unexpected and mis-shaped
+/// tensors.
+void assign_weights(VisionTransformerImpl& model, const StateDict& weights,
+                    const LoadOptions& options, const std::string& where);
+
+}  // namespace vit

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include <vit/config.h>
+#include <vit/weights/state_dict.h>
+
+namespace vit {
+
+/// Compares what config and weights say of depth, width, patches, classes and tokens, before
+/// anything of the size that the config claims exists. Throws Error that names both values.
+void check_config_fits(const VitConfig& config, const StateDict& weights, const std::string& where);
+
+/// Size of the images that the weights' position table was made for: the config's own, or a square
+/// one where timm would resample the table. Throws Error if the table fits neither.
+Size2d image_size_of_weights(const VitConfig& config, const StateDict& weights,
+                             const std::string& where);
+
+}  // namespace vit

@@ -1,0 +1,258 @@
+#include <optional>
+
+#include <vit/weights/huggingface_config.h>
+#include <vit/weights/json_values.h>
+
+namespace vit {
+namespace {
+
+/// What a head adds to the bare model, by the class that wrote the file.
+enum class Head { none, classes, classes_with_teacher, projection };
+
+Head read_head(const JsonNode& root, const JsonNode& model) {
+  const auto names = root.find("architectures");
+  if (!names) {
+    // Nothing names the class; labels are there for a classifier alone.
+    return root.find("id2label") ? Head::classes : Head::none;
+  }
+  const auto list = names->elements();
+  if (list.size() != 1) names->fail("expected the name of one class");
+  const std::string& name = list[0].string();
+  const auto is_any_of = [&](std::initializer_list<std::string_view> classes) {
+    for (const auto known : classes)
+      if (name == known) return true;
+    return false;
+  };
+  if (is_any_of({"ViTModel", "DeiTModel", "Dinov2Model", "Dinov2WithRegistersModel",
+                 "CLIPVisionModel", "SiglipVisionModel", "SiglipModel"}))
+    return Head::none;
+  if (is_any_of({"ViTForImageClassification", "DeiTForImageClassification",
+                 "Dinov2ForImageClassification", "Dinov2WithRegistersForImageClassification"}))
+    return Head::classes;
+  if (is_any_of({"DeiTForImageClassificationWithTeacher"})) return Head::classes_with_teacher;
+  if (is_any_of({"CLIPVisionModelWithProjection", "CLIPModel"})) return Head::projection;
+  model.fail("the class \"", shortened(name), "\" is not supported; supported are the bare models ",
+             "of ViT, DeiT, Dinov2, CLIP and Siglip, their classifiers, and CLIP's projection");
+}
+
+Activation read_activation(const JsonNode& node) {
+  return choose<Activation>(node, {{"gelu", Activation::gelu},
+                                   {"quick_gelu", Activation::quick_gelu},
+                                   {"gelu_pytorch_tanh", Activation::gelu_tanh},
+                                   {"gelu_new", Activation::gelu_tanh},
+                                   {"gelu_fast", Activation::gelu_tanh}});
+}
+
+void optional_count(const JsonNode& node, const char* key, int64_t& value) {
+  if (const auto found = node.find(key)) value = count(*found);
+}
+
+/// The fields that all these models spell alike; `vit` holds the library's defaults.
+void read_common(const JsonNode& node, VitConfig& vit) {
+  if (const auto found = node.find("image_size")) vit.image_size = parse_size(*found);
+  if (const auto found = node.find("patch_size")) vit.patch_size = parse_size(*found);
+  optional_count(node, "num_channels", vit.in_channels);
+  optional_count(node, "hidden_size", vit.embed_dim);
+  optional_count(node, "num_hidden_layers", vit.depth);
+  optional_count(node, "num_attention_heads", vit.num_heads);
+  optional_count(node, "intermediate_size", vit.mlp_hidden_dim);
+  if (const auto found = node.find("hidden_act")) vit.activation = read_activation(*found);
+  if (const auto found = node.find("layer_norm_eps")) vit.norm_eps = found->number();
+  if (const auto found = node.find("qkv_bias")) vit.qkv_bias = found->boolean();
+}
+
+/// id2label names the classes and is all that says how many there are.
+void read_labels(const JsonNode& root, ModelConfig& config) {
+  const auto names = root.find("id2label");
+  constexpr int64_t kLibraryDefault = 2;
+  if (!names) {
+    config.vit.num_classes = kLibraryDefault;
+    optional_count(root, "num_labels", config.vit.num_classes);
+    return;
+  }
+  const auto members = names->members();
+  config.vit.num_classes = static_cast<int64_t>(members.size());
+  config.labels.resize(members.size());
+  bool generic = true;
+  for (const auto& [key, name] : members) {
+    const int64_t index = parse_index(key, *names);
+    if (index >= config.vit.num_classes)
+      names->fail("class ", index, " of ", members.size(), ": the numbers have gaps");
+    config.labels[static_cast<size_t>(index)] = name.string();
+    generic = generic && name.string() == "LABEL_" + key;
+  }
+  // "LABEL_7" is what the library writes where nobody gave names.
+  if (generic) config.labels.clear();
+}
+
+void normalize_as(Preprocessing& preprocessing, std::vector<double> mean, std::vector<double> std) {
+  preprocessing.mean = std::move(mean);
+  preprocessing.std = std::move(std);
+}
+
+void imagenet_normalization(Preprocessing& preprocessing) {
+  normalize_as(preprocessing, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225});
+}
+
+void read_vit(const JsonNode& root, ModelConfig& config) {
+  config.vit.norm_eps = 1e-12;
+  read_common(root, config.vit);
+  config.preprocessing = {.interpolation = Interpolation::bilinear,
+                          .crop_pct = 1.0,
+                          .crop_mode = CropMode::squash};
+}
+
+void read_deit(const JsonNode& root, ModelConfig& config, Head head) {
+  config.vit.norm_eps = 1e-12;
+  config.vit.dist_token = true;
+  config.vit.dist_head = head == Head::classes_with_teacher;
+  read_common(root, config.vit);
+  config.preprocessing = {.crop_pct = 0.875, .crop_mode = CropMode::squash};
+  imagenet_normalization(config.preprocessing);
+}
+
+void read_dinov2(const JsonNode& root, ModelConfig& config, bool registers, Head head) {
+  VitConfig& vit = config.vit;
+  vit.layer_scale = true;
+  read_common(root, vit);
+  double ratio = 4;
+  if (const auto found = root.find("mlp_ratio")) ratio = found->number();
+  if (!(ratio > 0 && ratio <= 1000)) root.fail("mlp_ratio is ", ratio, ", expected 0 to 1000");
+  vit.mlp_hidden_dim = static_cast<int64_t>(static_cast<double>(vit.embed_dim) * ratio);
+  if (const auto found = root.find("use_swiglu_ffn"); found && found->boolean()) {
+    vit.mlp = MlpKind::swiglu_packed;
+    // Two thirds of the plain width, rounded up to a multiple of eight.
+    vit.mlp_hidden_dim = (vit.mlp_hidden_dim * 2 / 3 + 7) / 8 * 8;
+  }
+  if (registers) {
+    vit.reg_tokens = 4;
+    optional_count(root, "num_register_tokens", vit.reg_tokens);
+    vit.positions_for_prefix = vit.reg_tokens == 0;
+  }
+  if (head == Head::classes) vit.pooling = Pooling::cls_avg;
+  config.preprocessing.crop_pct = 0.875;
+  imagenet_normalization(config.preprocessing);
+}
+
+void read_clip(const JsonNode& root, const JsonNode& tower, ModelConfig& config, Head head) {
+  VitConfig& vit = config.vit;
+  vit.patch_size = {32, 32};
+  vit.pre_norm = true;
+  vit.patch_bias = false;
+  vit.activation = Activation::quick_gelu;
+  vit.norm_eps = 1e-5;
+  read_common(tower, vit);
+  vit.num_classes = 0;
+  if (head == Head::projection) {
+    vit.num_classes = 512;
+    vit.head_bias = false;
+    optional_count(tower, "projection_dim", vit.num_classes);
+    optional_count(root, "projection_dim", vit.num_classes);
+  }
+  config.preprocessing.crop_pct = 1.0;
+  normalize_as(config.preprocessing, {0.48145466, 0.4578275, 0.40821073},
+               {0.26862954, 0.26130258, 0.27577711});
+}
+
+void read_siglip(const JsonNode& tower, ModelConfig& config) {
+  VitConfig& vit = config.vit;
+  vit.cls_token = false;
+  vit.pooling = Pooling::map;
+  vit.activation = Activation::gelu_tanh;
+  read_common(tower, vit);
+  if (const auto found = tower.find("vision_use_head"); found && !found->boolean())
+    found->fail("only towers with their attention pool are supported");
+  config.preprocessing = {.crop_pct = 1.0, .crop_mode = CropMode::squash};
+}
+
+/// The vision part of a model of text and images; the document itself for a tower alone.
+JsonNode vision_part(const JsonNode& root, bool whole) {
+  return whole ? root.at("vision_config") : root;
+}
+
+std::vector<double> numbers(const JsonNode& node) {
+  std::vector<double> values;
+  for (const auto& element : node.elements()) values.push_back(element.number());
+  return values;
+}
+
+/// {"height": 224, "width": 224} or 224; {"shortest_edge": 224} is told apart by the caller.
+Size2d parse_sides(const JsonNode& node) {
+  if (!node.is_object()) return parse_size(node);
+  return {count(node.at("height")), count(node.at("width"))};
+}
+
+/// crop_pct is stored, but what counts is that size / crop_pct gives back `resized` exactly.
+double crop_pct_of(int64_t cropped, int64_t resized, const JsonNode& node) {
+  if (cropped < 1 || resized < 1) node.fail("sizes must be positive");
+  double pct = static_cast<double>(cropped) / static_cast<double>(resized);
+  while (static_cast<int64_t>(static_cast<double>(cropped) / pct) < resized)
+    pct = std::nextafter(pct, 0.0);
+  return pct;
+}
+
+bool flag(const JsonNode& root, const char* key, bool otherwise) {
+  const auto found = root.find(key);
+  return found ? found->boolean() : otherwise;
+}
+
+}  // namespace
+
+ModelConfig read_huggingface_config(const JsonNode& root) {
+  const auto model_type = root.at("model_type");
+  const std::string& type = model_type.string();
+  const Head head = read_head(root, model_type);
+
+  ModelConfig config;
+  config.vit.num_classes = 0;
+  if (type == "vit") {
+    read_vit(root, config);
+  } else if (type == "deit") {
+    read_deit(root, config, head);
+  } else if (type == "dinov2" || type == "dinov2_with_registers") {
+    read_dinov2(root, config, type != "dinov2", head);
+  } else if (type == "clip_vision_model" || type == "clip") {
+    read_clip(root, vision_part(root, type == "clip"), config, head);
+  } else if (type == "siglip_vision_model" || type == "siglip") {
+    read_siglip(vision_part(root, type == "siglip"), config);
+  } else {
+    model_type.fail("\"", shortened(type),
+                    "\" is not supported, expected one of \"vit\", \"deit\", \"dinov2\", ",
+                    "\"dinov2_with_registers\", \"clip_vision_model\", \"clip\", ",
+                    "\"siglip_vision_model\", \"siglip\"");
+  }
+  if (head == Head::classes || head == Head::classes_with_teacher) read_labels(root, config);
+  config.vit.architecture = type;
+  config.preprocessing.input_size = config.vit.image_size;
+  return config;
+}
+
+void read_huggingface_preprocessor(const JsonNode& root, ModelConfig& config) {
+  Preprocessing& preprocessing = config.preprocessing;
+  if (const auto node = root.find("image_mean")) preprocessing.mean = numbers(*node);
+  if (const auto node = root.find("image_std")) preprocessing.std = numbers(*node);
+  if (!flag(root, "do_normalize", true)) {
+    const auto channels = static_cast<size_t>(config.vit.in_channels);
+    normalize_as(preprocessing, std::vector<double>(channels, 0.0),
+                 std::vector<double>(channels, 1.0));
+  }
+  if (const auto node = root.find("resample")) {
+    // Pillow's numbers.
+    const int64_t filter = node->integer(0, 5);
+    if (filter != 2 && filter != 3) node->fail(filter, " is not supported, expected 2 (bilinear) ",
+                                               "or 3 (bicubic)");
+    preprocessing.interpolation = filter == 2 ? Interpolation::bilinear : Interpolation::bicubic;
+  }
+
+  const auto size = root.find("size");
+  if (!size || !flag(root, "do_resize", true)) return;
+  const auto edge = size->is_object() ? size->find("shortest_edge") : std::nullopt;
+  const Size2d resized = edge ? Size2d{count(*edge), count(*edge)} : parse_sides(*size);
+  const bool crops = flag(root, "do_center_crop", edge.has_value());
+  const auto crop = root.find("crop_size");
+  const Size2d cropped = crops && crop ? parse_sides(*crop) : resized;
+  preprocessing.crop_mode = edge ? CropMode::center : CropMode::squash;
+  preprocessing.crop_pct = crop_pct_of(cropped.height, resized.height, *size);
+}
+
+}  // namespace vit

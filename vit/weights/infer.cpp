@@ -1,0 +1,184 @@
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <string_view>
+#include <tuple>
+
+#include <ATen/ATen.h>
+
+#include <vit/architecture_table.h>
+#include <vit/error.h>
+#include <vit/weights/infer.h>
+#include <vit/weights/text.h>
+
+namespace vit {
+namespace {
+
+/// Looks up names and shapes.
+class Shapes {
+ public:
+  Shapes(const StateDict& weights, const std::string& where) : weights_(weights), where_(where) {}
+
+  bool has(const std::string& name) const { return weights_.contains(name); }
+
+  /// Shape of a tensor that must be there with so many dims.
+  at::IntArrayRef of(const std::string& name, int64_t dims) const {
+    const auto found = weights_.find(name);
+    if (found == weights_.end())
+      fail(where_, ": no tensor \"", name,
+           "\"; these are not the weights of a Vision Transformer in timm's names");
+    if (found->second.dim() != dims)
+      fail(where_, ": tensor \"", name, "\" has shape ", shape_text(found->second.sizes()),
+           ", expected ", dims, " dims");
+    return found->second.sizes();
+  }
+
+ private:
+  const StateDict& weights_;
+  const std::string& where_;
+};
+
+void infer_positions(const Shapes& shapes, VitConfig& config, const std::string& where) {
+  if (!shapes.has("pos_embed")) {
+    config.positions = Positions::none;
+    config.image_size = {config.patch_size.height * 14, config.patch_size.width * 14};
+    return;
+  }
+  const int64_t rows = shapes.of("pos_embed", 3)[1];
+  const int64_t prefix = config.num_prefix_tokens();
+  int64_t side = square_grid_side(rows, prefix);
+  if (side == 0) {
+    side = square_grid_side(rows, 0);
+    config.positions_for_prefix = false;
+  }
+  if (side == 0)
+    fail(where, ": ", rows, " positions with ", prefix,
+         " prefix tokens cover no square image; a config.json must say what the image size is");
+  config.image_size = {config.patch_size.height * side, config.patch_size.width * side};
+}
+
+/// What tells the shapes of two architectures apart, the image size and the classes aside.
+auto shape_traits(const VitConfig& c) {
+  return std::tuple(c.embed_dim, c.depth, c.mlp_hidden_dim, c.mlp, c.patch_size.height,
+                    c.patch_size.width, c.cls_token, c.dist_token, c.reg_tokens,
+                    c.positions_for_prefix || c.num_prefix_tokens() == 0, c.patch_bias, c.pre_norm,
+                    c.qkv_bias, c.qk_norm, c.layer_scale, c.final_norm, c.fc_norm, c.pooling);
+}
+
+/// timm's architecture of the same shapes; one of the same image size if there are several.
+std::optional<ModelConfig> same_shapes(const VitConfig& config) {
+  std::optional<ModelConfig> best;
+  for (const auto& row : architecture_table()) {
+    auto candidate = row.config();
+    if (shape_traits(candidate.vit) != shape_traits(config)) continue;
+    const bool same_size = candidate.vit.image_size == config.image_size;
+    if (!best || same_size) best = std::move(candidate);
+    if (same_size) break;
+  }
+  return best;
+}
+
+int64_t usual_heads(const VitConfig& config, const std::string& where) {
+  for (const auto& row : architecture_table()) {
+    const auto known = row.config().vit;
+    if (known.embed_dim == config.embed_dim && known.depth == config.depth &&
+        known.mlp_hidden_dim == config.mlp_hidden_dim && known.mlp == config.mlp)
+      return known.num_heads;
+  }
+  constexpr int64_t kUsualHeadDim = 64;
+  if (config.embed_dim % kUsualHeadDim)
+    fail(where, ": ", config.embed_dim, " channels are no multiple of the usual head size of ",
+         kUsualHeadDim,
+         "; a config.json or the name of the architecture must say how many heads there are");
+  return config.embed_dim / kUsualHeadDim;
+}
+
+}  // namespace
+
+int64_t count_blocks(const StateDict& weights) {
+  constexpr std::string_view kPrefix = "blocks.";
+  int64_t count = 0;
+  for (auto item = weights.lower_bound(std::string(kPrefix)); item != weights.end(); ++item) {
+    const std::string& name = item->first;
+    if (!name.starts_with(kPrefix)) break;
+    int64_t index = 0;
+    const char* end = name.data() + name.size();
+    const auto parsed = std::from_chars(name.data() + kPrefix.size(), end, index);
+    if (parsed.ec == std::errc() && parsed.ptr != end && *parsed.ptr == '.' && index < INT64_MAX)
+      count = std::max(count, index + 1);
+  }
+  return count;
+}
+
+int64_t square_grid_side(int64_t positions, int64_t prefix) {
+  const int64_t patches = positions - prefix;
+  constexpr int64_t kMaxPatches = int64_t{1} << 40;
+  if (patches <= 0 || patches > kMaxPatches) return 0;
+  const auto side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(patches))));
+  return side * side == patches ? side : 0;
+}
+
+ModelConfig infer_config(const StateDict& weights, const std::string& where) {
+  const Shapes shapes(weights, where);
+  ModelConfig config;
+  VitConfig& c = config.vit;
+
+  const auto patches = shapes.of("patch_embed.proj.weight", 4);
+  // Tensors without elements may claim any dims, and what follows multiplies them.
+  constexpr int64_t kMaxPatchDim = 1 << 16;
+  if (*std::min_element(patches.begin(), patches.end()) < 1 ||
+      *std::max_element(patches.begin(), patches.end()) > kMaxPatchDim)
+    fail(where, ": a patch embedding of shape ", shape_text(patches), " cannot be right");
+  c.embed_dim = patches[0];
+  c.in_channels = patches[1];
+  c.patch_size = {patches[2], patches[3]};
+  c.patch_bias = shapes.has("patch_embed.proj.bias");
+  c.depth = count_blocks(weights);
+  const int64_t mlp_rows = shapes.of("blocks.0.mlp.fc1.weight", 2)[0];
+  c.mlp_hidden_dim = shapes.of("blocks.0.mlp.fc2.weight", 2)[1];
+  c.mlp = mlp_rows - c.mlp_hidden_dim == c.mlp_hidden_dim ? MlpKind::swiglu_packed : MlpKind::plain;
+  c.qkv_bias = shapes.has("blocks.0.attn.qkv.bias");
+  c.qk_norm = shapes.has("blocks.0.attn.q_norm.weight");
+  c.layer_scale = shapes.has("blocks.0.ls1.gamma");
+  c.pre_norm = shapes.has("norm_pre.weight");
+  c.norm_eps = c.pre_norm ? 1e-5 : 1e-6;  // CLIP's, and that of all others
+
+  c.cls_token = shapes.has("cls_token");
+  c.dist_token = shapes.has("dist_token");
+  c.reg_tokens = shapes.has("reg_token") ? shapes.of("reg_token", 3)[1] : 0;
+  infer_positions(shapes, c, where);
+
+  c.fc_norm = shapes.has("fc_norm.weight");
+  c.final_norm = c.fc_norm || shapes.has("norm.weight");
+  c.pooling = shapes.has("attn_pool.latent") ? Pooling::map
+              : c.fc_norm || !c.cls_token    ? Pooling::avg
+                                             : Pooling::cls;
+  c.num_classes = shapes.has("head.weight") ? shapes.of("head.weight", 2)[0] : 0;
+
+  if (const auto known = same_shapes(c)) {
+    c.architecture = known->vit.architecture;
+    c.num_heads = known->vit.num_heads;
+    c.activation = known->vit.activation;
+    c.norm_eps = known->vit.norm_eps;
+    config.preprocessing = known->preprocessing;
+  } else {
+    c.architecture = "vit";
+    c.num_heads = c.qk_norm ? c.embed_dim / std::max<int64_t>(
+                                                1, shapes.of("blocks.0.attn.q_norm.weight", 1)[0])
+                            : usual_heads(c, where);
+  }
+  config.preprocessing.input_size = c.image_size;
+  if (c.in_channels != 3) {
+    config.preprocessing.mean.assign(static_cast<size_t>(c.in_channels), 0.5);
+    config.preprocessing.std.assign(static_cast<size_t>(c.in_channels), 0.5);
+  }
+  try {
+    c.validate();
+  } catch (const Error& error) {
+    fail(where, ": inferred from the shapes: ", error.what());
+  }
+  return config;
+}
+
+}  // namespace vit

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+
+#include <vit/config.h>
+#include <vit/weights/state_dict.h>
+
+namespace vit {
+
+/// Libraries that write Vision Transformers, each under its own tensor names.
+enum class Layout { timm, huggingface, huggingface_clip, torchvision, open_clip };
+
+/// Whose names these are, by what only one library has; timm if nothing tells.
+Layout detect_layout(const StateDict& weights);
+
+/// Renames and packs the weights of a layout into timm's: q, k, v in one tensor, tables and tokens
+/// with their batch dim, positions of DINOv2 without the class token's. What does not belong to a
+/// vision model (text towers, poolers, mask tokens) is left out. Memory-mapped tensors stay mapped
+/// where nothing had to be packed.
+StateDict to_timm_layout(const StateDict& weights, Layout layout, const std::string& where);
+
+/// What the shapes do not show but the layout implies: norm eps and activation.
+void apply_layout_defaults(Layout layout, VitConfig& config);
+
+}  // namespace vit

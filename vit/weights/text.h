@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <c10/util/ArrayRef.h>
+
+namespace vit {
+
+/// What an error message quotes of a name or value from a file, whose length nobody limits.
+std::string shortened(const std::string& text, size_t limit = 80);
+
+/// "[2, 3]"
+std::string shape_text(c10::ArrayRef<int64_t> shape);
+
+}  // namespace vit
