@@ -57,7 +57,7 @@ void VitConfig::validate() const {
   if (!(norm_eps > 0 && norm_eps < 1))
     fail("model config: norm eps ", norm_eps, " is not in (0, 1)");
   if (dist_token && !cls_token) fail("model config: a distillation token needs a class token");
-  if (pooling == Pooling::cls && !cls_token)
+  if ((pooling == Pooling::cls || pooling == Pooling::cls_avg) && !cls_token)
     fail("model config: pooling by class token, but the model has none; use avg or map pooling");
   if (fc_norm && !final_norm) fail("model config: fc_norm needs the final norm");
   if (positions == Positions::sincos_1d || positions == Positions::sincos_2d) {

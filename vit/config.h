@@ -29,10 +29,11 @@ enum class Positions {
 };
 
 enum class Pooling {
-  cls,   ///< the class token; with a distillation token two heads are averaged
-  avg,   ///< mean of the patch tokens, weighted by the number of patches they stand for
-  map,   ///< attention pooling with one learned query over all tokens
-  none,  ///< no pooling: logits for every token
+  cls,      ///< the class token; with a distillation token two heads are averaged
+  avg,      ///< mean of the patch tokens, weighted by the number of patches they stand for
+  cls_avg,  ///< the features of cls and of avg one after the other (DINOv2's classifiers)
+  map,      ///< attention pooling with one learned query over all tokens
+  none,     ///< no pooling: logits for every token
 };
 
 /// Architecture of a Vision Transformer (arXiv 2010.11929 and its descendants). The defaults are
@@ -49,7 +50,8 @@ struct VitConfig {
   int64_t num_classes = 1000;     ///< 0: no head, the logits are the pooled features
 
   bool cls_token = true;
-  bool dist_token = false;           ///< distillation token and a second head (arXiv 2012.12877)
+  bool dist_token = false;           ///< distillation token (arXiv 2012.12877)
+  bool dist_head = true;             ///< it has a head of its own, averaged with the class token's
   int64_t reg_tokens = 0;            ///< register tokens (arXiv 2309.16588)
   bool positions_for_prefix = true;  ///< false: the table covers the patches only
   Positions positions = Positions::learned;
@@ -64,6 +66,7 @@ struct VitConfig {
   bool final_norm = true;
   bool fc_norm = false;  ///< the final norm follows the pooling instead of preceding it
   Pooling pooling = Pooling::cls;
+  bool head_bias = true;
 
   /// Class, distillation and register tokens in front of the patches.
   int64_t num_prefix_tokens() const;
@@ -73,6 +76,10 @@ struct VitConfig {
   /// Tokens at the input of block 0.
   int64_t num_tokens() const { return num_prefix_tokens() + num_patches(); }
   int64_t head_dim() const { return embed_dim / num_heads; }
+  /// Features that the head reads.
+  int64_t pooled_dim() const { return pooling == Pooling::cls_avg ? 2 * embed_dim : embed_dim; }
+  /// Whether class and distillation token are classified each and averaged.
+  bool averages_two_heads() const { return pooling == Pooling::cls && dist_token && dist_head; }
   /// Rows of the position table.
   int64_t num_positions() const;
 

@@ -27,8 +27,10 @@ double gflops(const VitConfig& config, const TokenReducer* reducer) {
     before = after;
   }
   if (config.pooling == Pooling::map) total += before * 2 * dim * (dim + 1) + 2 * dim * dim + mlp;
-  const double heads = config.pooling == Pooling::none ? before : config.dist_token ? 2 : 1;
-  total += heads * dim * config.num_classes;
+  const double heads = config.pooling == Pooling::none ? before
+                       : config.averages_two_heads()   ? 2
+                                                       : 1;
+  total += heads * config.pooled_dim() * config.num_classes;
   return total / 1e9;
 }
 

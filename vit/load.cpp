@@ -5,11 +5,13 @@
 
 #include <vit/architectures.h>
 #include <vit/error.h>
+#include <vit/imagenet_labels.h>
 #include <vit/load.h>
 #include <vit/weights/assign.h>
 #include <vit/weights/config_json.h>
 #include <vit/weights/fit.h>
 #include <vit/weights/infer.h>
+#include <vit/weights/layouts.h>
 #include <vit/weights/read.h>
 
 namespace vit {
@@ -32,8 +34,8 @@ fs::path find_weights(const fs::path& folder) {
 }
 
 /// The config of a checkpoint: the architecture that the user names, else the config.json, else
-/// what the shapes say.
-ModelConfig find_config(const fs::path& config_file, const StateDict& weights,
+/// what the shapes say. `weights` have timm's names, `layout` is what they had.
+ModelConfig find_config(const fs::path& config_file, const StateDict& weights, Layout layout,
                         const LoadOptions& options, const std::string& where) {
   if (!options.architecture.empty()) {
     auto config = architecture(options.architecture);
@@ -44,7 +46,9 @@ ModelConfig find_config(const fs::path& config_file, const StateDict& weights,
     return config;
   }
   if (fs::exists(config_file)) return read_config(config_file);
-  return infer_config(weights, where);
+  auto config = infer_config(weights, where);
+  apply_layout_defaults(layout, config.vit);
+  return config;
 }
 
 }  // namespace
@@ -56,15 +60,20 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
          "model.safetensors, or a weights file");
   const bool is_folder = fs::is_directory(path);
   const auto file = is_folder ? find_weights(path) : path;
-  const auto weights = read_weights(file);
   const std::string where = file.string();
+  const auto stored = read_weights(file);
+  const auto layout = detect_layout(stored);
+  const auto weights = to_timm_layout(stored, layout, where);
 
-  auto config = find_config(file.parent_path() / "config.json", weights, options, where);
+  auto config = find_config(file.parent_path() / "config.json", weights, layout, options, where);
   check_config_fits(config.vit, weights, where);
   const auto wanted_size = options.image_size.value_or(config.vit.image_size);
   // The model is built for the size of its position table and resampled from there.
   config.vit.image_size = image_size_of_weights(config.vit, weights, where);
   config.preprocessing.input_size = config.vit.image_size;
+  if (config.labels.empty() &&
+      config.vit.num_classes == static_cast<int64_t>(imagenet1k_labels().size()))
+    config.labels = imagenet1k_labels();
 
   VisionTransformer model(std::move(config));
   assign_weights(*model, weights, options, where);

@@ -49,8 +49,9 @@ VisionTransformerImpl::VisionTransformerImpl(ModelConfig config) : config_(std::
   }
   if (c.pooling == Pooling::map) attn_pool_ = register_module("attn_pool", AttentionPool(c));
   if (c.num_classes) {
-    head_ = register_module("head", Linear(c.embed_dim, c.num_classes));
-    if (c.dist_token) head_dist_ = register_module("head_dist", Linear(c.embed_dim, c.num_classes));
+    head_ = register_module("head", Linear(c.pooled_dim(), c.num_classes, c.head_bias));
+    if (c.averages_two_heads())
+      head_dist_ = register_module("head_dist", Linear(c.pooled_dim(), c.num_classes, c.head_bias));
   }
 }
 
@@ -116,7 +117,7 @@ void VisionTransformerImpl::pool_and_classify(ForwardResult& result, const at::T
     return head ? head->forward(x) : x;
   };
 
-  if (config_.vit.pooling == Pooling::cls && config_.vit.dist_token) {
+  if (config_.vit.averages_two_heads()) {
     // Each token has a head of its own; what the model says is their average (arXiv 2012.12877).
     const auto cls = normed(features.select(1, 0)), dist = normed(features.select(1, 1));
     result.pooled = (cls + dist) / 2;
@@ -129,6 +130,11 @@ void VisionTransformerImpl::pool_and_classify(ForwardResult& result, const at::T
       break;
     case Pooling::avg:
       result.pooled = normed(pool_average(features, size, config_.vit.num_prefix_tokens()));
+      break;
+    case Pooling::cls_avg:
+      result.pooled = normed(at::cat(
+          {features.select(1, 0), pool_average(features, size, config_.vit.num_prefix_tokens())},
+          1));
       break;
     case Pooling::map:
       result.pooled = normed(attn_pool_->forward(features));

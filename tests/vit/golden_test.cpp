@@ -50,7 +50,8 @@ TEST_CASE("models reproduce the reference libraries with and without merging") {
   const std::string name =
       GENERATE(as<std::string>{}, "timm_vit_cls", "timm_vit_nonsquare", "timm_deit_distilled",
                "timm_mae_gap", "timm_dinov2_reg", "timm_dinov2_swiglu", "timm_clip_prenorm",
-               "timm_qknorm", "timm_siglip_map");
+               "timm_qknorm", "timm_siglip_map", "hf_vit", "hf_deit_distilled", "hf_dinov2",
+               "hf_clip_vision", "torchvision_vit");
   CAPTURE(name);
   at::NoGradGuard no_grad;
   auto model = vit::load(test::data("vit") / name);
@@ -82,6 +83,18 @@ TEST_CASE("models reproduce the reference libraries with and without merging") {
       CHECK(test::max_difference(spy->metrics.at(layer),
                                  io.at(key + "/metric." + std::to_string(layer))) < kTolerance);
   }
+}
+
+TEST_CASE("bfloat16 stays close to float32") {
+  at::NoGradGuard no_grad;
+  const auto folder = test::data("vit/timm_vit_cls");
+  const auto io = vit::read_safetensors(folder / "io.safetensors");
+  auto model = vit::load(folder, {.dtype = at::kBFloat16});
+  const auto logits = model->forward(io.at("input"));
+  CHECK(logits.scalar_type() == at::kBFloat16);
+  // Eight bits of mantissa through four blocks.
+  CHECK(test::max_difference(logits, io.at("logits")) <
+        0.05 * io.at("logits").abs().max().item<double>());
 }
 
 TEST_CASE("positions are resampled to other image sizes as timm does") {

@@ -1,33 +1,46 @@
 #include <vit/error.h>
 #include <vit/weights/config_json.h>
+#include <vit/weights/huggingface_config.h>
 #include <vit/weights/json.h>
 #include <vit/weights/mapped_file.h>
-#include <vit/weights/text.h>
 #include <vit/weights/timm_config.h>
+#include <vit/weights/torchvision_config.h>
 
 namespace vit {
 namespace {
 
+/// Parses a file and hands its document to `read`.
+template <typename Read>
+auto with_document(const std::filesystem::path& path, Read read) {
+  const auto file = MappedFile::open(path);
+  const auto document = parse_json(file->text(), path.string());
+  return read(JsonNode(document, path.string()));
+}
+
 // Every library that writes a config.json has its own layout.
-ModelConfig read_any_config(const JsonNode& root) {
-  if (const auto type = root.find("model_type"))
-    root.fail("a config of the transformers library (model_type \"", shortened(type->string()),
-              "\") is not supported, expected one of timm with an \"architecture\"");
+ModelConfig read_any_config(const JsonNode& root, const std::filesystem::path& folder) {
+  if (root.find("model_type")) {
+    auto config = read_huggingface_config(root);
+    if (const auto path = folder / "preprocessor_config.json"; std::filesystem::exists(path))
+      with_document(path,
+                    [&](const JsonNode& node) { read_huggingface_preprocessor(node, config); });
+    return config;
+  }
+  if (const auto library = root.find("library"); library && library->string() == "torchvision")
+    return read_torchvision_config(root);
   return read_timm_config(root);
 }
 
 }  // namespace
 
 ModelConfig read_config(const std::filesystem::path& path) {
-  const std::string where = path.string();
-  const auto file = MappedFile::open(path);
-  const auto document = parse_json(file->text(), where);
-  auto config = read_any_config(JsonNode(document, where));
+  auto config = with_document(
+      path, [&](const JsonNode& root) { return read_any_config(root, path.parent_path()); });
   try {
     config.vit.validate();
     config.preprocessing.validate(config.vit.in_channels);
   } catch (const Error& error) {
-    fail(where, ": ", error.what());
+    fail(path.string(), ": ", error.what());
   }
   return config;
 }

@@ -97,9 +97,8 @@ void imagenet_normalization(Preprocessing& preprocessing) {
 void read_vit(const JsonNode& root, ModelConfig& config) {
   config.vit.norm_eps = 1e-12;
   read_common(root, config.vit);
-  config.preprocessing = {.interpolation = Interpolation::bilinear,
-                          .crop_pct = 1.0,
-                          .crop_mode = CropMode::squash};
+  config.preprocessing = {
+      .interpolation = Interpolation::bilinear, .crop_pct = 1.0, .crop_mode = CropMode::squash};
 }
 
 void read_deit(const JsonNode& root, ModelConfig& config, Head head) {
@@ -239,8 +238,8 @@ void read_huggingface_preprocessor(const JsonNode& root, ModelConfig& config) {
   if (const auto node = root.find("resample")) {
     // Pillow's numbers.
     const int64_t filter = node->integer(0, 5);
-    if (filter != 2 && filter != 3) node->fail(filter, " is not supported, expected 2 (bilinear) ",
-                                               "or 3 (bicubic)");
+    if (filter != 2 && filter != 3)
+      node->fail(filter, " is not supported, expected 2 (bilinear) ", "or 3 (bicubic)");
     preprocessing.interpolation = filter == 2 ? Interpolation::bilinear : Interpolation::bicubic;
   }
 

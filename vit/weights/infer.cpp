@@ -63,7 +63,8 @@ auto shape_traits(const VitConfig& c) {
   return std::tuple(c.embed_dim, c.depth, c.mlp_hidden_dim, c.mlp, c.patch_size.height,
                     c.patch_size.width, c.cls_token, c.dist_token, c.reg_tokens,
                     c.positions_for_prefix || c.num_prefix_tokens() == 0, c.patch_bias, c.pre_norm,
-                    c.qkv_bias, c.qk_norm, c.layer_scale, c.final_norm, c.fc_norm, c.pooling);
+                    c.qkv_bias, c.qk_norm, c.layer_scale, c.final_norm, c.fc_norm, c.pooling,
+                    c.dist_head);
 }
 
 /// timm's architecture of the same shapes; one of the same image size if there are several.
@@ -154,7 +155,14 @@ ModelConfig infer_config(const StateDict& weights, const std::string& where) {
   c.pooling = shapes.has("attn_pool.latent") ? Pooling::map
               : c.fc_norm || !c.cls_token    ? Pooling::avg
                                              : Pooling::cls;
-  c.num_classes = shapes.has("head.weight") ? shapes.of("head.weight", 2)[0] : 0;
+  c.num_classes = 0;
+  if (shapes.has("head.weight")) {
+    const auto head = shapes.of("head.weight", 2);
+    c.num_classes = head[0];
+    c.head_bias = shapes.has("head.bias");
+    if (head[1] == 2 * c.embed_dim && c.pooling == Pooling::cls) c.pooling = Pooling::cls_avg;
+  }
+  c.dist_head = !c.dist_token || shapes.has("head_dist.weight");
 
   if (const auto known = same_shapes(c)) {
     c.architecture = known->vit.architecture;

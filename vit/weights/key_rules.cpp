@@ -28,8 +28,7 @@ std::optional<std::string> apply(const KeyRule& rule, std::string_view name) {
   if (rule.to.empty()) return std::string();
 
   std::string renamed(rule.to);
-  if (const auto star = renamed.find('*'); star != renamed.npos)
-    renamed.replace(star, 1, number);
+  if (const auto star = renamed.find('*'); star != renamed.npos) renamed.replace(star, 1, number);
   return renamed.append(rest);
 }
 

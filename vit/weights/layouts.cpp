@@ -1,9 +1,8 @@
-#include <vit/weights/layouts.h>
-
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
 #include <vit/weights/key_rules.h>
+#include <vit/weights/layouts.h>
 #include <vit/weights/text.h>
 
 namespace vit {
@@ -133,15 +132,20 @@ std::span<const KeyRule> rules_of(Layout layout) {
 
 /// Models of transformers carry their name in front of their tensors, their heads do not.
 StateDict without_model_prefix(const StateDict& weights, const std::string& where) {
-  static constexpr KeyRule kPrefixes[] = {
-      {"vit.embeddings", "embeddings"},    {"vit.encoder", "encoder"},
-      {"vit.layernorm", "layernorm"},      {"vit.pooler", "pooler"},
-      {"deit.embeddings", "embeddings"},   {"deit.encoder", "encoder"},
-      {"deit.layernorm", "layernorm"},     {"deit.pooler", "pooler"},
-      {"dinov2.embeddings", "embeddings"}, {"dinov2.encoder", "encoder"},
-      {"dinov2.layernorm", "layernorm"},   {"dinov2_with_registers.embeddings", "embeddings"},
-      {"dinov2_with_registers.encoder", "encoder"},
-      {"dinov2_with_registers.layernorm", "layernorm"}};
+  static constexpr KeyRule kPrefixes[] = {{"vit.embeddings", "embeddings"},
+                                          {"vit.encoder", "encoder"},
+                                          {"vit.layernorm", "layernorm"},
+                                          {"vit.pooler", "pooler"},
+                                          {"deit.embeddings", "embeddings"},
+                                          {"deit.encoder", "encoder"},
+                                          {"deit.layernorm", "layernorm"},
+                                          {"deit.pooler", "pooler"},
+                                          {"dinov2.embeddings", "embeddings"},
+                                          {"dinov2.encoder", "encoder"},
+                                          {"dinov2.layernorm", "layernorm"},
+                                          {"dinov2_with_registers.embeddings", "embeddings"},
+                                          {"dinov2_with_registers.encoder", "encoder"},
+                                          {"dinov2_with_registers.layernorm", "layernorm"}};
   return rename_keys(weights, kPrefixes, where);
 }
 
@@ -184,8 +188,8 @@ void split_attention_pool(StateDict& weights, const std::string& where) {
     const auto packed = take(weights, "attn_pool.qkv." + kind);
     if (!packed.defined()) continue;
     if (packed.dim() == 0 || packed.size(0) % 3)
-      fail(where, ": the attention pool's packed ", kind, " has shape ",
-           shape_text(packed.sizes()), ", expected three equal parts");
+      fail(where, ": the attention pool's packed ", kind, " has shape ", shape_text(packed.sizes()),
+           ", expected three equal parts");
     const int64_t dim = packed.size(0) / 3;
     weights["attn_pool.q." + kind] = packed.slice(0, 0, dim);
     weights["attn_pool.kv." + kind] = packed.slice(0, dim);
@@ -227,9 +231,9 @@ Layout detect_layout(const StateDict& weights) {
 
 StateDict to_timm_layout(const StateDict& weights, Layout layout, const std::string& where) {
   if (layout == Layout::timm) return weights;
-  auto renamed = rename_keys(
-      layout == Layout::huggingface ? without_model_prefix(weights, where) : weights,
-      rules_of(layout), where);
+  auto renamed =
+      rename_keys(layout == Layout::huggingface ? without_model_prefix(weights, where) : weights,
+                  rules_of(layout), where);
   add_batch_dims(renamed);
   pack_attention(renamed, where);
   split_attention_pool(renamed, where);

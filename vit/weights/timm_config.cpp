@@ -1,41 +1,14 @@
-#include <charconv>
 #include <functional>
 #include <map>
 #include <optional>
 #include <set>
 
 #include <vit/architecture_table.h>
-#include <vit/weights/text.h>
+#include <vit/weights/json_values.h>
 #include <vit/weights/timm_config.h>
 
 namespace vit {
 namespace {
-
-// Far above everything sensible, low enough for arithmetic without overflow. VitConfig::validate()
-// knows the real limits.
-constexpr int64_t kMaxInteger = 1'000'000'000;
-
-/// The value of `choices` that a text names.
-template <typename T>
-T choose(const JsonNode& node, std::initializer_list<std::pair<const char*, T>> choices) {
-  std::string expected;
-  for (const auto& [name, value] : choices) {
-    if (node.string() == name) return value;
-    expected += (expected.empty() ? "\"" : ", \"") + std::string(name) + "\"";
-  }
-  node.fail("\"", shortened(node.string()), "\" is unknown or not supported, expected one of ",
-            expected);
-}
-
-int64_t count(const JsonNode& node) { return node.integer(0, kMaxInteger); }
-
-/// 224 or [height, width].
-Size2d parse_size(const JsonNode& node) {
-  if (!node.is_array()) return {count(node), count(node)};
-  const auto sides = node.elements();
-  if (sides.size() != 2) node.fail("expected one number or [height, width]");
-  return {count(sides[0]), count(sides[1])};
-}
 
 /// [channels, height, width]
 struct InputSize {
@@ -215,14 +188,6 @@ void read_preprocessing(const JsonNode& cfg, int64_t channels, Preprocessing& pr
   if (const auto node = cfg.find("interpolation"))
     preprocessing.interpolation = choose<Interpolation>(
         *node, {{"bicubic", Interpolation::bicubic}, {"bilinear", Interpolation::bilinear}});
-}
-
-int64_t parse_index(const std::string& text, const JsonNode& node) {
-  int64_t index = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
-  if (error != std::errc() || end != text.data() + text.size() || index < 0)
-    node.fail("\"", shortened(text), "\" is no class index");
-  return index;
 }
 
 /// `label_names`: a list, or an object from class index to name where there are gaps;

@@ -1,0 +1,147 @@
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+#include "tests/support/data.h"
+#include "tests/support/temp_dir.h"
+
+#include <array>
+#include <fstream>
+
+#include <ATen/ATen.h>
+
+#include <vit/error.h>
+#include <vit/load.h>
+#include <vit/weights/config_json.h>
+#include <vit/weights/key_rules.h>
+#include <vit/weights/layouts.h>
+#include <vit/weights/safetensors.h>
+
+using Catch::ContainsSubstring;
+
+namespace {
+
+vit::ModelConfig read(const test::TempDir& folder, const std::string& json,
+                      const std::string& preprocessor = "") {
+  std::ofstream(folder / "config.json") << json;
+  if (!preprocessor.empty()) std::ofstream(folder / "preprocessor_config.json") << preprocessor;
+  return vit::read_config(folder / "config.json");
+}
+
+}  // namespace
+
+TEST_CASE("key rules rename by whole parts of a name") {
+  constexpr std::array<vit::KeyRule, 3> kRules{
+      {{"enc.layer_*.ln", "blocks.*.norm"}, {"head", "classifier"}, {"extra", ""}}};
+  const vit::StateDict weights{{"enc.layer_12.ln.weight", at::ones({1})},
+                               {"enc.layer_.ln.weight", at::ones({1})},
+                               {"enc.layer_3.lnx", at::ones({1})},
+                               {"head", at::ones({1})},
+                               {"header", at::ones({1})},
+                               {"extra.bias", at::ones({1})}};
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : vit::rename_keys(weights, kRules, "f")) names.push_back(name);
+  CHECK(names == std::vector<std::string>{"blocks.12.norm.weight", "classifier",
+                                          "enc.layer_.ln.weight", "enc.layer_3.lnx", "header"});
+  CHECK_THROWS_WITH(
+      vit::rename_keys({{"head", at::ones({1})}, {"classifier", at::ones({1})}}, kRules, "f"),
+      ContainsSubstring("f: two tensors are \"classifier\""));
+}
+
+TEST_CASE("weights of other libraries load without a config where their shapes say enough") {
+  // Heads of 64 channels are the rule when nothing tells; these models have others, so the width
+  // and the names are what can be checked here.
+  at::NoGradGuard no_grad;
+  for (const char* name : {"hf_vit", "hf_dinov2", "hf_clip_vision", "torchvision_vit"}) {
+    CAPTURE(name);
+    const auto file = test::data("vit") / name / "model.safetensors";
+    const auto weights = vit::read_safetensors(file);
+    const auto layout = vit::detect_layout(weights);
+    CHECK(layout != vit::Layout::timm);
+    const auto renamed = vit::to_timm_layout(weights, layout, name);
+    CHECK(renamed.contains("blocks.3.attn.qkv.weight"));
+    CHECK(renamed.contains("norm.weight"));
+    for (const auto& [key, tensor] : renamed)
+      CHECK((key.starts_with("blocks.") || key.starts_with("head.") || key.starts_with("norm") ||
+             key.starts_with("patch_embed.") || key == "cls_token" || key == "pos_embed"));
+  }
+}
+
+TEST_CASE("broken attention weights are named") {
+  const auto w = at::zeros({4, 4});
+  vit::StateDict weights{{"vit.embeddings.patch_embeddings.projection.weight", w},
+                         {"vit.encoder.layer.0.attention.attention.query.weight", w},
+                         {"vit.encoder.layer.0.attention.attention.key.weight", w}};
+  CHECK_THROWS_WITH(vit::to_timm_layout(weights, vit::Layout::huggingface, "file"),
+                    ContainsSubstring("\"blocks.0.attn.\" has no complete weight"));
+  weights["vit.encoder.layer.0.attention.attention.value.weight"] = at::zeros({4, 5});
+  CHECK_THROWS_WITH(vit::to_timm_layout(weights, vit::Layout::huggingface, "file"),
+                    ContainsSubstring("differ in shape"));
+}
+
+TEST_CASE("keys without a bias get zeros beside the bias of queries and values") {
+  const auto w = at::zeros({4, 4});
+  const std::string stem = "vit.encoder.layer.0.attention.attention.";
+  const vit::StateDict weights{{"vit.embeddings.patch_embeddings.projection.weight", w},
+                               {stem + "query.weight", w},
+                               {stem + "key.weight", w},
+                               {stem + "value.weight", w},
+                               {stem + "query.bias", at::ones({4})},
+                               {stem + "value.bias", at::full({4}, 2.0)}};
+  const auto packed = vit::to_timm_layout(weights, vit::Layout::huggingface, "file");
+  CHECK(test::same(packed.at("blocks.0.attn.qkv.bias"),
+                   at::cat({at::ones({4}), at::zeros({4}), at::full({4}, 2.0)})));
+}
+
+TEST_CASE("registers move the class token's position into the class token") {
+  const auto table = at::randn({1, 5, 4}), cls = at::randn({1, 1, 4});
+  const vit::StateDict weights{
+      {"dinov2_with_registers.embeddings.patch_embeddings.projection.weight", at::zeros({4, 4})},
+      {"dinov2_with_registers.embeddings.cls_token", cls},
+      {"dinov2_with_registers.embeddings.register_tokens", at::zeros({1, 2, 4})},
+      {"dinov2_with_registers.embeddings.position_embeddings", table}};
+  const auto folded = vit::to_timm_layout(weights, vit::Layout::huggingface, "file");
+  CHECK(test::same(folded.at("cls_token"), cls + table.slice(1, 0, 1)));
+  CHECK(test::same(folded.at("pos_embed"), table.slice(1, 1)));
+}
+
+TEST_CASE("preprocessing of the transformers library is read from its own file") {
+  const test::TempDir folder;
+  const std::string vit = R"({"model_type": "vit", "architectures": ["ViTModel"]})";
+  const auto defaults = read(folder, vit).preprocessing;
+  CHECK(defaults.crop_mode == vit::CropMode::squash);
+  CHECK(defaults.interpolation == vit::Interpolation::bilinear);
+
+  const auto clip = read(folder, vit, R"({"size": {"shortest_edge": 256}, "resample": 3,
+      "do_center_crop": true, "crop_size": {"height": 224, "width": 224},
+      "image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]})")
+                        .preprocessing;
+  CHECK(clip.crop_mode == vit::CropMode::center);
+  CHECK(clip.interpolation == vit::Interpolation::bicubic);
+  CHECK(static_cast<int64_t>(224 / clip.crop_pct) == 256);
+  CHECK(clip.mean == std::vector<double>{0.1, 0.2, 0.3});
+
+  const auto old = read(folder, vit, R"({"size": 224, "do_normalize": false})").preprocessing;
+  CHECK(old.crop_mode == vit::CropMode::squash);
+  CHECK(old.crop_pct == 1.0);
+  CHECK(old.std == std::vector<double>{1.0, 1.0, 1.0});
+
+  CHECK_THROWS_WITH(read(folder, vit, R"({"resample": 1})"),
+                    ContainsSubstring("preprocessor_config.json: resample"));
+  CHECK_THROWS_WITH(read(folder, vit, R"({"size": {"shortest_edge": 0}})"),
+                    ContainsSubstring("sizes must be positive"));
+}
+
+TEST_CASE("labels of the transformers library name classes unless nobody named them") {
+  const test::TempDir folder;
+  const auto config = read(folder, R"({"model_type": "vit",
+      "architectures": ["ViTForImageClassification"], "id2label": {"1": "dog", "0": "cat"}})");
+  CHECK(config.labels == std::vector<std::string>{"cat", "dog"});
+  CHECK(config.vit.num_classes == 2);
+  CHECK(read(folder, R"({"model_type": "vit", "architectures": ["ViTForImageClassification"],
+                         "id2label": {"0": "LABEL_0", "1": "LABEL_1"}})")
+            .labels.empty());
+  CHECK_THROWS_WITH(read(folder, R"({"model_type": "vit", "id2label": {"0": "a", "2": "b"}})"),
+                    ContainsSubstring("gaps"));
+  CHECK_THROWS_WITH(read(folder, R"({"model_type": "vit", "architectures": ["ViTForPainting"]})"),
+                    ContainsSubstring("\"ViTForPainting\" is not supported"));
+  CHECK_THROWS_WITH(read(folder, R"({"model_type": "bert"})"), ContainsSubstring("model_type"));
+}
