@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <iterator>
+#include <span>
+
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
@@ -39,31 +43,31 @@ constexpr KeyRule kHuggingface[] = {
     {"distillation_classifier", "head_dist"},
 };
 
-// CLIP and SigLIP vision towers of the transformers library.
+// CLIP and SigLIP vision towers of the transformers library, after their model prefix.
 constexpr KeyRule kHuggingfaceClip[] = {
     {"text_model", ""},
     {"text_projection", ""},
     {"logit_scale", ""},
     {"logit_bias", ""},
-    {"vision_model.embeddings.class_embedding", "cls_token"},
-    {"vision_model.embeddings.position_embedding.weight", "pos_embed"},
-    {"vision_model.embeddings.position_ids", ""},
-    {"vision_model.embeddings.patch_embedding", "patch_embed.proj"},
-    {"vision_model.pre_layrnorm", "norm_pre"},
-    {"vision_model.encoder.layers.*.self_attn.q_proj", "blocks.*.attn.q"},
-    {"vision_model.encoder.layers.*.self_attn.k_proj", "blocks.*.attn.k"},
-    {"vision_model.encoder.layers.*.self_attn.v_proj", "blocks.*.attn.v"},
-    {"vision_model.encoder.layers.*.self_attn.out_proj", "blocks.*.attn.proj"},
-    {"vision_model.encoder.layers.*.layer_norm1", "blocks.*.norm1"},
-    {"vision_model.encoder.layers.*.layer_norm2", "blocks.*.norm2"},
-    {"vision_model.encoder.layers.*.mlp", "blocks.*.mlp"},
-    {"vision_model.post_layernorm", "norm"},
-    {"vision_model.head.probe", "attn_pool.latent"},
-    {"vision_model.head.attention.in_proj_weight", "attn_pool.qkv.weight"},
-    {"vision_model.head.attention.in_proj_bias", "attn_pool.qkv.bias"},
-    {"vision_model.head.attention.out_proj", "attn_pool.proj"},
-    {"vision_model.head.layernorm", "attn_pool.norm"},
-    {"vision_model.head.mlp", "attn_pool.mlp"},
+    {"embeddings.class_embedding", "cls_token"},
+    {"embeddings.position_embedding.weight", "pos_embed"},
+    {"embeddings.position_ids", ""},
+    {"embeddings.patch_embedding", "patch_embed.proj"},
+    {"pre_layrnorm", "norm_pre"},
+    {"encoder.layers.*.self_attn.q_proj", "blocks.*.attn.q"},
+    {"encoder.layers.*.self_attn.k_proj", "blocks.*.attn.k"},
+    {"encoder.layers.*.self_attn.v_proj", "blocks.*.attn.v"},
+    {"encoder.layers.*.self_attn.out_proj", "blocks.*.attn.proj"},
+    {"encoder.layers.*.layer_norm1", "blocks.*.norm1"},
+    {"encoder.layers.*.layer_norm2", "blocks.*.norm2"},
+    {"encoder.layers.*.mlp", "blocks.*.mlp"},
+    {"post_layernorm", "norm"},
+    {"head.probe", "attn_pool.latent"},
+    {"head.attention.in_proj_weight", "attn_pool.qkv.weight"},
+    {"head.attention.in_proj_bias", "attn_pool.qkv.bias"},
+    {"head.attention.out_proj", "attn_pool.proj"},
+    {"head.layernorm", "attn_pool.norm"},
+    {"head.mlp", "attn_pool.mlp"},
     {"visual_projection", "head"},
     {"classifier", "head"},
 };
@@ -130,23 +134,24 @@ std::span<const KeyRule> rules_of(Layout layout) {
   return {};
 }
 
-/// Models of transformers carry their name in front of their tensors, their heads do not.
+// Models of transformers carry their name in front of their tensors unless saved alone; their heads
+// never do.
+constexpr std::string_view kModelPrefixes[] = {"vit.", "deit.", "dinov2.", "dinov2_with_registers.",
+                                               "vision_model."};
+
 StateDict without_model_prefix(const StateDict& weights, const std::string& where) {
-  static constexpr KeyRule kPrefixes[] = {{"vit.embeddings", "embeddings"},
-                                          {"vit.encoder", "encoder"},
-                                          {"vit.layernorm", "layernorm"},
-                                          {"vit.pooler", "pooler"},
-                                          {"deit.embeddings", "embeddings"},
-                                          {"deit.encoder", "encoder"},
-                                          {"deit.layernorm", "layernorm"},
-                                          {"deit.pooler", "pooler"},
-                                          {"dinov2.embeddings", "embeddings"},
-                                          {"dinov2.encoder", "encoder"},
-                                          {"dinov2.layernorm", "layernorm"},
-                                          {"dinov2_with_registers.embeddings", "embeddings"},
-                                          {"dinov2_with_registers.encoder", "encoder"},
-                                          {"dinov2_with_registers.layernorm", "layernorm"}};
-  return rename_keys(weights, kPrefixes, where);
+  StateDict bare;
+  for (const auto& [name, tensor] : weights) {
+    std::string key = name;
+    for (const auto prefix : kModelPrefixes)
+      if (key.starts_with(prefix)) {
+        key.erase(0, prefix.size());
+        break;
+      }
+    if (!bare.emplace(key, tensor).second)
+      fail(where, ": both \"", key, "\" and \"", name, "\" are there");
+  }
+  return bare;
 }
 
 /// Takes a tensor out of a state dict; undefined if it is not there.
@@ -221,19 +226,21 @@ void add_batch_dims(StateDict& weights) {
 Layout detect_layout(const StateDict& weights) {
   if (weights.contains("conv_proj.weight")) return Layout::torchvision;
   if (weights.contains("visual.conv1.weight")) return Layout::open_clip;
-  if (weights.contains("vision_model.embeddings.patch_embedding.weight"))
-    return Layout::huggingface_clip;
-  for (const char* prefix : {"", "vit.", "deit.", "dinov2.", "dinov2_with_registers."})
-    if (weights.contains(std::string(prefix) + "embeddings.patch_embeddings.projection.weight"))
-      return Layout::huggingface;
+  const auto has = [&](const std::string& name) {
+    return weights.contains(name) ||
+           std::any_of(std::begin(kModelPrefixes), std::end(kModelPrefixes),
+                       [&](auto prefix) { return weights.contains(std::string(prefix) + name); });
+  };
+  if (has("embeddings.patch_embedding.weight")) return Layout::huggingface_clip;
+  if (has("embeddings.patch_embeddings.projection.weight")) return Layout::huggingface;
   return Layout::timm;
 }
 
 StateDict to_timm_layout(const StateDict& weights, Layout layout, const std::string& where) {
   if (layout == Layout::timm) return weights;
-  auto renamed =
-      rename_keys(layout == Layout::huggingface ? without_model_prefix(weights, where) : weights,
-                  rules_of(layout), where);
+  const bool prefixed = layout == Layout::huggingface || layout == Layout::huggingface_clip;
+  auto renamed = rename_keys(prefixed ? without_model_prefix(weights, where) : weights,
+                             rules_of(layout), where);
   add_batch_dims(renamed);
   pack_attention(renamed, where);
   split_attention_pool(renamed, where);
