@@ -1,0 +1,144 @@
+#include "media/image.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <media/codecs/codec.h>
+#include <media/codecs/exif.h>
+
+namespace media {
+namespace {
+
+using namespace std::string_view_literals;
+
+struct Format {
+  std::string_view name;
+  size_t offset;           ///< of the signature
+  std::string_view magic;  ///< signature
+  Decoded (*decode)(const Encoded&);
+};
+
+Decoded decode_tiff(const Encoded& file) { return decode_with_opencv(file, "TIFF"); }
+Decoded decode_jpeg_2000(const Encoded& file) { return decode_with_opencv(file, "JPEG 2000"); }
+Decoded decode_sun_raster(const Encoded& file) { return decode_with_opencv(file, "Sun raster"); }
+
+constexpr Format kFormats[] = {
+    {"JPEG", 0, "\xFF\xD8\xFF"sv, decode_jpeg},
+    {"PNG", 0, "\x89PNG\r\n\x1A\n"sv, decode_png},
+    {"WebP", 8, "WEBP"sv, decode_webp},
+    {"BMP", 0, "BM"sv, decode_bmp},
+    {"TIFF", 0, "II*\0"sv, decode_tiff},
+    {"TIFF", 0, "MM\0*"sv, decode_tiff},
+    {"JPEG 2000", 4, "jP  \r\n\x87\n"sv, decode_jpeg_2000},
+    {"JPEG 2000", 0, "\xFF\x4F\xFF\x51"sv, decode_jpeg_2000},
+    {"Sun raster", 0, "\x59\xA6\x6A\x95"sv, decode_sun_raster},
+    // Named in the error, not read.
+    {"GIF", 0, "GIF8"sv, nullptr},
+    {"AVIF", 4, "ftypavif"sv, nullptr},
+    {"HEIF", 4, "ftyphei"sv, nullptr},
+    {"HEIF", 4, "ftypmif1"sv, nullptr},
+    {"JPEG XL", 4, "JXL \r\n\x87\n"sv, nullptr},
+    {"OpenEXR", 0, "\x76\x2F\x31\x01"sv, nullptr},
+};
+constexpr Format kPnm{"PNM", 0, "P", decode_pnm};
+constexpr size_t kSignature = 16;  ///< bytes that tell every format
+
+/// The file's format; throws where there is none or it cannot be read.
+const Format& recognise(const Encoded& file) {
+  const std::string_view head(reinterpret_cast<const char*>(file.bytes.data()),
+                              std::min(file.bytes.size(), kSignature));
+  if (head.empty()) vit::fail(file.name, ": the file is empty");
+  if (head.size() > 2 && head[0] == 'P' && head[1] >= '1' && head[1] <= '6' &&
+      std::isspace(static_cast<unsigned char>(head[2])))
+    return kPnm;
+  for (const Format& format : kFormats) {
+    if (head.size() < format.offset + format.magic.size() ||
+        head.substr(format.offset, format.magic.size()) != format.magic)
+      continue;
+    if (!format.decode) vit::fail(file.name, ": ", format.name, " files are not supported");
+    return format;
+  }
+  vit::fail(file.name,
+            ": not a picture; JPEG, PNG, WebP, BMP, PNM, TIFF, JPEG 2000 and Sun raster "
+            "can be read");
+}
+
+// The largest picture of kMaxPixels without compression, 16 bits and alpha, fits.
+constexpr size_t kMaxFileSize = size_t{3} << 29;
+
+std::vector<uint8_t> read_file(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error))
+    vit::fail(name, ": is a folder, expected a picture file");
+  std::ifstream file(path, std::ios::binary);
+  if (!file) vit::fail(name, ": cannot open the file: ", std::strerror(errno));
+
+  std::vector<uint8_t> bytes;
+  const auto append = [&](size_t count) {
+    const size_t size = bytes.size();
+    bytes.resize(size + count);
+    file.read(reinterpret_cast<char*>(bytes.data() + size), static_cast<std::streamsize>(count));
+    bytes.resize(size + static_cast<size_t>(file.gcount()));
+    if (file.bad()) vit::fail(name, ": cannot read the file: ", std::strerror(errno));
+  };
+  // What is no picture, a film for example, is not read to its end.
+  append(kSignature);
+  recognise({bytes, name});
+  const auto size = std::filesystem::file_size(path, error);
+  // Pipes have no size and are read in steps, with a byte more to see the end.
+  size_t step = error || size <= bytes.size() ? 1 << 16 : size - bytes.size() + 1;
+  while (file) {
+    if (bytes.size() + step > kMaxFileSize)
+      vit::fail(name, ": the file is larger than ", kMaxFileSize, " bytes");
+    append(step);
+    step = std::max<size_t>(1 << 16, bytes.size() / 2);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+void check_size(const Encoded& file, std::string_view format, int64_t width, int64_t height) {
+  constexpr int64_t kMaxSide = 1 << 20;
+  if (width <= 0 || height <= 0)
+    refuse(file, format, "a picture of ", width, " x ", height, " pixels is empty");
+  if (width > kMaxSide || height > kMaxSide || width * height > kMaxPixels)
+    refuse(file, format, width, " x ", height, " pixels are too many; at most ", kMaxPixels,
+           " in all and ", kMaxSide, " along a side can be read");
+}
+
+void check_density(const Encoded& file, std::string_view format, int64_t pixels,
+                   int64_t pixels_per_byte) {
+  if (pixels / pixels_per_byte > static_cast<int64_t>(file.bytes.size()))
+    refuse(file, format, "its ", file.bytes.size(),
+           " bytes cannot hold the picture that its header "
+           "claims; the file is cut off or damaged");
+}
+
+at::Tensor decode_image(std::span<const uint8_t> bytes, std::string_view name) {
+  const Encoded file{bytes, name};
+  const Decoded picture = recognise(file).decode(file);
+  return apply_orientation(picture.rgb, picture.orientation);
+}
+
+at::Tensor read_image(const std::filesystem::path& path) {
+  return decode_image(read_file(path), path.string());
+}
+
+bool is_image_file_name(const std::filesystem::path& path) {
+  constexpr std::array kExtensions = {".jpg"sv, ".jpeg"sv, ".jpe"sv, ".jfif"sv, ".png"sv, ".webp"sv,
+                                      ".bmp"sv, ".dib"sv,  ".ppm"sv, ".pgm"sv,  ".pbm"sv, ".pnm"sv,
+                                      ".tif"sv, ".tiff"sv, ".jp2"sv, ".j2k"sv,  ".ras"sv};
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+}
+
+}  // namespace media

@@ -1,0 +1,115 @@
+#include "media/resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include <media/resample_kernels.h>
+
+namespace media {
+namespace {
+
+double triangle(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
+
+double cubic(double x) {
+  constexpr double a = -0.5;
+  x = std::abs(x);
+  if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
+  if (x < 2.0) return (((x - 5.0) * x + 8.0) * x - 4.0) * a;
+  return 0.0;
+}
+
+/// Weights for output positions start .. start + length - 1 of an axis that goes from `in` pixels
+/// to `out`.
+AxisWeights make_weights(int64_t in, int64_t out, int64_t start, int64_t length,
+                         vit::Interpolation interpolation) {
+  const bool bilinear = interpolation == vit::Interpolation::bilinear;
+  const double scale = static_cast<double>(in) / static_cast<double>(out);
+  const double stretch = std::max(scale, 1.0);
+  const double support = (bilinear ? 1.0 : 2.0) * stretch;
+
+  AxisWeights w;
+  w.taps = std::min(in, 2 * static_cast<int64_t>(std::ceil(support)) + 1);
+  w.first.resize(length);
+  w.count.resize(length);
+  w.weight.assign(length * w.taps, 0);
+  std::vector<double> exact(w.taps);
+  for (int64_t i = 0; i < length; ++i) {
+    const double center = (static_cast<double>(start + i) + 0.5) * scale;
+    const int64_t first = std::max<int64_t>(0, static_cast<int64_t>(center - support + 0.5));
+    const int64_t end = std::min(in, static_cast<int64_t>(center + support + 0.5));
+    w.first[i] = first;
+    w.count[i] = end - first;
+    double sum = 0.0;
+    for (int64_t k = 0; k < end - first; ++k) {
+      const double x = (static_cast<double>(first + k) - center + 0.5) / stretch;
+      exact[k] = bilinear ? triangle(x) : cubic(x);
+      sum += exact[k];
+    }
+    for (int64_t k = 0; k < end - first; ++k) {
+      const double fixed = exact[k] / sum * (1 << kWeightBits);
+      w.weight[i * w.taps + k] = static_cast<int32_t>(fixed + (fixed < 0 ? -0.5 : 0.5));
+    }
+  }
+  return w;
+}
+
+}  // namespace
+
+at::Tensor resize(const at::Tensor& image, vit::Size2d size, const Region& region,
+                  vit::Interpolation interpolation) {
+  TORCH_CHECK(image.dim() == 3 && image.scalar_type() == at::kByte && image.device().is_cpu(),
+              "media::resize: expected a uint8 CPU tensor [height, width, channels], got ",
+              image.toString(), " of shape ", image.sizes());
+  const int64_t height = image.size(0), width = image.size(1), channels = image.size(2);
+  TORCH_CHECK(height > 0 && width > 0 && channels >= 1 && channels <= 4,
+              "media::resize: expected a picture of 1 to 4 channels, got shape ", image.sizes());
+  const vit::Size2d part = region.size;
+  TORCH_CHECK(region.top >= 0 && region.left >= 0 && part.height > 0 && part.width > 0 &&
+                  part.height <= size.height - region.top && part.width <= size.width - region.left,
+              "media::resize: a region of ", part.height, " x ", part.width, " at (", region.top,
+              ", ", region.left, ") does not lie within ", size.height, " x ", size.width);
+
+  const at::Tensor source = image.contiguous();
+  at::Tensor result = at::empty({part.height, part.width, channels}, at::kByte);
+  const int64_t in_stride = width * channels, out_stride = part.width * channels;
+  uint8_t* out = result.mutable_data_ptr<uint8_t>();
+
+  // An axis that keeps its size has no pass of its own.
+  const bool keep_width = size.width == width, keep_height = size.height == height;
+  const AxisWeights across =
+      make_weights(width, size.width, region.left, part.width, interpolation);
+  const AxisWeights down =
+      make_weights(height, size.height, region.top, part.height, interpolation);
+  const int64_t left = keep_width ? region.left : across.begin();
+  const int64_t top = keep_height && !keep_width ? region.top : down.begin();
+  const uint8_t* in = source.const_data_ptr<uint8_t>() + top * in_stride + left * channels;
+
+  const ResampleKernels& kernels = resample_kernels();
+  std::vector<uint8_t> between, scratch;
+  if (keep_width) {
+    kernels.vertical(in, in_stride, out_stride, down, out, out_stride);
+  } else if (keep_height) {
+    kernels.horizontal(in, in_stride, part.height, channels, across, out, out_stride, scratch);
+  } else if (size.height < height && height - size.height > 2 * (width - size.width)) {
+    const int64_t stride = (across.end() - left) * channels;
+    between.resize(part.height * stride);
+    kernels.vertical(in, in_stride, stride, down, between.data(), stride);
+    kernels.horizontal(between.data(), stride, part.height, channels, across, out, out_stride,
+                       scratch);
+  } else {
+    const int64_t rows = down.end() - top;
+    between.resize(rows * out_stride);
+    kernels.horizontal(in, in_stride, rows, channels, across, between.data(), out_stride, scratch);
+    kernels.vertical(between.data(), out_stride, out_stride, down, out, out_stride);
+  }
+  return result;
+}
+
+at::Tensor resize(const at::Tensor& image, vit::Size2d size, vit::Interpolation interpolation) {
+  return resize(image, size, Region{0, 0, size}, interpolation);
+}
+
+}  // namespace media
