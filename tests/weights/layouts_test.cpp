@@ -103,6 +103,31 @@ TEST_CASE("registers move the class token's position into the class token") {
   CHECK(test::same(folded.at("pos_embed"), table.slice(1, 1)));
 }
 
+TEST_CASE("files of self-supervised training lose what only training needs") {
+  at::NoGradGuard no_grad;
+  auto weights = vit::read_safetensors(test::data("vit/timm_vit_cls/model.safetensors"));
+  const auto expected =
+      vit::load(test::data("vit/timm_vit_cls"))->forward_all(at::ones({1, 3, 64, 64}));
+  weights.erase("head.weight");
+  weights.erase("head.bias");
+
+  vit::StateDict dino, mae = weights;
+  for (const auto& [name, tensor] : weights) dino["backbone." + name] = tensor;
+  dino["head.mlp.0.weight"] = dino["head.last_layer.weight_g"] = at::zeros({3});
+  mae["mask_token"] = mae["decoder_pos_embed"] = mae["decoder_blocks.0.norm1.weight"] =
+      mae["decoder_embed.weight"] = at::zeros({3});
+
+  const test::TempDir folder;
+  for (const auto& file : {dino, mae}) {
+    vit::write_safetensors(folder / "model.safetensors", file);
+    std::ofstream(folder / "config.json") << R"({"architecture": "vit_small_patch8_224",
+      "num_classes": 0, "model_args": {"img_size": 64, "patch_size": 8, "embed_dim": 64, "depth": 4,
+      "num_heads": 4, "mlp_ratio": 1.5}})";
+    const auto features = vit::load(folder.path())->forward_all(at::ones({1, 3, 64, 64})).features;
+    CHECK(test::same(features, expected.features));
+  }
+}
+
 TEST_CASE("preprocessing of the transformers library is read from its own file") {
   const test::TempDir folder;
   const std::string vit = R"({"model_type": "vit", "architectures": ["ViTModel"]})";

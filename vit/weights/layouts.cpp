@@ -5,12 +5,30 @@
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
+#include <vit/weights/flax_keys.h>
 #include <vit/weights/key_rules.h>
 #include <vit/weights/layouts.h>
 #include <vit/weights/text.h>
 
 namespace vit {
 namespace {
+
+// The authors' own files of DINO, DINOv2 and MAE: what only their training needs goes.
+constexpr KeyRule kSelfSupervised[] = {
+    {"register_tokens", "reg_token"},
+    {"mask_token", ""},
+    {"blocks.*.mlp.w12", "blocks.*.mlp.fc1"},
+    {"blocks.*.mlp.w3", "blocks.*.mlp.fc2"},
+    {"decoder_embed", ""},
+    {"decoder_pos_embed", ""},
+    {"decoder_blocks", ""},
+    {"decoder_norm", ""},
+    {"decoder_pred", ""},
+    {"head.mlp", ""},
+    {"head.last_layer", ""},
+    {"dino_head", ""},
+    {"ibot_head", ""},
+};
 
 // ViT, DeiT and DINOv2 of the transformers library, after their model prefix.
 constexpr KeyRule kHuggingface[] = {
@@ -120,6 +138,8 @@ constexpr KeyRule kOpenClip[] = {
 
 std::span<const KeyRule> rules_of(Layout layout) {
   switch (layout) {
+    case Layout::self_supervised:
+      return kSelfSupervised;
     case Layout::huggingface:
       return kHuggingface;
     case Layout::huggingface_clip:
@@ -129,15 +149,15 @@ std::span<const KeyRule> rules_of(Layout layout) {
     case Layout::open_clip:
       return kOpenClip;
     case Layout::timm:
+    case Layout::flax:
       break;
   }
   return {};
 }
 
-// Models of transformers carry their name in front of their tensors unless saved alone; their heads
-// never do.
-constexpr std::string_view kModelPrefixes[] = {"vit.", "deit.", "dinov2.", "dinov2_with_registers.",
-                                               "vision_model."};
+// What stands in front of the tensors of a model (not of its head) unless it was saved alone.
+constexpr std::string_view kModelPrefixes[] = {
+    "vit.", "deit.", "dinov2.", "dinov2_with_registers.", "vision_model.", "backbone."};
 
 StateDict without_model_prefix(const StateDict& weights, const std::string& where) {
   StateDict bare;
@@ -233,18 +253,24 @@ Layout detect_layout(const StateDict& weights) {
   };
   if (has("embeddings.patch_embedding.weight")) return Layout::huggingface_clip;
   if (has("embeddings.patch_embeddings.projection.weight")) return Layout::huggingface;
-  return Layout::timm;
+  for (const char* name : {"register_tokens", "blocks.0.mlp.w12.weight", "decoder_embed.weight",
+                           "backbone.patch_embed.proj.weight", "dino_head.mlp.0.weight"})
+    if (weights.contains(name)) return Layout::self_supervised;
+  return is_flax(weights) ? Layout::flax : Layout::timm;
 }
 
 StateDict to_timm_layout(const StateDict& weights, Layout layout, const std::string& where) {
   if (layout == Layout::timm) return weights;
-  const bool prefixed = layout == Layout::huggingface || layout == Layout::huggingface_clip;
+  if (layout == Layout::flax) return flax_to_timm(weights, where);
+  const bool prefixed = layout == Layout::huggingface || layout == Layout::huggingface_clip ||
+                        layout == Layout::self_supervised;
   auto renamed = rename_keys(prefixed ? without_model_prefix(weights, where) : weights,
                              rules_of(layout), where);
   add_batch_dims(renamed);
   pack_attention(renamed, where);
   split_attention_pool(renamed, where);
-  if (layout == Layout::huggingface) fold_class_position(renamed);
+  if (layout == Layout::huggingface || layout == Layout::self_supervised)
+    fold_class_position(renamed);
   // OpenCLIP multiplies by its projection from the right.
   if (const auto projection = take(renamed, "projection"); projection.defined()) {
     if (projection.dim() != 2)
@@ -269,6 +295,7 @@ void apply_layout_defaults(Layout layout, VitConfig& config) {
       config.norm_eps = 1e-6;
       break;
     case Layout::timm:
+    case Layout::self_supervised:
       break;
   }
 }

@@ -8,7 +8,14 @@
 namespace vit {
 
 /// Libraries that write Vision Transformers, each under its own tensor names.
-enum class Layout { timm, huggingface, huggingface_clip, torchvision, open_clip };
+enum class Layout {
+  timm,
+  self_supervised,  ///< DINO, DINOv2 and MAE as their authors published them: nearly timm's
+  huggingface,
+  huggingface_clip,
+  torchvision,
+  open_clip,
+};
 
 /// Whose names these are, by what only one library has; timm if nothing tells.
 Layout detect_layout(const StateDict& weights);
