@@ -87,8 +87,9 @@ at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::Preprocessing& how)
       rgb, resized, {rows.start, columns.start, {rows.length, columns.length}}, interpolation);
   if (vit::Size2d{rows.length, columns.length} == crop.size) return seen;
 
-  at::Tensor padded = at::zeros({crop.size.height, crop.size.width, 3}, at::kByte);
+  at::Tensor padded = at::empty({crop.size.height, crop.size.width, 3}, at::kByte);
   uint8_t* out = padded.mutable_data_ptr<uint8_t>();
+  std::memset(out, 0, padded.nbytes());
   const uint8_t* in = seen.const_data_ptr<uint8_t>();
   const int64_t top = rows.start - crop.top, left = columns.start - crop.left;
   for (int64_t y = 0; y < rows.length; ++y)

@@ -109,12 +109,13 @@ Decoded decode_webp(const Encoded& file) {
 
   const bool covers = config.input.width == canvas.width && config.input.height == canvas.height;
   Decoded picture{at::empty({canvas.height, canvas.width, 3}, at::kByte), container.orientation};
-  if (!covers) picture.rgb.zero_();
+  uint8_t* rgb = picture.rgb.mutable_data_ptr<uint8_t>();
+  if (!covers) std::memset(rgb, 0, picture.rgb.nbytes());
   const int64_t stride = int64_t{canvas.width} * 3;
   const int64_t start = container.top * stride + container.left * 3;
   config.output.colorspace = MODE_RGB;
   config.output.is_external_memory = 1;
-  config.output.u.RGBA.rgba = picture.rgb.mutable_data_ptr<uint8_t>() + start;
+  config.output.u.RGBA.rgba = rgb + start;
   config.output.u.RGBA.stride = static_cast<int>(stride);
   config.output.u.RGBA.size = static_cast<size_t>(picture.rgb.numel() - start);
   status = WebPDecode(data.data(), data.size(), &config);

@@ -1,0 +1,137 @@
+#include "tests/support/catch.h"
+#include "tests/support/temp_dir.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include <media/sources.h>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder with some files to find.
+class Tree {
+ public:
+  Tree() {
+    for (const char* name :
+         {"b.jpg", "a.PNG", "notes.txt", ".hidden.jpg", "sub/c.jpg", "sub/deep/d.webp",
+          "sub/deep/e.txt", ".git/f.jpg", "z/g.bmp", "odd[1].jpg", "bare/notes.txt"}) {
+      fs::create_directories((folder_ / name).parent_path());
+      std::ofstream(folder_ / name) << "x";
+    }
+  }
+
+  std::string operator()(const std::string& name) const { return (folder_ / name).string(); }
+
+  /// What the arguments, names within the folder, expand to: names within the folder, errors in
+  /// brackets.
+  std::vector<std::string> expand(std::vector<std::string> names, const std::string& list = "") {
+    for (std::string& name : names)
+      if (name != "-") name = (*this)(name);
+    std::istringstream lines(list);
+    std::vector<std::string> result;
+    for (const auto& source : media::expand_sources(names, lines)) {
+      const std::string name = source.path.lexically_relative(folder_.path()).string();
+      if (!source.error.empty()) {
+        CHECK_THAT(source.error, Catch::ContainsSubstring(source.path.string()));
+        CHECK_THAT(source.error, !Catch::ContainsSubstring("\n"));
+      }
+      result.push_back(source.error.empty() ? name : "[" + name + "]");
+    }
+    return result;
+  }
+
+ private:
+  test::TempDir folder_;
+};
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("Files are taken as they are, missing ones are reported in their place") {
+  Tree tree;
+  CHECK(tree.expand({"notes.txt", "none.jpg", "b.jpg", ".hidden.jpg", "b.jpg"}) ==
+        Names{"notes.txt", "[none.jpg]", "b.jpg", ".hidden.jpg", "b.jpg"});
+  CHECK(tree.expand({"b.jpg/c.jpg"}) == Names{"[b.jpg/c.jpg]"});
+  CHECK(tree.expand({}).empty());
+}
+
+TEST_CASE("Folders give their pictures at any depth, sorted, without hidden ones") {
+  Tree tree;
+  const Names all{"a.PNG", "b.jpg", "odd[1].jpg", "sub/c.jpg", "sub/deep/d.webp", "z/g.bmp"};
+  CHECK(tree.expand({""}) == all);
+  CHECK(tree.expand({"sub", "z/"}) == Names{"sub/c.jpg", "sub/deep/d.webp", "z/g.bmp"});
+  // Named, even a hidden folder is looked into.
+  CHECK(tree.expand({".git"}) == Names{".git/f.jpg"});
+  CHECK(tree.expand({"bare"}) == Names{"[bare]"});
+
+  std::istringstream none;
+  const auto texts = media::expand_sources(
+      {tree("")}, none, [](const fs::path& path) { return path.extension() == ".txt"; });
+  CHECK(texts.size() == 3);
+}
+
+TEST_CASE("Links are followed once") {
+  Tree tree;
+  fs::create_directory_symlink(tree("sub"), tree("z/again"));
+  fs::create_directory_symlink(tree(""), tree("sub/deep/circle"));
+  fs::create_symlink(tree("b.jpg"), tree("z/link.jpg"));
+  fs::create_symlink(tree("nowhere"), tree("z/broken.jpg"));
+  const Names found = tree.expand({"z"});
+  CHECK(found == Names{"z/again/c.jpg", "z/again/deep/circle/a.PNG", "z/again/deep/circle/b.jpg",
+                       "z/again/deep/circle/odd[1].jpg", "z/again/deep/d.webp", "z/broken.jpg",
+                       "z/g.bmp", "z/link.jpg"});
+  CHECK(tree.expand({"**/*.webp"}) == Names{"sub/deep/d.webp"});
+  CHECK(tree.expand({"z/broken.jpg"}) == Names{"[z/broken.jpg]"});
+}
+
+TEST_CASE("A folder that cannot be listed is reported, the rest goes on") {
+  if (geteuid() == 0) return;  // root may list everything
+  Tree tree;
+  fs::permissions(tree("sub"), fs::perms::none);
+  CHECK(tree.expand({""}) == Names{"a.PNG", "b.jpg", "odd[1].jpg", "[sub]", "z/g.bmp"});
+  fs::permissions(tree("sub"), fs::perms::owner_all);
+}
+
+TEST_CASE("Patterns that the shell left alone are expanded") {
+  Tree tree;
+  CHECK(tree.expand({"*.jpg"}) == Names{"b.jpg", "odd[1].jpg"});
+  CHECK(tree.expand({"[ab].*"}) == Names{"a.PNG", "b.jpg"});
+  CHECK(tree.expand({"?.jpg", "*.gif"}) == Names{"b.jpg", "[*.gif]"});
+  CHECK(tree.expand({"*/*.bmp"}) == Names{"z/g.bmp"});
+  CHECK(tree.expand({"s*/deep/*"}) == Names{"sub/deep/d.webp", "sub/deep/e.txt"});
+  CHECK(tree.expand({"**/*.jpg"}) == Names{"b.jpg", "odd[1].jpg", "sub/c.jpg"});
+  CHECK(tree.expand({"sub/**/**/d.*"}) == Names{"sub/deep/d.webp"});
+  CHECK(tree.expand({"z*"}) == Names{"z/g.bmp"});
+  CHECK(tree.expand({"none/*.jpg", "b.jpg/*"}) == Names{"[none/*.jpg]", "[b.jpg/*]"});
+  // A file with this very name is no pattern.
+  CHECK(tree.expand({"odd[1].jpg"}) == Names{"odd[1].jpg"});
+  CHECK(tree.expand({"odd\\[1].jpg"}) == Names{"odd[1].jpg"});
+}
+
+TEST_CASE("Relative patterns give relative paths") {
+  Tree tree;
+  const fs::path before = fs::current_path();
+  fs::current_path(tree(""));
+  std::istringstream none;
+  const auto sources = media::expand_sources({"z/*.bmp", "./sub/**/*.webp"}, none);
+  fs::current_path(before);
+  REQUIRE(sources.size() == 2);
+  CHECK(sources[0].path == "z/g.bmp");
+  CHECK(sources[1].path == "./sub/deep/d.webp");
+}
+
+TEST_CASE("A dash stands for a list of files") {
+  Tree tree;
+  const std::string list = tree("b.jpg") + "\r\n\n" + tree("z") + "\n" + tree("odd[1].jpg") + "\n" +
+                           tree("*.jpg") + "\n" + tree("a.PNG");
+  CHECK(tree.expand({"sub/c.jpg", "-", "notes.txt"}, list) ==
+        Names{"sub/c.jpg", "b.jpg", "z/g.bmp", "odd[1].jpg", "[*.jpg]", "a.PNG", "notes.txt"});
+  CHECK(tree.expand({"-"}).empty());
+}
