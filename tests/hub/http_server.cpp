@@ -1,0 +1,130 @@
+#include "tests/hub/http_server.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sstream>
+#include <stdexcept>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace test {
+namespace {
+
+constexpr std::size_t kPiece = 16 * 1024;
+constexpr std::size_t kMaxHead = 64 * 1024;
+constexpr int kPollMilliseconds = 20;
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return tolower(c); });
+  return text;
+}
+
+bool send_all(int connection, const char* data, std::size_t size) {
+  for (std::size_t sent = 0; sent < size;) {
+    const ssize_t count = send(connection, data + sent, size - sent, MSG_NOSIGNAL);
+    if (count <= 0) return false;
+    sent += static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
+HttpRequest parse(const std::string& head) {
+  HttpRequest request;
+  std::istringstream lines(head);
+  lines >> request.method >> request.target;
+  std::string line;
+  std::getline(lines, line);
+  while (std::getline(lines, line) && line.size() > 1) {
+    const std::size_t colon = line.find(": ");
+    if (colon == std::string::npos) continue;
+    request.headers[lower(line.substr(0, colon))] =
+        line.substr(colon + 2, line.size() - colon - 3);  // without "\r"
+  }
+  return request;
+}
+
+}  // namespace
+
+HttpServer::HttpServer(Handler handler) : handler_(std::move(handler)) {
+  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  constexpr int kBacklog = 64;
+  if (listener_ < 0 || bind(listener_, generic, size) != 0 || listen(listener_, kBacklog) != 0 ||
+      getsockname(listener_, generic, &size) != 0)
+    throw std::runtime_error("no server on 127.0.0.1");
+  port_ = ntohs(address.sin_port);
+  accepting_ = std::thread([this] { accept_connections(); });
+}
+
+HttpServer::~HttpServer() {
+  stopping_ = true;
+  accepting_.join();
+  for (std::thread& worker : workers_) worker.join();
+  close(listener_);
+}
+
+std::string HttpServer::url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+
+std::vector<HttpRequest> HttpServer::requests() const {
+  const std::lock_guard guard(mutex_);
+  return requests_;
+}
+
+void HttpServer::accept_connections() {
+  while (!stopping_) {
+    pollfd waiting{listener_, POLLIN, 0};
+    if (poll(&waiting, 1, kPollMilliseconds) <= 0) continue;
+    const int connection = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (connection >= 0) workers_.emplace_back([this, connection] { serve(connection); });
+  }
+}
+
+void HttpServer::serve(int connection) {
+  std::string head;
+  char byte = 0;
+  while (head.size() < kMaxHead && !head.ends_with("\r\n\r\n") &&
+         recv(connection, &byte, 1, 0) == 1)
+    head += byte;
+  if (head.ends_with("\r\n\r\n")) {
+    const HttpRequest request = parse(head);
+    {
+      const std::lock_guard guard(mutex_);
+      requests_.push_back(request);
+    }
+    send_reply(connection, handler_(request), request.method != "HEAD");
+  }
+  close(connection);
+}
+
+void HttpServer::send_reply(int connection, const HttpReply& reply, bool with_body) {
+  if (!reply.raw.empty()) {
+    send_all(connection, reply.raw.data(), reply.raw.size());
+    return;
+  }
+  std::string head = "HTTP/1.1 " + std::to_string(reply.status) + " Status\r\n";
+  for (const auto& [name, value] : reply.headers) head += name + ": " + value + "\r\n";
+  if (reply.announce_length && !reply.headers.contains("Content-Length"))
+    head += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
+  head += "Connection: close\r\n\r\n";
+  if (!send_all(connection, head.data(), head.size()) || !with_body) return;
+  const std::size_t end = std::min({reply.body.size(), reply.cut_after, reply.stall_after});
+  for (std::size_t sent = 0; sent < end; sent += kPiece) {
+    if (!send_all(connection, reply.body.data() + sent, std::min(kPiece, end - sent))) return;
+    std::this_thread::sleep_for(reply.pause);
+  }
+  // Until the other side gives up.
+  while (reply.stall_after < reply.body.size() && !stopping_) {
+    char byte = 0;
+    if (recv(connection, &byte, 1, MSG_DONTWAIT) == 0) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(kPollMilliseconds));
+  }
+}
+
+}  // namespace test
