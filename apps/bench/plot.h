@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <apps/bench/report.h>
+
+namespace bench {
+
+/// An SVG picture of the speed-up against the merge ratio: what was measured, a line for each
+/// dtype, beside what the FLOPs would allow.
+std::string plot(const Setup& setup, const std::vector<Result>& results);
+
+}  // namespace bench

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <apps/cli/progress.h>
+#include <apps/hub/monitor.h>
+
+namespace cli {
+
+/// Shows a download on standard error, and stops it on Ctrl-C after watch_interrupts().
+class HubProgress : public hub::Monitor {
+ public:
+  explicit HubProgress(bool quiet) : quiet_(quiet) {}
+
+  void progress(uint64_t done, uint64_t total, const std::string& file) override;
+  void note(const std::string& text) override;
+  bool cancelled() override;
+
+  /// Clears the bar.
+  void hide();
+
+ private:
+  bool quiet_;
+  std::optional<Progress> bar_;
+};
+
+}  // namespace cli

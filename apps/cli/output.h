@@ -1,0 +1,43 @@
+#pragma once
+
+#include <fstream>
+#include <initializer_list>
+#include <ostream>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <apps/cli/options.h>
+
+namespace cli {
+
+/// Where an option such as --json FILE writes: a file, or standard output for "-".
+class Output {
+ public:
+  /// Opens the file, so that a path that cannot be written is known before the work begins. Without
+  /// the option on the command line there is no output. Throws vit::Error.
+  Output(const Arguments& arguments, const std::string& option);
+
+  explicit operator bool() const { return stream_ != nullptr; }
+  bool is_stdout() const;
+
+  /// Does nothing without the option.
+  void write(const std::string& text);
+
+  /// Throws vit::Error if anything could not be written.
+  void close();
+
+ private:
+  std::string option_;
+  std::string path_;
+  std::ofstream file_;
+  std::ostream* stream_ = nullptr;
+};
+
+/// Throws UsageError if more than one of them writes to standard output.
+void check_one_stdout(std::initializer_list<const Output*> outputs);
+
+/// Compact, or with that indent; bytes that are no UTF-8 (in file names) become U+FFFD.
+std::string to_text(const nlohmann::ordered_json& json, int indent = -1);
+
+}  // namespace cli

@@ -1,0 +1,51 @@
+#include <iostream>
+#include <utility>
+
+#include <apps/cli/pictures.h>
+#include <media/image.h>
+#include <media/loader.h>
+#include <media/preprocess.h>
+#include <media/sources.h>
+
+namespace cli {
+namespace {
+
+std::vector<media::Source> sources(const std::vector<PictureFile>& files) {
+  std::vector<media::Source> sources;
+  for (const PictureFile& file : files) sources.push_back({file.path, file.error});
+  return sources;
+}
+
+}  // namespace
+
+std::vector<PictureFile> list_pictures(const std::vector<std::string>& arguments) {
+  std::vector<PictureFile> files;
+  for (media::Source& source : media::expand_sources(arguments, std::cin))
+    files.push_back({source.path.string(), std::move(source.error)});
+  return files;
+}
+
+at::Tensor read_picture(const std::string& path, const vit::Preprocessing& preprocessing) {
+  return media::preprocess(media::read_image(path), preprocessing);
+}
+
+struct PictureStream::Impl {
+  media::ImageLoader loader;
+};
+
+PictureStream::PictureStream(const std::vector<PictureFile>& files,
+                             const vit::Preprocessing& preprocessing, int64_t workers,
+                             int64_t ahead)
+    : impl_(new Impl{{sources(files),
+                      preprocessing,
+                      {static_cast<std::size_t>(workers), static_cast<std::size_t>(ahead)}}}) {}
+
+PictureStream::~PictureStream() = default;
+
+std::optional<Picture> PictureStream::next() {
+  auto image = impl_->loader.next();
+  if (!image) return std::nullopt;
+  return Picture{image->path.string(), std::move(image->pixels), std::move(image->error)};
+}
+
+}  // namespace cli

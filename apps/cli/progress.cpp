@@ -1,0 +1,67 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <iostream>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <utility>
+
+#include <apps/cli/progress.h>
+#include <apps/cli/text.h>
+
+namespace cli {
+namespace {
+
+constexpr auto kRedrawAfter = std::chrono::milliseconds(100);
+constexpr std::size_t kBarColumns = 24;
+
+std::size_t terminal_columns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+// "4:05", "1:00:07".
+std::string clock_text(double seconds) {
+  const auto whole = static_cast<long long>(std::ceil(seconds));
+  std::array<char, 32> text{};
+  if (whole >= 3600)
+    std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", whole / 3600,
+                  static_cast<int>(whole / 60 % 60), static_cast<int>(whole % 60));
+  else
+    std::snprintf(text.data(), text.size(), "%d:%02d", static_cast<int>(whole / 60),
+                  static_cast<int>(whole % 60));
+  return text.data();
+}
+
+}  // namespace
+
+Progress::Progress(int64_t total, std::string unit)
+    : total_(total), unit_(std::move(unit)), enabled_(isatty(STDERR_FILENO) != 0) {}
+
+void Progress::update(int64_t done, const std::string& note) {
+  const auto now = Clock::now();
+  if (!enabled_ || (visible_ && now - shown_ < kRedrawAfter && done < total_)) return;
+  shown_ = now;
+  visible_ = true;
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  const double fraction =
+      total_ > 0 ? std::min(1.0, static_cast<double>(done) / static_cast<double>(total_)) : 0.0;
+  const auto filled = static_cast<std::size_t>(fraction * kBarColumns);
+  std::string line(1, '[');
+  line.append(filled, '#').append(kBarColumns - filled, '.').append("] ");
+  line += std::to_string(done) + "/" + std::to_string(total_) + " " + unit_;
+  if (done > 0 && seconds > 0) {
+    line += ", " + fixed(static_cast<double>(done) / seconds, 1) + "/s";
+    if (fraction > 0) line += ", " + clock_text(seconds / fraction - seconds) + " left";
+  }
+  if (!note.empty()) line += ", " + note;
+  std::cerr << "\r\x1b[K" << line.substr(0, terminal_columns() - 1) << std::flush;
+}
+
+void Progress::hide() {
+  if (visible_) std::cerr << "\r\x1b[K" << std::flush;
+  visible_ = false;
+}
+
+}  // namespace cli

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace cli {
+
+/// A bar on standard error with the rate and the time that is left; nothing if that is no terminal.
+class Progress {
+ public:
+  /// `total` things called `unit` ("pictures") are to be done.
+  Progress(int64_t total, std::string unit);
+  ~Progress() { hide(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// Shows that `done` of them are ready, with a word on what is going on.
+  void update(int64_t done, const std::string& note = "");
+
+  /// Clears the line, so that other output can take its place; the next update() shows it again.
+  void hide();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  int64_t total_;
+  std::string unit_;
+  bool enabled_;
+  bool visible_ = false;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point shown_{};
+};
+
+}  // namespace cli

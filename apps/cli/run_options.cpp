@@ -1,0 +1,157 @@
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <torch/cuda.h>
+#include <torch/version.h>
+
+#include <apps/cli/host.h>
+#include <apps/cli/model_path.h>
+#include <apps/cli/run_options.h>
+#include <apps/cli/text.h>
+#include <apps/cli/usage_error.h>
+#include <vit/error.h>
+
+namespace cli {
+namespace {
+
+constexpr int64_t kMaxThreads = 1024;
+constexpr int64_t kMaxImageSide = 1 << 16;
+
+vit::Size2d parse_size(const std::string& text) {
+  const std::vector<std::string> parts = split(text, 'x');
+  const auto height = parse_integer(parts.front());
+  const auto width = parse_integer(parts.back());
+  const auto fits = [](const auto& side) { return side && *side >= 1 && *side <= kMaxImageSide; };
+  if (parts.size() > 2 || !fits(height) || !fits(width))
+    usage_error("--image-size is '", printable(text),
+                "', expected pixels as SIDE or HEIGHTxWIDTH, for example 384 or 224x320");
+  return {*height, *width};
+}
+
+}  // namespace
+
+void add_model_options(Options& options, const std::string& arch_alone) {
+  options.group("Model")
+      .value("model", "MODEL",
+             "folder with config.json and model.safetensors, a weights file, or the name of a "
+             "shipped model",
+             "cifar10")
+      .value("arch", "NAME",
+             "timm's name of the architecture that a bare weights file holds" + arch_alone);
+}
+
+void add_seed_option(Options& options) {
+  options.value("seed", "N", "of random weights and inputs", "0");
+}
+
+void add_image_size_option(Options& options) {
+  options.value("image-size", "SIZE",
+                "input pixels as SIDE or HEIGHTxWIDTH, other than the checkpoint's; positions are "
+                "resampled");
+}
+
+void add_merge_options(Options& options) {
+  options.group("Token merging")
+      .value("r", "N", "tokens merged in every layer", "0")
+      .value("schedule", "SPEC",
+             "instead of --r: 13 (constant), 13,-1.0 (r and inflection: more in early layers, 1.0 "
+             "more in late ones), [8,0,8,4] (each layer), keep=0.9 (share of tokens kept)");
+  add_prop_attn_option(options);
+}
+
+void add_prop_attn_option(Options& options) {
+  options.value("prop-attn", "on|off",
+                "proportional attention: merged tokens count as often as what they stand for",
+                "on");
+}
+
+void add_device_options(Options& options, const std::string& dtype_help) {
+  options.group("Running")
+      .value("device", "DEVICE", "cpu, cuda, or cuda:N", "cpu")
+      .value("dtype", "TYPE", dtype_help, "fp32")
+      .value("threads", "N", "CPU threads of the model (default: one for each core)");
+}
+
+std::string ModelChoice::name() const { return path.empty() ? architecture : path.string(); }
+
+vit::VisionTransformer ModelChoice::load(at::ScalarType dtype, c10::Device device,
+                                         uint64_t seed) const {
+  vit::LoadOptions options;
+  options.dtype = dtype;
+  options.device = device;
+  options.image_size = image_size;
+  if (path.empty()) return vit::create(architecture, options, seed);
+  options.architecture = architecture;
+  return vit::load(path, options);
+}
+
+ModelChoice model_choice(const Arguments& arguments) {
+  ModelChoice choice;
+  choice.architecture = arguments.text("arch");
+  if (choice.architecture.empty() || arguments.has("model"))
+    choice.path = find_model(arguments.text("model"));
+  if (arguments.has("image-size")) choice.image_size = parse_size(arguments.text("image-size"));
+  return choice;
+}
+
+uint64_t seed_option(const Arguments& arguments) {
+  return static_cast<uint64_t>(arguments.integer("seed", 0, INT64_MAX));
+}
+
+tome::Schedule parse_schedule(const std::string& option, const std::string& text) {
+  try {
+    return tome::Schedule::parse(text);
+  } catch (const vit::Error& error) {
+    usage_error("--", option, ": ", error.what());
+  }
+}
+
+bool prop_attn(const Arguments& arguments) {
+  return arguments.choice("prop-attn", {"on", "off"}) == "on";
+}
+
+tome::Options merge_options(const Arguments& arguments) {
+  if (arguments.has("r") && arguments.has("schedule"))
+    usage_error("--r and --schedule say the same thing; give one of them");
+  tome::Options options;
+  options.prop_attn = prop_attn(arguments);
+  options.r = arguments.has("schedule") ? parse_schedule("schedule", arguments.text("schedule"))
+                                        : tome::Schedule(arguments.integer("r", 0, kMaxMerged));
+  return options;
+}
+
+c10::Device device_option(const Arguments& arguments) {
+  const std::string& text = arguments.text("device");
+  if (text == "cpu") return c10::kCPU;
+  const bool numbered = text.starts_with("cuda:");
+  const auto index = numbered ? parse_integer(text.substr(5)) : std::optional<int64_t>(0);
+  if ((text != "cuda" && !numbered) || !index || *index < 0 || *index > INT8_MAX)
+    usage_error("--device is '", printable(text), "', expected cpu, cuda or cuda:N");
+  if (!at::hasCUDA())
+    vit::fail(
+        "device ", text, ": this LibTorch (", TORCH_VERSION,
+        ") has no CUDA, or finds no usable GPU; use --device cpu, or build against a LibTorch "
+        "with CUDA");
+  const auto count = static_cast<int64_t>(torch::cuda::device_count());
+  if (*index >= count) vit::fail("device ", text, ": this machine has ", count, " usable GPU(s)");
+  return {c10::kCUDA, static_cast<c10::DeviceIndex>(*index)};
+}
+
+at::ScalarType parse_dtype(const std::string& text, c10::Device device) {
+  if (text == "fp32") return at::kFloat;
+  if (text == "bf16") return at::kBFloat16;
+  if (text == "fp16") return at::kHalf;
+  if (text != "auto")
+    usage_error("--dtype is '", printable(text), "', expected fp32, bf16, fp16 or auto");
+  return device.is_cuda() || cpu_has_bf16() ? at::kBFloat16 : at::kFloat;
+}
+
+std::string dtype_name(at::ScalarType dtype) {
+  return dtype == at::kFloat ? "fp32" : dtype == at::kBFloat16 ? "bf16" : "fp16";
+}
+
+void set_threads(const Arguments& arguments) {
+  if (arguments.has("threads"))
+    at::set_num_threads(static_cast<int>(arguments.integer("threads", 1, kMaxThreads)));
+}
+
+}  // namespace cli

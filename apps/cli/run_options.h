@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/ScalarType.h>
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <apps/cli/options.h>
+#include <tome/tome.h>
+#include <vit/load.h>
+
+namespace cli {
+
+constexpr int64_t kMaxBatch = 4096;
+constexpr int64_t kMaxMerged = 1 << 20;  // tokens a layer may be asked to merge
+
+/// --model and --arch; `arch_alone` continues the help of --arch with what it means without
+/// --model.
+void add_model_options(Options& options, const std::string& arch_alone);
+
+/// --seed.
+void add_seed_option(Options& options);
+
+/// --image-size.
+void add_image_size_option(Options& options);
+
+/// --r N, --schedule SPEC and --prop-attn.
+void add_merge_options(Options& options);
+void add_prop_attn_option(Options& options);
+
+/// --device, --dtype and --threads.
+void add_device_options(Options& options, const std::string& dtype_help);
+
+/// The model that a command line asks for.
+struct ModelChoice {
+  std::filesystem::path path;  ///< empty where only an architecture is given
+  std::string architecture;    ///< empty: what the checkpoint says
+  std::optional<vit::Size2d> image_size;
+
+  /// For people: the path or the architecture.
+  std::string name() const;
+
+  /// The checkpoint, or without one random weights of that seed.
+  vit::VisionTransformer load(at::ScalarType dtype, c10::Device device, uint64_t seed = 0) const;
+};
+
+/// Throws UsageError, and vit::Error for models that cannot be found.
+ModelChoice model_choice(const Arguments& arguments);
+
+uint64_t seed_option(const Arguments& arguments);
+
+tome::Options merge_options(const Arguments& arguments);
+bool prop_attn(const Arguments& arguments);
+
+/// Throws UsageError with tome's explanation of the forms.
+tome::Schedule parse_schedule(const std::string& option, const std::string& text);
+
+/// The device of --device. Throws vit::Error if this LibTorch or machine lacks it.
+c10::Device device_option(const Arguments& arguments);
+
+/// "fp32", "bf16", "fp16", or "auto": bf16 where `device` multiplies it natively, fp32 elsewhere.
+at::ScalarType parse_dtype(const std::string& text, c10::Device device);
+std::string dtype_name(at::ScalarType dtype);
+
+/// Applies --threads, if it is given.
+void set_threads(const Arguments& arguments);
+
+}  // namespace cli

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include <apps/cli/options.h>
+
+/// A subcommand of vitome.
+struct Command {
+  std::string name;
+  std::string summary;  ///< for the overview
+  cli::Options (*options)();
+  int (*run)(const cli::Arguments&);  ///< returns the exit status
+};
+
+Command classify_command();
+Command bench_command();
+Command inspect_command();
+Command forward_command();

@@ -1,0 +1,122 @@
+#include <iostream>
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <apps/cli/pictures.h>
+#include <apps/cli/run_options.h>
+#include <apps/cli/text.h>
+#include <apps/cli/usage_error.h>
+#include <apps/command.h>
+#include <vit/error.h>
+#include <vit/weights/safetensors.h>
+#include <vit/weights/text.h>
+
+namespace {
+
+cli::Options options() {
+  cli::Options options(
+      "vitome forward", "--input FILE --output FILE [options]",
+      "Runs a model on a tensor or a picture and writes everything it computes to a safetensors "
+      "file, as float32: logits [B,classes], features [B,N,D] (the tokens after the final norm), "
+      "pooled [B,D] (what the head reads), size [B,N] (patches that each token stands for). The "
+      "tool for comparing with another implementation.");
+  options.group("Input and output")
+      .value("input", "FILE",
+             "a .safetensors file whose tensor [B,3,H,W] is given to the model as it is, or a "
+             "picture, which is preprocessed first and written as `input` too")
+      .value("input-key", "NAME", "name of the input tensor", "input")
+      .value("output", "FILE", "the safetensors file to write")
+      .flag("trace", "also write source [B,N,N0]: which input tokens went into each token");
+  cli::add_model_options(options, "; without --model: random weights");
+  cli::add_seed_option(options);
+  cli::add_image_size_option(options);
+  cli::add_merge_options(options);
+  cli::add_device_options(options, "fp32, bf16, fp16, or auto (bf16 where it is native)");
+  options
+      .example("vitome forward --model my-vit/ --input x.safetensors --output y.safetensors",
+               "logits and features of the tensor `input` in x.safetensors")
+      .example("vitome forward --input photo.jpg --output y.safetensors --r 5 --trace",
+               "a picture through the shipped model, five tokens merged in every layer")
+      .example(
+          "vitome forward --model my-vit/ --input x.safetensors --input-key pixels "
+          "--output y.safetensors --schedule '[8,0,8,4]' --prop-attn off",
+          "another tensor, its own number of merged tokens for every layer")
+      .example(
+          "vitome forward --arch vit_base_patch16_224 --image-size 384 --dtype bf16 "
+          "--input photo.jpg --output y.safetensors",
+          "random weights, a larger picture, computed in bfloat16");
+  return options;
+}
+
+at::Tensor read_tensor(const std::string& file, const std::string& key) {
+  const vit::StateDict tensors = vit::read_safetensors(file);
+  const auto found = tensors.find(key);
+  if (found == tensors.end()) {
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : tensors) names.push_back(name);
+    constexpr std::size_t kShown = 12;
+    const bool more = names.size() > kShown;
+    if (more) names.resize(kShown);
+    vit::fail(file, ": no tensor '", key, "'; it holds ",
+              names.empty() ? "none" : cli::join(names, ", "), more ? ", …" : "",
+              ". Choose one with --input-key");
+  }
+  if (!found->second.is_floating_point())
+    vit::fail(file, ": tensor '", key, "' holds ", c10::toString(found->second.scalar_type()),
+              ", expected floating point numbers (normalised pixels)");
+  return found->second;
+}
+
+void check_shape(const at::Tensor& pixels, const vit::VitConfig& config, const std::string& file) {
+  const std::vector<int64_t> expected = {config.in_channels, config.image_size.height,
+                                         config.image_size.width};
+  if (pixels.dim() == 4 && pixels.size(0) > 0 &&
+      pixels.sizes().slice(1) == at::IntArrayRef(expected))
+    return;
+  vit::fail(file, ": expected a tensor of shape [B, ", expected[0], ", ", expected[1], ", ",
+            expected[2], "], got ", vit::shape_text(pixels.sizes()),
+            "; for pictures of another size give it with --image-size HEIGHTxWIDTH");
+}
+
+int run(const cli::Arguments& arguments) {
+  for (const char* name : {"input", "output"})
+    if (arguments.text(name).empty()) cli::usage_error("--", name, " FILE is missing");
+  const std::string& file = arguments.text("input");
+  const c10::Device device = cli::device_option(arguments);
+  const at::ScalarType dtype = cli::parse_dtype(arguments.text("dtype"), device);
+  const tome::Options merging = cli::merge_options(arguments);
+  cli::set_threads(arguments);
+
+  auto model = cli::model_choice(arguments).load(dtype, device, cli::seed_option(arguments));
+  tome::apply(model, merging);
+  c10::InferenceMode inference;
+  const bool is_tensor = file.ends_with(".safetensors");
+  const at::Tensor input = is_tensor ? read_tensor(file, arguments.text("input-key"))
+                                     : cli::read_picture(file, model->preprocessing()).unsqueeze(0);
+  check_shape(input, model->config(), file);
+  const vit::ForwardResult result =
+      model->forward_all(input.to(device, dtype), {.track_source = arguments.has("trace")});
+
+  vit::StateDict outputs = {{"logits", result.logits},
+                            {"features", result.features},
+                            {"pooled", result.pooled},
+                            {"size", result.size}};
+  if (result.source.defined()) outputs["source"] = result.source;
+  if (!is_tensor) outputs["input"] = input;
+  std::vector<std::string> written;
+  for (auto& [name, tensor] : outputs) {
+    tensor = tensor.to(at::kCPU, at::kFloat);
+    written.push_back(name + " " + vit::shape_text(tensor.sizes()));
+  }
+  vit::write_safetensors(arguments.text("output"), outputs);
+  std::cout << arguments.text("output") << ": " << cli::join(written, ", ") << "\n";
+  return 0;
+}
+
+}  // namespace
+
+Command forward_command() {
+  return {"forward", "everything a model computes on a tensor or picture, as a tensor file",
+          options, run};
+}
