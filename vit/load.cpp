@@ -13,24 +13,29 @@
 #include <vit/weights/infer.h>
 #include <vit/weights/layouts.h>
 #include <vit/weights/read.h>
+#include <vit/weights/wrappers.h>
 
 namespace vit {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// The weights file of a model folder.
+/// The weights file of a model folder: one of the usual names, else the only one there is.
 fs::path find_weights(const fs::path& folder) {
-  for (const char* name : {"model.safetensors", "model.safetensors.index.json"})
+  for (const char* name :
+       {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"})
     if (fs::exists(folder / name)) return folder / name;
 
   std::vector<fs::path> others;
   for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.path().extension() == ".safetensors") others.push_back(entry.path());
+    for (const char* extension : {".safetensors", ".pth", ".pt", ".bin", ".npz"})
+      if (entry.path().extension() == extension) others.push_back(entry.path());
   if (others.size() == 1) return others.front();
-  fail(folder.string(), ": no weights: looked for model.safetensors, model.safetensors.index.json ",
-       others.empty() ? "or another .safetensors file"
-                      : "and found several other .safetensors files; name one of them");
+  fail(folder.string(),
+       ": no weights: looked for model.safetensors, model.safetensors.index.json, "
+       "pytorch_model.bin ",
+       others.empty() ? "or another .safetensors, .pth, .pt, .bin or .npz file"
+                      : "and found several files of other names; name one of them");
 }
 
 /// The config of a checkpoint: the architecture that the user names, else the config.json, else
@@ -61,7 +66,7 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
   const bool is_folder = fs::is_directory(path);
   const auto file = is_folder ? find_weights(path) : path;
   const std::string where = file.string();
-  const auto stored = read_weights(file);
+  const auto stored = without_wrapper_prefixes(read_weights(file));
   const auto layout = detect_layout(stored);
   const auto weights = to_timm_layout(stored, layout, where);
 

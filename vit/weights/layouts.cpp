@@ -296,6 +296,7 @@ void apply_layout_defaults(Layout layout, VitConfig& config) {
       break;
     case Layout::timm:
     case Layout::self_supervised:
+    case Layout::flax:
       break;
   }
 }

@@ -15,6 +15,7 @@ enum class Layout {
   huggingface_clip,
   torchvision,
   open_clip,
+  flax,  ///< AugReg checkpoints of the original ViT code (.npz)
 };
 
 /// Whose names these are, by what only one library has; timm if nothing tells.

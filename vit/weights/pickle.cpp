@@ -1,9 +1,8 @@
-#include <vit/weights/pickle.h>
-
 #include <limits>
 
 #include <vit/error.h>
 #include <vit/weights/bytes.h>
+#include <vit/weights/pickle.h>
 #include <vit/weights/text.h>
 
 namespace vit {
@@ -69,7 +68,7 @@ enum Opcode : uint8_t {
 
 // Offsets are kept in 32 bits; no pickle of names and shapes comes near.
 constexpr size_t kMaxBytes = std::numeric_limits<int32_t>::max();
-constexpr size_t kMaxValues = size_t{1} << 25;
+constexpr size_t kMaxValues = size_t{1} << 23;
 
 }  // namespace
 
@@ -112,7 +111,8 @@ std::string_view PickleMachine::take_line() {
 }
 
 void PickleMachine::push(PickleValue value) {
-  if (values_.size() >= kMaxValues) bad("it has more than " + std::to_string(kMaxValues) + " objects");
+  if (values_.size() >= kMaxValues)
+    bad("it has more than " + std::to_string(kMaxValues) + " objects");
   stack_.push_back(static_cast<PickleRef>(values_.size()));
   values_.push_back(value);
 }
@@ -160,8 +160,7 @@ void PickleMachine::call() {
   const PickleValue callable = value(pop());
   if (callable.kind != Kind::global) bad("it calls what is no function");
   if (args.kind != Kind::tuple) bad("the arguments of a call are no tuple");
-  // A copy: the call may make new sequences.
-  push(world_.call(*this, callable, PickleSequence(sequence(args))));
+  push(world_.call(*this, callable, sequence(args)));
 }
 
 // State such as attributes is of no use here; it only has to belong to an object.
@@ -187,7 +186,11 @@ void PickleMachine::set_items(const PickleSequence& items) {
   dict.insert(dict.end(), items.begin(), items.end());
 }
 
-void PickleMachine::remember(uint64_t slot) { memo_[slot] = top(); }
+void PickleMachine::remember(uint64_t slot) {
+  // Slots are numbered in turn, and each takes bytes of its own.
+  if (slot > position_) bad("the memo slot " + std::to_string(slot) + " cannot be in use");
+  memo_[slot] = top();
+}
 
 void PickleMachine::recall(uint64_t slot) {
   const auto found = memo_.find(slot);

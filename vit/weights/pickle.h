@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -69,9 +70,7 @@ class PickleMachine {
 
   const PickleValue& value(PickleRef ref) const { return values_[ref]; }
   /// Items of a tuple or list; keys and values of a dict in turn.
-  const PickleSequence& sequence(const PickleValue& value) const {
-    return sequences_[value.index];
-  }
+  const PickleSequence& sequence(const PickleValue& value) const { return sequences_[value.index]; }
   /// Contents of a text, bytes or big_integer.
   std::string_view text(const PickleValue& value) const {
     return bytes_.substr(value.index, static_cast<size_t>(value.number));
@@ -106,7 +105,7 @@ class PickleMachine {
   PickleWorld& world_;
   size_t position_ = 0;
   std::vector<PickleValue> values_;
-  std::vector<PickleSequence> sequences_;
+  std::deque<PickleSequence> sequences_;  ///< a deque: calls hold one while they make others
   std::vector<PickleRef> stack_;
   std::vector<size_t> marks_;  ///< heights of the stack
   std::unordered_map<uint64_t, PickleRef> memo_;

@@ -2,25 +2,49 @@
 
 #include <vit/error.h>
 #include <vit/weights/mapped_file.h>
+#include <vit/weights/npz.h>
 #include <vit/weights/read.h>
 #include <vit/weights/safetensors.h>
+#include <vit/weights/torch_file.h>
+#include <vit/weights/zip.h>
 
 namespace vit {
+namespace {
+
+bool is_npz(const ZipArchive& archive, const std::filesystem::path& path) {
+  if (path.extension() == ".npz") return true;
+  for (const auto& [name, entry] : archive.entries())
+    if (!name.ends_with(".npy")) return false;
+  return !archive.entries().empty();
+}
+
+[[noreturn]] void fail_unknown(const std::string& where, std::string_view text) {
+  if (text.empty()) fail(where, ": the file is empty");
+  if (text.starts_with("version https://git-lfs"))
+    fail(where, ": a pointer of Git LFS, not the weights themselves; run git lfs pull");
+  if (text.starts_with("\x93NUMPY"))
+    fail(where, ": a single NumPy array; weights come as an archive of them (.npz)");
+  if (text.starts_with('<')) fail(where, ": a web page, not weights; download the file itself");
+  fail(where, ": neither safetensors nor a PyTorch checkpoint nor a NumPy archive");
+}
+
+}  // namespace
 
 StateDict read_weights(const std::filesystem::path& path) {
-  const std::string name = path.filename().string();
-  if (name.ends_with(".json")) return read_safetensors_index(path);
-  if (name.ends_with(".safetensors")) return read_safetensors(path);
+  if (path.extension() == ".json") return read_safetensors_index(path);
+  if (path.extension() == ".safetensors") return read_safetensors(path);
 
   const auto file = MappedFile::open(path);
   const std::string_view text = file->text();
-  if (text.starts_with("PK"))
-    fail(path.string(), ": a ", name.ends_with(".npz") ? "NumPy archive" : "PyTorch checkpoint",
-         ", which is not supported; convert it to safetensors");
-  if (text.starts_with("\x80"))
-    fail(path.string(),
-         ": a pickled PyTorch checkpoint, which is not supported; convert it to safetensors");
-  return read_safetensors(path);
+  constexpr size_t kSafetensorsBrace = 8;  // its header begins behind its length
+  if (text.size() > kSafetensorsBrace && text[kSafetensorsBrace] == '{')
+    return read_safetensors(path);
+  if (text.starts_with("PK")) {
+    const ZipArchive archive(file);
+    return is_npz(archive, path) ? read_npz(archive) : read_torch_zip(archive);
+  }
+  if (text.starts_with("\x80")) return read_torch_legacy(file);
+  fail_unknown(path.string(), text);
 }
 
 }  // namespace vit

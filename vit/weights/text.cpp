@@ -9,6 +9,13 @@ std::string shortened(const std::string& text, size_t limit) {
   return text.substr(0, end) + "…";
 }
 
+std::string in_quotes(const std::string& text) {
+  std::string result = "\"";
+  result += shortened(text);
+  result += '"';
+  return result;
+}
+
 std::string shape_text(c10::ArrayRef<int64_t> shape) {
   constexpr size_t kMaxDims = 16;
   std::string text = "[";

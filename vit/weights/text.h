@@ -10,6 +10,9 @@ namespace vit {
 /// What an error message quotes of a name or value from a file, whose length nobody limits.
 std::string shortened(const std::string& text, size_t limit = 80);
 
+/// The same in quotation marks.
+std::string in_quotes(const std::string& text);
+
 /// "[2, 3]"
 std::string shape_text(c10::ArrayRef<int64_t> shape);
 

@@ -1,11 +1,10 @@
-#include <vit/weights/zip.h>
-
 #include <algorithm>
 #include <string_view>
 
 #include <vit/error.h>
 #include <vit/weights/bytes.h>
 #include <vit/weights/text.h>
+#include <vit/weights/zip.h>
 
 // The layout is that of PKWARE's APPNOTE.TXT 6.3.10.
 
@@ -80,8 +79,8 @@ Directory DirectoryReader::read_end(size_t end) const {
   const Directory directory{number<uint16_t>(archive_, end + 10),
                             number<uint32_t>(archive_, end + 12),
                             number<uint32_t>(archive_, end + 16)};
-  const bool has64 = end >= kLocator64Size &&
-                     archive_.substr(end - kLocator64Size).starts_with(kLocator64Mark);
+  const bool has64 =
+      end >= kLocator64Size && archive_.substr(end - kLocator64Size).starts_with(kLocator64Mark);
   if (has64) return read_end64(end, directory);
   if (directory.offset > end || directory.size != end - directory.offset)
     bad("its directory is not where the end record says");
@@ -107,8 +106,8 @@ Directory DirectoryReader::read_end64(size_t end, const Directory& directory) co
   return wide;
 }
 
-void DirectoryReader::read_extra64(std::string_view extra, const std::string& name,
-                                   ZipEntry& entry, uint64_t& local) const {
+void DirectoryReader::read_extra64(std::string_view extra, const std::string& name, ZipEntry& entry,
+                                   uint64_t& local) const {
   while (extra.size() >= 4) {
     const auto id = number<uint16_t>(extra, 0);
     const auto size = number<uint16_t>(extra, 2);
@@ -155,7 +154,7 @@ std::pair<std::string, ZipEntry> DirectoryReader::read_entry(std::string_view& r
   if (rest.size() - kCentralSize < name_size + extra_size + comment_size)
     bad("its directory is cut");
   std::string name(rest.substr(kCentralSize, name_size));
-  const std::string shown = "\"" + shortened(name) + "\"";
+  const std::string shown = in_quotes(name);
   read_extra64(rest.substr(kCentralSize + name_size, extra_size), shown, entry, local);
   rest.remove_prefix(kCentralSize + name_size + extra_size + comment_size);
 
@@ -182,7 +181,7 @@ std::map<std::string, ZipEntry> DirectoryReader::read() {
   std::vector<std::pair<uint64_t, uint64_t>> spans;
   for (uint64_t i = 0; i < directory.count; ++i) {
     auto [name, entry] = read_entry(rest);
-    const std::string shown = "\"" + shortened(name) + "\"";
+    const std::string shown = in_quotes(name);
     const uint64_t local = entry.offset;
     entry.offset = data_offset(name, local);
     if (entry.stored_size > data_end_ - entry.offset) bad("the entry " + shown + " is cut");

@@ -13,15 +13,15 @@ namespace vit {
 /// One file of a zip archive.
 struct ZipEntry {
   bool deflated = false;
-  uint64_t offset = 0;      ///< of its bytes in the archive
-  uint64_t stored_size = 0; ///< bytes in the archive
-  uint64_t size = 0;        ///< bytes, inflated
+  uint64_t offset = 0;       ///< of its bytes in the archive
+  uint64_t stored_size = 0;  ///< bytes in the archive
+  uint64_t size = 0;         ///< bytes, inflated
   uint32_t crc = 0;
 };
 
-/// The directory of a zip or zip64 archive, stored and deflated entries. Everything that two readers
-/// could understand differently is refused: a name twice, entries over the same bytes, a directory
-/// that is not exactly where and as long as it says, encryption.
+/// The directory of a zip or zip64 archive, stored and deflated entries. Everything that two
+/// readers could understand differently is refused: a name twice, entries over the same bytes, a
+/// directory that is not exactly where and as long as it says, encryption.
 class ZipArchive {
  public:
   /// Throws Error naming the file and the fault.
@@ -63,11 +63,11 @@ class ZipStream {
 };
 
 /// A whole entry as text. Refuses more than `limit` bytes.
-std::string read_zip_text(const ZipArchive& archive, const std::string& name,
-                          const ZipEntry& entry, size_t limit);
+std::string read_zip_text(const ZipArchive& archive, const std::string& name, const ZipEntry& entry,
+                          size_t limit);
 
-/// `shape` elements that begin `skip` bytes into the entry and end with it; mapped, not copied, where
-/// the entry is stored and aligned. The caller has checked that the size fits.
+/// `shape` elements that begin `skip` bytes into the entry and end with it; mapped, not copied,
+/// where the entry is stored and aligned. The caller has checked that the size fits.
 at::Tensor read_zip_tensor(const ZipArchive& archive, const std::string& name,
                            const ZipEntry& entry, uint64_t skip, at::IntArrayRef shape,
                            at::ScalarType dtype);

@@ -1,7 +1,6 @@
-#include <zlib.h>
-
 #include <algorithm>
 #include <limits>
+#include <zlib.h>
 
 #include <ATen/ATen.h>
 
@@ -28,7 +27,7 @@ struct ZipStream::Inflater {
 };
 
 ZipStream::ZipStream(const ZipArchive& archive, const std::string& name, const ZipEntry& entry)
-    : where_(archive.where() + ": the entry \"" + shortened(name) + "\""),
+    : where_(archive.where() + ": the entry " + in_quotes(name)),
       entry_(entry),
       bytes_(archive.file()->text().data() + entry.offset),
       remaining_(entry.size) {
@@ -61,7 +60,8 @@ void ZipStream::read(void* data, size_t size) {
     const int status = inflater_->ended ? Z_BUF_ERROR : inflate(&stream, Z_NO_FLUSH);
     const uInt written = step - stream.avail_out;
     inflater_->ended = inflater_->ended || status == Z_STREAM_END;
-    if ((status != Z_OK && status != Z_STREAM_END) || (written == 0 && stream.avail_in == 0 && inflater_->input == 0))
+    if ((status != Z_OK && status != Z_STREAM_END) ||
+        (written == 0 && stream.avail_in == 0 && inflater_->input == 0))
       fail(where_, " does not inflate to the announced ", entry_.size, " bytes");
     inflater_->crc = static_cast<uint32_t>(crc32(inflater_->crc, out, written));
     out += written;
@@ -79,18 +79,17 @@ void ZipStream::finish() {
     inflater_->stream.avail_out = 1;
     if (inflater_->stream.avail_in == 0)
       inflater_->stream.avail_in = static_cast<uInt>(std::min<uint64_t>(inflater_->input, 1 << 16));
-    if (inflate(&inflater_->stream, Z_NO_FLUSH) != Z_STREAM_END ||
-        inflater_->stream.avail_out == 0)
+    if (inflate(&inflater_->stream, Z_NO_FLUSH) != Z_STREAM_END || inflater_->stream.avail_out == 0)
       fail(where_, " inflates to more than the announced ", entry_.size, " bytes");
   }
   // torch writes 0 where it has been told not to compute checksums.
   if (entry_.crc != 0 && entry_.crc != inflater_->crc) fail(where_, " has a wrong checksum");
 }
 
-std::string read_zip_text(const ZipArchive& archive, const std::string& name,
-                          const ZipEntry& entry, size_t limit) {
+std::string read_zip_text(const ZipArchive& archive, const std::string& name, const ZipEntry& entry,
+                          size_t limit) {
   if (entry.size > limit)
-    fail(archive.where(), ": the entry \"", shortened(name), "\" has ", entry.size,
+    fail(archive.where(), ": the entry ", in_quotes(name), " has ", entry.size,
          " bytes, expected at most ", limit);
   std::string text(entry.size, '\0');
   ZipStream stream(archive, name, entry);

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <vit/weights/state_dict.h>
+#include <vit/weights/zip.h>
+
+namespace vit {
+
+/// The arrays of a NumPy archive (.npz), mapped where they are neither compressed nor unaligned.
+/// bfloat16, which NumPy does not know and JAX writes as two bytes without a type, is read as such.
+/// Throws Error naming the file, the member and the fault; arrays of objects are never unpickled.
+StateDict read_npz(const ZipArchive& archive);
+
+}  // namespace vit

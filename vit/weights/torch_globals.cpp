@@ -1,0 +1,150 @@
+#include <array>
+#include <utility>
+
+#include <vit/weights/torch_globals.h>
+
+namespace vit {
+namespace {
+
+using Kind = TorchGlobal::Kind;
+using Name = std::pair<std::string_view, std::string_view>;
+
+struct Known {
+  std::string_view module;
+  std::string_view name;
+  Kind kind;
+};
+
+// Python 2 called the module of the built-in names differently, numpy 1 its core.
+constexpr Known kKnown[] = {
+    {"collections", "OrderedDict", Kind::dict},
+    {"collections", "defaultdict", Kind::dict},
+    {"collections", "Counter", Kind::dict},
+    {"builtins", "dict", Kind::dict},
+    {"__builtin__", "dict", Kind::dict},
+    {"torch", "Size", Kind::size},
+    {"torch._utils", "_rebuild_tensor", Kind::rebuild_tensor},
+    {"torch._utils", "_rebuild_tensor_v2", Kind::rebuild_tensor},
+    {"torch._utils", "_rebuild_tensor_v3", Kind::rebuild_tensor_v3},
+    {"torch._utils", "_rebuild_parameter", Kind::rebuild_parameter},
+    {"torch._utils", "_rebuild_parameter_with_state", Kind::rebuild_parameter},
+    {"torch", "UntypedStorage", Kind::untyped_storage},
+    {"torch.storage", "UntypedStorage", Kind::untyped_storage},
+
+    // Metadata. None of these is ever called.
+    {"torch", "device", Kind::harmless},
+    {"torch.serialization", "_get_layout", Kind::harmless},
+    {"argparse", "Namespace", Kind::harmless},
+    {"types", "SimpleNamespace", Kind::harmless},
+    {"copyreg", "_reconstructor", Kind::harmless},
+    {"copy_reg", "_reconstructor", Kind::harmless},
+    {"_codecs", "encode", Kind::harmless},
+    {"builtins", "object", Kind::harmless},
+    {"builtins", "set", Kind::harmless},
+    {"builtins", "frozenset", Kind::harmless},
+    {"builtins", "bytes", Kind::harmless},
+    {"builtins", "bytearray", Kind::harmless},
+    {"builtins", "complex", Kind::harmless},
+    {"builtins", "int", Kind::harmless},
+    {"builtins", "float", Kind::harmless},
+    {"builtins", "bool", Kind::harmless},
+    {"builtins", "str", Kind::harmless},
+    {"builtins", "list", Kind::harmless},
+    {"builtins", "tuple", Kind::harmless},
+    {"builtins", "slice", Kind::harmless},
+    {"builtins", "range", Kind::harmless},
+    {"__builtin__", "object", Kind::harmless},
+    {"__builtin__", "set", Kind::harmless},
+    {"__builtin__", "frozenset", Kind::harmless},
+    {"__builtin__", "bytes", Kind::harmless},
+    {"__builtin__", "bytearray", Kind::harmless},
+    {"__builtin__", "complex", Kind::harmless},
+    {"__builtin__", "int", Kind::harmless},
+    {"__builtin__", "long", Kind::harmless},
+    {"__builtin__", "float", Kind::harmless},
+    {"__builtin__", "bool", Kind::harmless},
+    {"__builtin__", "str", Kind::harmless},
+    {"__builtin__", "unicode", Kind::harmless},
+    {"__builtin__", "list", Kind::harmless},
+    {"__builtin__", "tuple", Kind::harmless},
+    {"__builtin__", "slice", Kind::harmless},
+    {"__builtin__", "xrange", Kind::harmless},
+    {"datetime", "date", Kind::harmless},
+    {"datetime", "datetime", Kind::harmless},
+    {"datetime", "time", Kind::harmless},
+    {"datetime", "timedelta", Kind::harmless},
+    {"datetime", "timezone", Kind::harmless},
+    {"pathlib", "Path", Kind::harmless},
+    {"pathlib", "PosixPath", Kind::harmless},
+    {"pathlib", "WindowsPath", Kind::harmless},
+    {"pathlib", "PurePosixPath", Kind::harmless},
+    {"pathlib", "PureWindowsPath", Kind::harmless},
+    {"numpy", "dtype", Kind::harmless},
+    {"numpy", "ndarray", Kind::harmless},
+    {"numpy.core.multiarray", "scalar", Kind::harmless},
+    {"numpy.core.multiarray", "_reconstruct", Kind::harmless},
+    {"numpy._core.multiarray", "scalar", Kind::harmless},
+    {"numpy._core.multiarray", "_reconstruct", Kind::harmless},
+};
+
+struct KnownDtype {
+  std::string_view name;
+  at::ScalarType dtype;
+};
+
+constexpr KnownDtype kStorageTypes[] = {
+    {"DoubleStorage", at::kDouble},
+    {"FloatStorage", at::kFloat},
+    {"HalfStorage", at::kHalf},
+    {"BFloat16Storage", at::kBFloat16},
+    {"LongStorage", at::kLong},
+    {"IntStorage", at::kInt},
+    {"ShortStorage", at::kShort},
+    {"CharStorage", at::kChar},
+    {"ByteStorage", at::kByte},
+    {"BoolStorage", at::kBool},
+    {"ComplexFloatStorage", at::kComplexFloat},
+    {"ComplexDoubleStorage", at::kComplexDouble},
+};
+
+constexpr KnownDtype kDtypes[] = {
+    {"float64", at::kDouble},
+    {"double", at::kDouble},
+    {"float32", at::kFloat},
+    {"float", at::kFloat},
+    {"float16", at::kHalf},
+    {"half", at::kHalf},
+    {"bfloat16", at::kBFloat16},
+    {"float8_e4m3fn", at::kFloat8_e4m3fn},
+    {"float8_e5m2", at::kFloat8_e5m2},
+    {"int64", at::kLong},
+    {"long", at::kLong},
+    {"int32", at::kInt},
+    {"int", at::kInt},
+    {"int16", at::kShort},
+    {"short", at::kShort},
+    {"int8", at::kChar},
+    {"uint64", at::kUInt64},
+    {"uint32", at::kUInt32},
+    {"uint16", at::kUInt16},
+    {"uint8", at::kByte},
+    {"bool", at::kBool},
+    {"complex64", at::kComplexFloat},
+    {"complex128", at::kComplexDouble},
+};
+
+}  // namespace
+
+std::optional<TorchGlobal> find_torch_global(std::string_view module, std::string_view name) {
+  for (const auto& known : kKnown)
+    if (known.module == module && known.name == name) return TorchGlobal{.kind = known.kind};
+  if (module == "torch" || module == "torch.cuda")
+    for (const auto& [storage, dtype] : kStorageTypes)
+      if (storage == name) return TorchGlobal{.kind = Kind::storage_type, .dtype = dtype};
+  if (module == "torch")
+    for (const auto& [dtype_name, dtype] : kDtypes)
+      if (dtype_name == name) return TorchGlobal{.kind = Kind::dtype, .dtype = dtype};
+  return std::nullopt;
+}
+
+}  // namespace vit

@@ -1,0 +1,284 @@
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include <vit/error.h>
+#include <vit/weights/shape.h>
+#include <vit/weights/text.h>
+#include <vit/weights/torch_globals.h>
+#include <vit/weights/torch_pickle.h>
+
+namespace vit {
+namespace {
+
+using Kind = PickleValue::Kind;
+
+// Real names are far shorter; what is longer would only be copied and compared at length.
+constexpr size_t kMaxName = 4096;
+constexpr size_t kMaxKey = 64;
+constexpr size_t kMaxDims = 8;
+// Calls may copy their arguments this often in all: a few bytes can name the same long list again
+// and again.
+constexpr size_t kMaxCopiedItems = size_t{1} << 22;
+// A tensor may repeat the elements of a smaller storage up to this size.
+constexpr int64_t kMaxExpandedElements = int64_t{1} << 20;
+
+// Where training scripts put the model, the plain weights before running averages of them.
+constexpr std::array<std::string_view, 7> kWrappers{
+    "state_dict", "model", "model_state_dict", "module", "model_ema", "state_dict_ema", "ema"};
+
+PickleValue of_global(const TorchGlobal& global) {
+  return {Kind::global, static_cast<uint32_t>(global.kind), static_cast<int64_t>(global.dtype)};
+}
+
+TorchGlobal::Kind global_kind(const PickleValue& value) {
+  return static_cast<TorchGlobal::Kind>(value.index);
+}
+
+int64_t count_of(const PickleMachine& machine, PickleRef ref, const char* what) {
+  const auto& value = machine.value(ref);
+  if (value.kind != Kind::integer || value.number < 0)
+    machine.bad(std::string(what) + " of a tensor is no number from 0 on");
+  return value.number;
+}
+
+std::vector<int64_t> counts_of(const PickleMachine& machine, PickleRef ref, const char* what) {
+  const auto& value = machine.value(ref);
+  if (value.kind != Kind::tuple && value.kind != Kind::list)
+    machine.bad(std::string(what) + " of a tensor is no tuple");
+  const auto& items = machine.sequence(value);
+  if (items.size() > kMaxDims)
+    machine.bad("a tensor has more than " + std::to_string(kMaxDims) + " dims");
+  std::vector<int64_t> counts;
+  for (const PickleRef item : items) counts.push_back(count_of(machine, item, what));
+  return counts;
+}
+
+/// The value of the last item with this key.
+const PickleValue* find_item(const PickleMachine& machine, const PickleValue& dict,
+                             std::string_view key) {
+  const PickleValue* found = nullptr;
+  const auto& items = machine.sequence(dict);
+  for (size_t i = 0; i < items.size(); i += 2) {
+    const auto& candidate = machine.value(items[i]);
+    if (candidate.kind == Kind::text && machine.text(candidate) == key)
+      found = &machine.value(items[i + 1]);
+  }
+  return found;
+}
+
+bool has_tensors(const PickleMachine& machine, const PickleValue& dict) {
+  const auto& items = machine.sequence(dict);
+  for (size_t i = 1; i < items.size(); i += 2)
+    if (machine.value(items[i]).kind == Kind::tensor) return true;
+  return false;
+}
+
+const PickleValue& unwrap(const PickleMachine& machine, const PickleValue& root) {
+  for (const auto wrapper : kWrappers) {
+    const auto* inner = find_item(machine, root, wrapper);
+    if (inner && inner->kind == Kind::dict && has_tensors(machine, *inner)) return *inner;
+  }
+  return root;
+}
+
+}  // namespace
+
+PickleValue TorchWorld::find_global(std::string_view module, std::string_view name) {
+  if (const auto global = find_torch_global(module, name)) return of_global(*global);
+  const auto full =
+      shortened(std::string(module.substr(0, 100)) + "." + std::string(name.substr(0, 100)));
+  if (module.starts_with("__torch__"))
+    fail(where_, ": a TorchScript program (", full,
+         "), not a state dict; save "
+         "model.state_dict() instead");
+  fail(where_, ": the pickle refers to ", full,
+       ", which weights have no need of; it is not executed and the file is refused");
+}
+
+PickleValue TorchWorld::call(PickleMachine& machine, const PickleValue& callable,
+                             const PickleSequence& args) {
+  switch (global_kind(callable)) {
+    case TorchGlobal::Kind::dict:
+      return make_dict(machine, args);
+    case TorchGlobal::Kind::size:
+      if (args.size() != 1 ||
+          (machine.value(args[0]).kind != Kind::tuple && machine.value(args[0]).kind != Kind::list))
+        machine.bad("torch.Size of what is no tuple");
+      return machine.value(args[0]);
+    case TorchGlobal::Kind::harmless:
+      return {Kind::opaque, 0, 0};
+    case TorchGlobal::Kind::rebuild_tensor:
+      return rebuild_tensor(machine, args, /*with_dtype=*/false);
+    case TorchGlobal::Kind::rebuild_tensor_v3:
+      return rebuild_tensor(machine, args, /*with_dtype=*/true);
+    case TorchGlobal::Kind::rebuild_parameter:
+      return rebuild_parameter(machine, args);
+    default:
+      machine.bad("it calls what is no function");
+  }
+}
+
+// dict(), dict([(key, value), …]), Counter({…}), defaultdict(factory)
+PickleValue TorchWorld::make_dict(PickleMachine& machine, const PickleSequence& args) {
+  PickleSequence items;
+  if (!args.empty()) {
+    const PickleValue source = machine.value(args[0]);
+    if (source.kind == Kind::dict || source.kind == Kind::list) {
+      const auto& given = machine.sequence(source);
+      copied_items_ += given.size();
+      if (copied_items_ > kMaxCopiedItems) machine.bad("it copies too many items");
+      if (source.kind == Kind::dict) {
+        items = given;
+      } else {
+        for (const PickleRef ref : given) {
+          const auto& pair = machine.value(ref);
+          if ((pair.kind != Kind::list && pair.kind != Kind::tuple) ||
+              machine.sequence(pair).size() != 2)
+            machine.bad("a dict is made of what are no pairs");
+          const auto& parts = machine.sequence(pair);
+          items.insert(items.end(), parts.begin(), parts.end());
+        }
+      }
+    } else if (source.kind != Kind::global && source.kind != Kind::none) {
+      machine.bad("a dict is made of what is none");
+    }
+  }
+  return machine.make_sequence(Kind::dict, std::move(items));
+}
+
+PickleValue TorchWorld::rebuild_parameter(PickleMachine& machine,
+                                          const PickleSequence& args) const {
+  if (args.empty() || machine.value(args[0]).kind != Kind::tensor)
+    machine.bad("a parameter is made of what is no tensor");
+  return machine.value(args[0]);
+}
+
+// (storage, offset, size, stride, requires_grad, hooks[, dtype][, metadata])
+PickleValue TorchWorld::rebuild_tensor(PickleMachine& machine, const PickleSequence& args,
+                                       bool with_dtype) {
+  if (args.size() < (with_dtype ? 7u : 4u)) machine.bad("a tensor is made of too few arguments");
+  const PickleValue storage = machine.value(args[0]);
+  if (storage.kind != Kind::storage) machine.bad("a tensor is made of what is no storage");
+  View view{storage.index, count_of(machine, args[1], "the offset"),
+            counts_of(machine, args[2], "the size"), counts_of(machine, args[3], "the stride")};
+  auto& source = storages_[storage.index];
+  if (with_dtype) {
+    const auto& type = machine.value(args[6]);
+    if (type.kind != Kind::global || global_kind(type) != TorchGlobal::Kind::dtype)
+      machine.bad("the dtype of a tensor is none");
+    const auto dtype = static_cast<at::ScalarType>(type.number);
+    const auto size = static_cast<int64_t>(c10::elementSize(dtype));
+    if (source.bytes() % size) machine.bad("a storage is no multiple of its element size");
+    const int64_t elements = source.bytes() / size;
+    if (source.typed && source.dtype != dtype) machine.bad("a storage is used with two dtypes");
+    source.dtype = dtype;
+    source.elements = elements;
+    source.typed = true;
+  }
+  if (!source.typed) machine.bad("the dtype of a storage is unknown");
+  check_extent(machine, view, source);
+  views_.push_back(std::move(view));
+  return {Kind::tensor, static_cast<uint32_t>(views_.size() - 1), 0};
+}
+
+void TorchWorld::check_extent(const PickleMachine& machine, const View& view,
+                              const TorchStorage& storage) const {
+  if (view.sizes.size() != view.strides.size())
+    machine.bad("a tensor has " + std::to_string(view.sizes.size()) + " dims, but " +
+                std::to_string(view.strides.size()) + " strides");
+  const auto bytes = checked_bytes(view.sizes, 1);
+  if (!bytes) machine.bad("the size " + shape_text(view.sizes) + " of a tensor overflows");
+  int64_t last = view.offset;
+  bool overflow = false;
+  for (size_t i = 0; i < view.sizes.size(); ++i) {
+    int64_t step = 0;
+    overflow =
+        overflow ||
+        __builtin_mul_overflow(std::max<int64_t>(view.sizes[i] - 1, 0), view.strides[i], &step) ||
+        __builtin_add_overflow(last, step, &last);
+  }
+  const int64_t elements = *bytes;
+  if (overflow || (elements > 0 ? last >= storage.elements : view.offset > storage.elements))
+    machine.bad("a tensor of size " + shape_text(view.sizes) + " and stride " +
+                shape_text(view.strides) + " from element " + std::to_string(view.offset) +
+                " on reaches past the " + std::to_string(storage.elements) +
+                " elements of its storage");
+  if (elements > std::max(storage.elements, kMaxExpandedElements))
+    machine.bad("a tensor of size " + shape_text(view.sizes) + " repeats a storage of " +
+                std::to_string(storage.elements) + " elements far too often");
+}
+
+// ("storage", type, key, location, elements[, view]); where it was does not matter here.
+PickleValue TorchWorld::persistent(PickleMachine& machine, const PickleValue& id) {
+  const auto is = [&](PickleRef ref, Kind kind) { return machine.value(ref).kind == kind; };
+  if (id.kind != Kind::tuple) machine.bad("a persistent id is no tuple");
+  const auto& parts = machine.sequence(id);
+  if (parts.size() < 5 || parts.size() > 6 || !is(parts[0], Kind::text) ||
+      machine.text(machine.value(parts[0])) != "storage" || !is(parts[1], Kind::global) ||
+      !is(parts[2], Kind::text) || !is(parts[4], Kind::integer))
+    machine.bad("a persistent id is no storage");
+  if (parts.size() == 6 && !is(parts[5], Kind::none))
+    machine.bad("views of storages, as torch wrote them before 0.4, are not supported");
+  const auto& type = machine.value(parts[1]);
+  const auto kind = global_kind(type);
+  if (kind != TorchGlobal::Kind::storage_type && kind != TorchGlobal::Kind::untyped_storage)
+    machine.bad("the type of a storage is none");
+  const auto key = machine.text(machine.value(parts[2]));
+  if (key.size() > kMaxKey) machine.bad("the key of a storage is too long");
+
+  TorchStorage storage{std::string(key), static_cast<at::ScalarType>(type.number),
+                       machine.value(parts[4]).number, kind == TorchGlobal::Kind::storage_type};
+  const auto item_size = static_cast<int64_t>(c10::elementSize(storage.dtype));
+  if (storage.elements < 0 || storage.elements > INT64_MAX / item_size)
+    machine.bad("a storage cannot have " + std::to_string(storage.elements) + " elements");
+  const auto [found, is_new] =
+      storage_of_key_.try_emplace(storage.key, static_cast<uint32_t>(storages_.size()));
+  if (is_new) {
+    storages_.push_back(std::move(storage));
+  } else if (const auto& known = storages_[found->second];
+             known.bytes() != storage.bytes() ||
+             (known.dtype != storage.dtype && kind != TorchGlobal::Kind::untyped_storage)) {
+    machine.bad("the storage " + storage.key + " is described in two ways");
+  }
+  return {Kind::storage, found->second, 0};
+}
+
+const TorchStorage* TorchWorld::find_storage(const std::string& key) const {
+  const auto found = storage_of_key_.find(key);
+  return found == storage_of_key_.end() ? nullptr : &storages_[found->second];
+}
+
+StateDict TorchWorld::state_dict(
+    const PickleMachine& machine, PickleRef root,
+    const std::function<at::Tensor(const TorchStorage&)>& read_storage) const {
+  if (machine.value(root).kind != Kind::dict)
+    fail(where_, ": the file holds no dict of tensors; save model.state_dict()");
+  std::map<uint32_t, at::Tensor> storages;
+  StateDict tensors;
+  const auto& items = machine.sequence(unwrap(machine, machine.value(root)));
+  for (size_t i = 0; i < items.size(); i += 2) {
+    const auto& name = machine.value(items[i]);
+    const auto& value = machine.value(items[i + 1]);
+    if (name.kind != Kind::text || value.kind != Kind::tensor) continue;
+    const auto text = machine.text(name);
+    if (text.size() > kMaxName) fail(where_, ": a tensor's name has ", text.size(), " bytes");
+    const View& view = views_[value.index];
+    const auto& storage = storages_[view.storage];
+    auto [found, is_new] = storages.try_emplace(view.storage);
+    if (is_new) found->second = read_storage(storage);
+    tensors[std::string(text)] =
+        checked_bytes(view.sizes, 1) == 0
+            ? at::empty(view.sizes, storage.dtype)
+            : found->second.as_strided(view.sizes, view.strides, view.offset);
+  }
+  if (tensors.empty())
+    fail(where_,
+         ": no tensors where a state dict is expected: neither in the file's dict nor under "
+         "the usual names (state_dict, model, …)");
+  return tensors;
+}
+
+}  // namespace vit

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <vit/weights/state_dict.h>
+
+namespace vit {
+
+/// Takes the prefixes off all names that DistributedDataParallel ("module."), torch.compile
+/// ("_orig_mod.") and Lightning modules ("model.") put there, in any order.
+StateDict without_wrapper_prefixes(StateDict weights);
+
+}  // namespace vit
