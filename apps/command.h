@@ -16,3 +16,5 @@ Command classify_command();
 Command bench_command();
 Command inspect_command();
 Command forward_command();
+Command pull_command();
+Command convert_command();

@@ -1,6 +1,10 @@
 #include <algorithm>
 #include <utility>
 
+// File names may hold commas: positional arguments are not to be split.
+#define CXXOPTS_VECTOR_DELIMITER '\0'
+#include <cxxopts.hpp>
+
 #include <apps/cli/options.h>
 #include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
@@ -8,6 +12,8 @@
 namespace cli {
 namespace {
 
+constexpr const char* kHelp = "help";
+constexpr const char* kFiles = "files";
 constexpr std::size_t kHelpWidth = 96;
 constexpr std::size_t kHelpColumn = 26;
 
@@ -25,7 +31,7 @@ Options::Options(std::string command, std::string usage, std::string summary, bo
       usage_(std::move(usage)),
       summary_(std::move(summary)),
       takes_files_(takes_files),
-      options_{{"", "help", "", "", ""}} {}
+      options_{{"", kHelp, "", "", ""}} {}
 
 Options& Options::group(std::string title) {
   group_ = std::move(title);
@@ -49,53 +55,67 @@ Options& Options::example(std::string command, std::string meaning) {
   return *this;
 }
 
-const Options::Option* Options::find(const std::string& name) const {
-  for (const Option& option : options_)
-    if (option.name == name) return &option;
-  return nullptr;
-}
-
-const Options::Option& Options::known(const std::string& word, const std::string& name) const {
-  if (const Option* option = find(name)) return *option;
-  std::vector<std::string> names;
-  for (const Option& option : options_) names.push_back("--" + option.name);
-  usage_error("unknown option '", printable(word), "'.", did_you_mean("--" + name, names));
-}
-
 Arguments Options::parse(const std::vector<std::string>& words) const {
-  Arguments arguments;
-  for (const Option& option : options_) arguments.values_[option.name].text = option.preset;
-  bool only_files = false;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::string& word = words[i];
-    if (only_files || word == "-" || word.empty() || word[0] != '-') {
-      if (!takes_files_) usage_error("unexpected argument '", printable(word), "'");
-      arguments.files_.push_back(word);
-      continue;
-    }
-    if (word == "--") {
-      only_files = true;
-      continue;
-    }
-    const std::size_t dashes = word.starts_with("--") ? 2 : 1;
-    const std::size_t equals = word.find('=');
-    const std::string shown = word.substr(0, equals);
-    const std::string name = shown == "-h" ? "help" : shown.substr(dashes);
-    const Option& option = known(shown, name);
-    if (dashes == 1 && shown.size() > 2)
-      usage_error("unknown option '", printable(shown), "'. Did you mean '-", shown, "'?");
-    Arguments::Value& value = arguments.values_[option.name];
-    value.given = true;
-    if (option.placeholder.empty()) {
-      if (equals != std::string::npos) usage_error(shown, " takes no value");
-    } else if (equals != std::string::npos) {
-      value.text = word.substr(equals + 1);
-    } else if (i + 1 == words.size() || words[i + 1].starts_with("--")) {
-      usage_error(shown, " needs a value: ", shown, " ", option.placeholder);
-    } else {
-      value.text = words[++i];
-    }
+  cxxopts::Options parser(command_);
+  // Unknown options come back as such, so that the message can say what was meant.
+  parser.allow_unrecognised_options();
+  auto add = parser.add_options();
+  for (const Option& option : options_) {
+    const std::string names = option.name == kHelp ? "h,help" : option.name;
+    if (option.placeholder.empty())
+      add(names, option.help);
+    else
+      add(names, option.help, cxxopts::value<std::string>()->default_value(option.preset));
   }
+  add(kFiles, "", cxxopts::value<std::vector<std::string>>());
+  parser.parse_positional(kFiles);
+
+  check_values(words);
+  std::vector<const char*> argv{command_.c_str()};
+  for (const std::string& word : words) argv.push_back(word.c_str());
+  try {
+    return collect(parser.parse(static_cast<int>(argv.size()), argv.data()), words);
+  } catch (const cxxopts::exceptions::exception& error) {
+    usage_error(error.what());
+  }
+}
+
+/// What cxxopts would take without a word: an option in the place of a value, a value for a flag.
+void Options::check_values(const std::vector<std::string>& words) const {
+  for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i)
+    for (const Option& option : options_) {
+      const std::string shown = "--" + option.name;
+      if (option.placeholder.empty() && words[i].starts_with(shown + "="))
+        usage_error(shown, " takes no value");
+      if (!option.placeholder.empty() && words[i] == shown &&
+          (i + 1 == words.size() || words[i + 1].starts_with("--")))
+        usage_error(shown, " needs a value: ", shown, " ", option.placeholder);
+    }
+}
+
+Arguments Options::collect(const cxxopts::ParseResult& parsed,
+                           const std::vector<std::string>& words) const {
+  if (!parsed.unmatched().empty()) {
+    // cxxopts takes "-batch" apart into letters; people want to see the word they wrote.
+    const std::string& part = parsed.unmatched().front();
+    const auto word = std::find_if(words.begin(), words.end(),
+                                   [&](const auto& w) { return w.starts_with(part); });
+    const std::string whole = word == words.end() ? part : *word;
+    const std::string shown = whole.substr(0, whole.find('='));
+    std::vector<std::string> names;
+    for (const Option& option : options_) names.push_back("--" + option.name);
+    usage_error("unknown option '", printable(shown), "'.",
+                did_you_mean("--" + shown.substr(shown.find_first_not_of('-')), names));
+  }
+  Arguments arguments;
+  for (const Option& option : options_) {
+    Arguments::Value& value = arguments.values_[option.name];
+    value.given = parsed.count(option.name) > 0;
+    if (!option.placeholder.empty()) value.text = parsed[option.name].as<std::string>();
+  }
+  if (parsed.count(kFiles)) arguments.files_ = parsed[kFiles].as<std::vector<std::string>>();
+  if (!takes_files_ && !arguments.files_.empty())
+    usage_error("unexpected argument '", printable(arguments.files_.front()), "'");
   return arguments;
 }
 

@@ -5,11 +5,16 @@
 #include <string>
 #include <vector>
 
+namespace cxxopts {
+class ParseResult;
+}
+
 namespace cli {
 
 class Arguments;
 
-/// What a command accepts: it reads command lines and writes the help text from the same list.
+/// What a command accepts: it reads command lines (by cxxopts) and writes the help text from the
+/// same list.
 class Options {
  public:
   /// `usage` is what stands after the command's name, such as "[options] FILES...". Words that are
@@ -49,8 +54,9 @@ class Options {
     std::string command;
     std::string meaning;
   };
-  const Option* find(const std::string& name) const;
-  const Option& known(const std::string& word, const std::string& name) const;
+  void check_values(const std::vector<std::string>& words) const;
+  Arguments collect(const cxxopts::ParseResult& parsed,
+                    const std::vector<std::string>& words) const;
 
   std::string command_;
   std::string usage_;

@@ -229,6 +229,16 @@ const Architecture& read_architecture(const JsonNode& root) {
   }
 }
 
+/// What timm has no word for, as timm_config_text() writes it.
+void read_extension(const JsonNode& node, VitConfig& vit) {
+  if (const auto value = node.find("norm_eps")) vit.norm_eps = value->number();
+  if (const auto value = node.find("global_pool"))
+    vit.pooling = choose<Pooling>(*value, {{"cls_avg", Pooling::cls_avg}});
+  if (const auto value = node.find("dist_head")) vit.dist_head = value->boolean();
+  if (const auto value = node.find("head_bias")) vit.head_bias = value->boolean();
+  if (const auto value = node.find("patch_bias")) vit.patch_bias = value->boolean();
+}
+
 }  // namespace
 
 ModelConfig read_timm_config(const JsonNode& root) {
@@ -252,7 +262,9 @@ ModelConfig read_timm_config(const JsonNode& root) {
 
   if (pretrained) read_preprocessing(*pretrained, vit.in_channels, draft.model.preprocessing);
   draft.model.labels = read_labels(root, vit.num_classes);
-  return draft.finish();
+  auto config = draft.finish();
+  if (const auto node = root.find("vitome")) read_extension(*node, config.vit);
+  return config;
 }
 
 }  // namespace vit

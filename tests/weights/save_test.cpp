@@ -1,0 +1,73 @@
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+#include "tests/support/data.h"
+#include "tests/support/temp_dir.h"
+
+#include <fstream>
+
+#include <ATen/ATen.h>
+
+#include <vit/error.h>
+#include <vit/load.h>
+#include <vit/pos_embed.h>
+#include <vit/save.h>
+#include <vit/weights/safetensors.h>
+
+TEST_CASE("a saved model is the model that was saved") {
+  const std::string name =
+      GENERATE(as<std::string>{}, "timm_vit_cls", "timm_vit_nonsquare", "timm_deit_distilled",
+               "timm_mae_gap", "timm_dinov2_reg", "timm_dinov2_swiglu", "timm_clip_prenorm",
+               "timm_qknorm", "timm_siglip_map", "hf_vit", "hf_dinov2", "hf_dinov2_registers",
+               "hf_dinov2_swiglu", "hf_deit_plain", "hf_clip", "hf_siglip", "torchvision_vit");
+  CAPTURE(name);
+  at::NoGradGuard no_grad;
+  auto model = vit::load(test::data("vit") / name);
+  const test::TempDir folder;
+  vit::save(model, folder / "saved");
+  auto saved = vit::load(folder / "saved");
+  const auto input = vit::read_safetensors(test::data("vit") / name / "io.safetensors").at("input");
+  CHECK(test::same(saved->forward(input), model->forward(input)));
+  CHECK(saved->labels() == model->labels());
+  CHECK(saved->preprocessing().crop_pct == model->preprocessing().crop_pct);
+  CHECK(saved->preprocessing().crop_mode == model->preprocessing().crop_mode);
+  CHECK(saved->preprocessing().mean == model->preprocessing().mean);
+}
+
+TEST_CASE("a model is saved in the type that is asked for") {
+  at::NoGradGuard no_grad;
+  auto model = vit::load(test::data("vit/timm_vit_cls"));
+  const test::TempDir folder;
+  vit::save(model, folder.path(), at::kBFloat16);
+  for (const auto& [name, tensor] : vit::read_safetensors(folder / "model.safetensors"))
+    CHECK(tensor.scalar_type() == at::kBFloat16);
+  auto saved = vit::load(folder.path());
+  const auto bf16 = model->named_parameters()["head.weight"].to(at::kBFloat16);
+  CHECK(test::same(saved->named_parameters()["head.weight"], bf16));
+}
+
+TEST_CASE("computed positions are saved as the table that they are") {
+  at::NoGradGuard no_grad;
+  vit::ModelConfig config;
+  config.vit.image_size = {16, 24};
+  config.vit.patch_size = {8, 8};
+  config.vit.embed_dim = 16;
+  config.vit.depth = 1;
+  config.vit.num_heads = 2;
+  config.vit.mlp_hidden_dim = 40;
+  config.vit.num_classes = 3;
+  config.vit.positions = vit::Positions::sincos_2d;
+  vit::VisionTransformer model(config);
+  model->init_weights(3);
+  const test::TempDir folder;
+  vit::save(model, folder.path());
+  auto saved = vit::load(folder.path());
+  const auto input = at::ones({1, 3, 16, 24});
+  CHECK(test::same(saved->forward(input), model->forward(input)));
+}
+
+TEST_CASE("a folder that cannot be is an error") {
+  auto model = vit::load(test::data("vit/timm_vit_cls"));
+  const test::TempDir folder;
+  std::ofstream(folder / "file") << "x";
+  CHECK_THROWS_AS(vit::save(model, folder / "file" / "model"), vit::Error);
+}
