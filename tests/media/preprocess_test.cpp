@@ -77,7 +77,8 @@ TEST_CASE("Pictures become a model's input as in timm") {
 }
 
 TEST_CASE("Sizes and crop offsets are timm's") {
-  for (const auto& row : test::read_json(test::data("media/timm.json"))["framing"]) {
+  const auto cases = test::read_json(test::data("media/timm.json"));
+  for (const auto& row : cases["framing"]) {
     vit::Preprocessing how;
     how.input_size = {row[2], row[3]};
     how.crop_pct = row[4];
