@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <set>
 
+#include <apps/cli/hub_model.h>
 #include <apps/cli/model_path.h>
 #include <apps/cli/text.h>
 #include <vit/error.h>
@@ -56,6 +57,7 @@ std::vector<fs::path> model_folders() {
 }
 
 fs::path find_model(const std::string& name) {
+  if (name.starts_with("hf:")) return hub_model(name.substr(3));
   std::error_code ignored;
   if (fs::is_regular_file(name, ignored) || is_model_folder(name)) return name;
   // Only what cannot be a path is looked up, so that a mistyped path is not taken for something

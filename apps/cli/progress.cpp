@@ -39,6 +39,17 @@ std::string clock_text(double seconds) {
 Progress::Progress(int64_t total, std::string unit)
     : total_(total), unit_(std::move(unit)), enabled_(isatty(STDERR_FILENO) != 0) {}
 
+std::string Progress::amounts(int64_t done) const {
+  if (unit_ == "bytes")
+    return bytes(static_cast<uint64_t>(done)) + " of " + bytes(static_cast<uint64_t>(total_));
+  return std::to_string(done) + "/" + std::to_string(total_) + " " + unit_;
+}
+
+std::string Progress::rate(double per_second) const {
+  return (unit_ == "bytes" ? bytes(static_cast<uint64_t>(per_second)) : fixed(per_second, 1)) +
+         "/s";
+}
+
 void Progress::update(int64_t done, const std::string& note) {
   const auto now = Clock::now();
   if (!enabled_ || (visible_ && now - shown_ < kRedrawAfter && done < total_)) return;
@@ -50,9 +61,9 @@ void Progress::update(int64_t done, const std::string& note) {
   const auto filled = static_cast<std::size_t>(fraction * kBarColumns);
   std::string line(1, '[');
   line.append(filled, '#').append(kBarColumns - filled, '.').append("] ");
-  line += std::to_string(done) + "/" + std::to_string(total_) + " " + unit_;
+  line += amounts(done);
   if (done > 0 && seconds > 0) {
-    line += ", " + fixed(static_cast<double>(done) / seconds, 1) + "/s";
+    line += ", " + rate(static_cast<double>(done) / seconds);
     if (fraction > 0) line += ", " + clock_text(seconds / fraction - seconds) + " left";
   }
   if (!note.empty()) line += ", " + note;

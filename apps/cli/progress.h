@@ -9,11 +9,13 @@ namespace cli {
 /// A bar on standard error with the rate and the time that is left; nothing if that is no terminal.
 class Progress {
  public:
-  /// `total` things called `unit` ("pictures") are to be done.
+  /// `total` things called `unit` ("pictures") are to be done. Of "bytes" it shows megabytes.
   Progress(int64_t total, std::string unit);
   ~Progress() { hide(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
+
+  void set_total(int64_t total) { total_ = total; }
 
   /// Shows that `done` of them are ready, with a word on what is going on.
   void update(int64_t done, const std::string& note = "");
@@ -23,6 +25,9 @@ class Progress {
 
  private:
   using Clock = std::chrono::steady_clock;
+  std::string amounts(int64_t done) const;
+  std::string rate(double per_second) const;
+
   int64_t total_;
   std::string unit_;
   bool enabled_;

@@ -32,8 +32,8 @@ vit::Size2d parse_size(const std::string& text) {
 void add_model_options(Options& options, const std::string& arch_alone) {
   options.group("Model")
       .value("model", "MODEL",
-             "folder with config.json and model.safetensors, a weights file, or the name of a "
-             "shipped model",
+             "folder with config.json and model.safetensors, a weights file, the name of a "
+             "shipped model, or hf:ORG/NAME for one from the Hugging Face hub",
              "cifar10")
       .value("arch", "NAME",
              "timm's name of the architecture that a bare weights file holds" + arch_alone);
