@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <fstream>
 #include <iostream>
 
 #include <ATen/ATen.h>
@@ -7,11 +6,10 @@
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <nlohmann/json.hpp>
-#include <torch/cuda.h>
 
-#include <apps/bench/measure.h>
 #include <apps/bench/plot.h>
 #include <apps/bench/report.h>
+#include <apps/bench/sweep.h>
 #include <apps/cli/host.h>
 #include <apps/cli/interrupt.h>
 #include <apps/cli/labels.h>
@@ -23,7 +21,6 @@
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
 #include <vit/error.h>
-#include <vit/flops.h>
 
 namespace {
 
@@ -69,14 +66,9 @@ cli::Options options() {
 
 constexpr int64_t kMaxImages = 1 << 20;
 
-struct Setting {
-  tome::Schedule schedule;
-  std::optional<int64_t> r;  // of a constant schedule
-};
-
-// What is asked for beside r=0.
-std::vector<Setting> merging_settings(const cli::Arguments& arguments) {
-  std::vector<Setting> settings;
+// What is asked for beside r=0; nothing if the defaults are wanted.
+std::vector<bench::Setting> asked_settings(const cli::Arguments& arguments) {
+  std::vector<bench::Setting> settings;
   if (arguments.has("r"))
     for (int64_t r : arguments.integers("r", 0, cli::kMaxMerged))
       if (r > 0) settings.push_back({tome::Schedule(r), r});
@@ -87,8 +79,8 @@ std::vector<Setting> merging_settings(const cli::Arguments& arguments) {
 }
 
 // Half of the recommended r, and that.
-std::vector<Setting> default_settings(const vit::VitConfig& config) {
-  std::vector<Setting> settings;
+std::vector<bench::Setting> default_settings(const vit::VitConfig& config) {
+  std::vector<bench::Setting> settings;
   const int64_t most = cli::recommended_r(config);
   for (int64_t r : {most / 2, most})
     if (r > 0 && (settings.empty() || settings.back().r != r))
@@ -105,21 +97,15 @@ std::vector<at::ScalarType> dtypes(const cli::Arguments& arguments, c10::Device 
   return types;
 }
 
-// What the model is run on: all of it for the agreement, one batch for the timing.
-struct Inputs {
-  at::Tensor pixels;   // [M,3,H,W] float32
-  at::Tensor targets;  // [M] int64, -1 where unknown; undefined if all are
-  std::string description;
-};
-
-Inputs random_inputs(const vit::VitConfig& config, int64_t batch, uint64_t seed) {
+bench::Inputs random_inputs(const vit::VitConfig& config, int64_t batch, uint64_t seed) {
   return {at::randn({batch, config.in_channels, config.image_size.height, config.image_size.width},
                     at::make_generator<at::CPUGeneratorImpl>(seed)),
           {},
           "random numbers"};
 }
 
-Inputs read_inputs(const std::string& folder, int64_t most, const vit::VisionTransformer& model) {
+bench::Inputs read_inputs(const std::string& folder, int64_t most,
+                          const vit::VisionTransformer& model) {
   const std::vector<cli::PictureFile> files = cli::list_pictures({folder});
   const auto total = static_cast<int64_t>(files.size());
   const int64_t count = std::min(most, total);
@@ -127,169 +113,82 @@ Inputs read_inputs(const std::string& folder, int64_t most, const vit::VisionTra
   for (int64_t i = 0; i < count; ++i)
     chosen.push_back(files[static_cast<std::size_t>(i * total / count)]);
 
-  Inputs inputs;
+  bench::Inputs inputs;
   std::vector<at::Tensor> pixels;
   std::vector<int64_t> targets;
   const int64_t workers = cli::usable_cpus();
   cli::PictureStream stream(chosen, model->preprocessing(), workers, 4 * workers);
   while (const auto picture = stream.next()) {
-    if (!picture->error.empty()) vit::fail("--images: ", picture->error);
+    if (!picture->error.empty()) {
+      std::cerr << "left out: " << cli::printable(picture->error) << "\n";
+      continue;
+    }
     pixels.push_back(picture->pixels);
     targets.push_back(cli::label_of_folder(picture->path, model->labels()));
   }
+  if (pixels.empty()) vit::fail("--images: no picture in ", folder, " can be read");
   inputs.pixels = at::stack(pixels);
   inputs.targets = at::tensor(targets);
   if ((inputs.targets < 0).all().item<bool>()) inputs.targets.reset();
-  inputs.description = std::to_string(count) + " pictures of " + folder;
+  inputs.description = std::to_string(pixels.size()) + " pictures of " + folder;
   return inputs;
 }
 
-// Top-1 class of every input, computed batch by batch.
-at::Tensor top1(const vit::VisionTransformer& model, const at::Tensor& pixels, int64_t batch,
-                c10::Device device, at::ScalarType dtype) {
-  std::vector<at::Tensor> classes;
-  for (const at::Tensor& part : pixels.split(batch))
-    classes.push_back(model->forward(part.to(device, dtype)).argmax(-1).cpu());
-  return at::cat(classes);
+bench::Setup setup_of(const std::string& model, const vit::VitConfig& config, c10::Device device) {
+  bench::Setup setup;
+  setup.model = model;
+  setup.image_size =
+      std::to_string(config.image_size.height) + "x" + std::to_string(config.image_size.width);
+  setup.num_tokens = config.num_tokens();
+  setup.device = device.str();
+  setup.threads = at::get_num_threads();
+  return setup;
 }
 
-double share(const at::Tensor& which) { return which.to(at::kDouble).mean().item<double>(); }
-
-// Everything that is measured: the settings of every dtype, with the models they need.
-class Bench {
- public:
-  Bench(const cli::Arguments& arguments, c10::Device device)
-      : device_(device),
-        batch_(arguments.integer("batch", 1, cli::kMaxBatch)),
-        settings_(merging_settings(arguments)) {
-    setup_.seconds = arguments.number("seconds", 0.001, 86400);
-    const bool prop_attn = cli::prop_attn(arguments);
-    const cli::ModelChoice choice = cli::model_choice(arguments);
-    const uint64_t seed = cli::seed_option(arguments);
-    for (at::ScalarType dtype : dtypes(arguments, device))
-      lanes_.push_back({choice.load(dtype, device, seed), dtype, {}, {}});
-    const auto& config = model()->config();
-    if (!arguments.has("r") && !arguments.has("schedules")) settings_ = default_settings(config);
-    settings_.insert(settings_.begin(), {tome::Schedule(0), 0});
-    for (Lane& lane : lanes_)
-      for (const Setting& setting : settings_) {
-        tome::apply(lane.model, {.r = setting.schedule, .prop_attn = prop_attn});
-        lane.reducers.push_back(lane.model->reducer());
-      }
-    setup_.model = choice.name();
-    setup_.image_size =
-        std::to_string(config.image_size.height) + "x" + std::to_string(config.image_size.width);
-    setup_.num_tokens = config.num_tokens();
-    setup_.device = device.str();
-    setup_.batch = batch_;
-    setup_.threads = at::get_num_threads();
-  }
-
-  const vit::VisionTransformer& model() const { return lanes_.front().model; }
-  const bench::Setup& setup() const { return setup_; }
-  int64_t batch() const { return batch_; }
-
-  // Fills the figures of every setting; none if it was interrupted before there were any.
-  std::vector<bench::Result> run(const Inputs& inputs) {
-    setup_.inputs = inputs.description;
-    std::vector<bench::Subject> subjects;
-    for (Lane& lane : lanes_) {
-      // Fewer pictures than a batch are repeated.
-      const auto index = at::arange(batch_).remainder(inputs.pixels.size(0));
-      lane.batch = inputs.pixels.index_select(0, index).to(device_, lane.dtype);
-      for (const auto& reducer : lane.reducers)
-        subjects.push_back({[&lane, reducer] { lane.model->set_reducer(reducer); },
-                            [this, &lane] {
-                              lane.model->forward(lane.batch);
-                              if (device_.is_cuda()) torch::cuda::synchronize(device_.index());
-                            }});
-    }
-    std::vector<bench::Timing> timings;
-    {
-      cli::Progress progress(100, "%");
-      timings = bench::measure(subjects, setup_.seconds, progress);
-    }
-    if (timings.front().round_rates.empty()) return {};
-    std::vector<bench::Result> results;
-    for (Lane& lane : lanes_) {
-      at::Tensor baseline;
-      for (std::size_t i = 0; i < settings_.size(); ++i) {
-        bench::Result result = counted(lane, i);
-        bench::set_timing(result, timings[results.size()], batch_);
-        lane.model->set_reducer(lane.reducers[i]);
-        const at::Tensor classes = top1(lane.model, inputs.pixels, batch_, device_, lane.dtype);
-        if (i == 0) baseline = classes;
-        result.top1_agreement = share(classes == baseline);
-        if (inputs.targets.defined()) {
-          const at::Tensor known = inputs.targets >= 0;
-          result.top1 = share((classes == inputs.targets).masked_select(known));
-        }
-        const bench::Result& first = i == 0 ? result : results[results.size() - i];
-        result.speedup = result.throughput_median / first.throughput_median;
-        result.flop_ratio = first.gflops / result.gflops;
-        results.push_back(std::move(result));
-      }
-    }
-    return results;
-  }
-
- private:
-  struct Lane {
-    vit::VisionTransformer model;
-    at::ScalarType dtype;
-    std::vector<std::shared_ptr<const vit::TokenReducer>> reducers;  // one for each setting
-    at::Tensor batch;
-  };
-
-  // What is known without running anything.
-  bench::Result counted(const Lane& lane, std::size_t setting) const {
-    const auto& config = lane.model->config();
-    const vit::TokenReducer* reducer = lane.reducers[setting].get();
-    bench::Result result;
-    result.schedule = settings_[setting].schedule.to_string();
-    result.r = settings_[setting].r;
-    result.dtype = cli::dtype_name(lane.dtype);
-    result.baseline = setting == 0;
-    result.tokens = vit::tokens_per_layer(config, reducer);
-    const auto all = static_cast<double>(config.num_tokens());
-    result.merge_ratio = (all - static_cast<double>(result.tokens.back())) / all;
-    result.gflops = vit::gflops(config, reducer);
-    return result;
-  }
-
-  c10::Device device_;
-  int64_t batch_;
-  std::vector<Setting> settings_;
-  std::vector<Lane> lanes_;
-  bench::Setup setup_;
-};
-
 int run(const cli::Arguments& arguments) {
+  const int64_t batch = arguments.integer("batch", 1, cli::kMaxBatch);
+  const int64_t max_images = arguments.integer("max-images", 1, kMaxImages);
+  const double seconds = arguments.number("seconds", 0.001, 86400);
+  const bool prop_attn = cli::prop_attn(arguments);
+  const uint64_t seed = cli::seed_option(arguments);
+  std::vector<bench::Setting> settings = asked_settings(arguments);
   const c10::Device device = cli::device_option(arguments);
+  cli::set_threads(arguments);
+  const cli::ModelChoice choice = cli::model_choice(arguments);
   cli::watch_interrupts();
   cli::Output json(arguments, "json");
   cli::Output csv(arguments, "csv");
   cli::Output plot(arguments, "plot");
   cli::check_one_stdout({&json, &csv, &plot});
-  cli::set_threads(arguments);
-  Bench bench(arguments, device);
+
+  std::vector<bench::Lane> lanes;
+  for (at::ScalarType dtype : dtypes(arguments, device))
+    lanes.push_back({dtype, choice.load(dtype, device, seed)});
+  const vit::VisionTransformer& model = lanes.front().model;
+  const vit::VitConfig& config = model->config();
+  if (!arguments.has("r") && !arguments.has("schedules")) settings = default_settings(config);
+  settings.insert(settings.begin(), {tome::Schedule(0), 0});
+
   c10::InferenceMode inference;
-  const Inputs inputs =
-      arguments.has("images")
-          ? read_inputs(arguments.text("images"), arguments.integer("max-images", 1, kMaxImages),
-                        bench.model())
-          : random_inputs(bench.model()->config(), bench.batch(), cli::seed_option(arguments));
-  const std::vector<bench::Result> results = bench.run(inputs);
+  const bench::Inputs inputs = arguments.has("images")
+                                   ? read_inputs(arguments.text("images"), max_images, model)
+                                   : random_inputs(config, batch, seed);
+  bench::Setup setup = setup_of(choice.name(), config, device);
+  setup.batch = batch;
+  setup.seconds = seconds;
+  setup.inputs = inputs.description;
+  const std::vector<bench::Result> results =
+      bench::sweep(lanes, settings, prop_attn, inputs, setup, device);
   if (results.empty()) {
     std::cerr << "interrupted before anything was measured\n";
     return cli::kExitInterrupted;
   }
 
   if (!json.is_stdout() && !csv.is_stdout() && !plot.is_stdout())
-    std::cout << bench::table(bench.setup(), results);
-  if (json) json.write(cli::to_text(bench::json(bench.setup(), results), 1) + "\n");
-  if (csv) csv.write(bench::csv(bench.setup(), results));
-  if (plot) plot.write(bench::plot(bench.setup(), results));
+    std::cout << bench::table(setup, results);
+  if (json) json.write(cli::to_text(bench::json(setup, results), 1) + "\n");
+  if (csv) csv.write(bench::csv(setup, results));
+  if (plot) plot.write(bench::plot(setup, results));
   for (cli::Output* output : {&json, &csv, &plot}) output->close();
   if (!cli::interrupted()) return 0;
   std::cerr << "interrupted: the figures are from a shorter time than asked for\n";

@@ -24,6 +24,23 @@ std::string indented(const std::string& text, std::size_t indent) {
   return lines;
 }
 
+// cxxopts knows names of one letter with one dash only, but people write --r like all the others.
+std::vector<std::string> one_letter_names_short(const std::vector<std::string>& words) {
+  std::vector<std::string> result;
+  bool only_files = false;
+  for (const std::string& word : words) {
+    only_files = only_files || word == "--";
+    const std::string name = word.substr(0, word.find('='));
+    if (only_files || name.size() != 3 || !name.starts_with("--") || name[2] == '-') {
+      result.push_back(word);
+      continue;
+    }
+    result.push_back(name.substr(1));
+    if (word.size() > name.size()) result.push_back(word.substr(name.size() + 1));
+  }
+  return result;
+}
+
 }  // namespace
 
 Options::Options(std::string command, std::string usage, std::string summary, bool takes_files)
@@ -71,8 +88,9 @@ Arguments Options::parse(const std::vector<std::string>& words) const {
   parser.parse_positional(kFiles);
 
   check_values(words);
+  const std::vector<std::string> readable = one_letter_names_short(words);
   std::vector<const char*> argv{command_.c_str()};
-  for (const std::string& word : words) argv.push_back(word.c_str());
+  for (const std::string& word : readable) argv.push_back(word.c_str());
   try {
     return collect(parser.parse(static_cast<int>(argv.size()), argv.data()), words);
   } catch (const cxxopts::exceptions::exception& error) {

@@ -1,0 +1,109 @@
+#include <memory>
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <torch/cuda.h>
+
+#include <apps/bench/measure.h>
+#include <apps/bench/sweep.h>
+#include <apps/cli/progress.h>
+#include <apps/cli/run_options.h>
+#include <tome/tome.h>
+#include <vit/flops.h>
+
+namespace bench {
+namespace {
+
+using Reducer = std::shared_ptr<const vit::TokenReducer>;
+
+std::vector<Reducer> reducers(vit::VisionTransformer& model, const std::vector<Setting>& settings,
+                              bool prop_attn) {
+  std::vector<Reducer> reducers;
+  for (const Setting& setting : settings) {
+    tome::apply(model, {.r = setting.schedule, .prop_attn = prop_attn});
+    reducers.push_back(model->reducer());
+  }
+  return reducers;
+}
+
+// What is known without running anything.
+Result counted(const Lane& lane, const Setting& setting, const vit::TokenReducer* reducer) {
+  const vit::VitConfig& config = lane.model->config();
+  Result result;
+  result.schedule = setting.schedule.to_string();
+  result.r = setting.r;
+  result.dtype = cli::dtype_name(lane.dtype);
+  result.tokens = vit::tokens_per_layer(config, reducer);
+  const auto all = static_cast<double>(config.num_tokens());
+  result.merge_ratio = (all - static_cast<double>(result.tokens.back())) / all;
+  result.gflops = vit::gflops(config, reducer);
+  return result;
+}
+
+// Top-1 class of every input, computed batch by batch; of the mean logits where every token has
+// logits of its own.
+at::Tensor top1(const Lane& lane, const at::Tensor& pixels, int64_t batch, c10::Device device) {
+  std::vector<at::Tensor> classes;
+  for (const at::Tensor& part : pixels.split(batch)) {
+    at::Tensor logits = lane.model->forward(part.to(device, lane.dtype));
+    if (logits.dim() == 3) logits = logits.mean(1);
+    classes.push_back(logits.argmax(-1).cpu());
+  }
+  return at::cat(classes);
+}
+
+double share(const at::Tensor& which) { return which.to(at::kDouble).mean().item<double>(); }
+
+}  // namespace
+
+std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<Setting>& settings,
+                          bool prop_attn, const Inputs& inputs, const Setup& setup,
+                          c10::Device device) {
+  // Fewer inputs than a batch are repeated.
+  const at::Tensor batch =
+      inputs.pixels.index_select(0, at::arange(setup.batch).remainder(inputs.pixels.size(0)));
+  std::vector<std::vector<Reducer>> all_reducers;
+  std::vector<Subject> subjects;
+  for (Lane& lane : lanes) {
+    all_reducers.push_back(reducers(lane.model, settings, prop_attn));
+    const at::Tensor pixels = batch.to(device, lane.dtype);
+    for (const Reducer& reducer : all_reducers.back())
+      subjects.push_back({[&lane, reducer] { lane.model->set_reducer(reducer); },
+                          [&lane, pixels, device] {
+                            lane.model->forward(pixels);
+                            if (device.is_cuda()) torch::cuda::synchronize(device.index());
+                          }});
+  }
+  std::vector<Timing> timings;
+  {
+    cli::Progress progress(100, "%");
+    timings = measure(subjects, setup.seconds, progress);
+  }
+  if (timings.front().round_rates.empty()) return {};
+
+  std::vector<Result> results;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    at::Tensor baseline_classes;
+    for (std::size_t j = 0; j < settings.size(); ++j) {
+      const Reducer& reducer = all_reducers[i][j];
+      Result result = counted(lanes[i], settings[j], reducer.get());
+      result.baseline = j == 0;
+      set_timing(result, timings[results.size()], setup.batch);
+      lanes[i].model->set_reducer(reducer);
+      const at::Tensor classes = top1(lanes[i], inputs.pixels, setup.batch, device);
+      if (result.baseline) baseline_classes = classes;
+      result.top1_agreement = share(classes == baseline_classes);
+      if (inputs.targets.defined())
+        result.top1 = share((classes == inputs.targets).masked_select(inputs.targets >= 0));
+      if (!result.baseline) {
+        const Result& baseline = results[results.size() - j];
+        result.speedup = result.throughput_median / baseline.throughput_median;
+        result.flop_ratio = baseline.gflops / result.gflops;
+      }
+      results.push_back(std::move(result));
+    }
+  }
+  return results;
+}
+
+}  // namespace bench

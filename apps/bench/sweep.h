@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <apps/bench/report.h>
+#include <tome/schedule.h>
+#include <vit/vision_transformer.h>
+
+namespace bench {
+
+/// A schedule to measure.
+struct Setting {
+  tome::Schedule schedule;
+  std::optional<int64_t> r;  ///< of a constant schedule
+};
+
+/// The model in one dtype.
+struct Lane {
+  at::ScalarType dtype = at::kFloat;
+  vit::VisionTransformer model;
+};
+
+/// What the model runs on: all of it for the agreement, one batch for the timing.
+struct Inputs {
+  at::Tensor pixels;   ///< [M,3,H,W] float32
+  at::Tensor targets;  ///< [M] int64, -1 where unknown; undefined if all are
+  std::string description;
+};
+
+/// Measures every setting in every lane on `device`, all by turns. The first setting is the
+/// baseline. No results if it was interrupted before there were any.
+std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<Setting>& settings,
+                          bool prop_attn, const Inputs& inputs, const Setup& setup,
+                          c10::Device device);
+
+}  // namespace bench

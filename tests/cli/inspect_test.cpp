@@ -1,0 +1,79 @@
+#include "tests/cli/process.h"
+#include "tests/support/catch.h"
+#include "tests/support/data.h"
+#include "tests/support/temp_dir.h"
+
+#include <string>
+#include <vector>
+
+#include <vit/weights/safetensors.h>
+
+using Catch::ContainsSubstring;
+using test::vitome;
+
+TEST_CASE("inspect describes a checkpoint in JSON") {
+  const auto folder = test::data("vit/timm_vit_nonsquare");
+  const auto run = vitome({"inspect", "--model", folder.string(), "--keys", "--json", "-"});
+  REQUIRE(run.status == 0);
+  CHECK(run.err.empty());
+  const auto json = nlohmann::json::parse(run.out);
+  CHECK(json.at("family") == "vit");
+  CHECK(json.at("image_size") == std::vector<int>{48, 80});
+  CHECK(json.at("patch_size") == std::vector<int>{8, 8});
+  CHECK(json.at("depth") == 4);
+  CHECK(json.at("embed_dim") == 40);
+  CHECK(json.at("heads") == 4);
+  CHECK(json.at("prefix_tokens") == 1);
+  CHECK(json.at("tokens") == 61);
+  CHECK(json.at("dtype") == "fp32");
+  CHECK(json.at("gflops").get<double>() > 0);
+
+  const auto weights = vit::read_safetensors(folder / "model.safetensors");
+  int64_t numbers = 0;
+  for (const auto& [name, tensor] : weights) numbers += tensor.numel();
+  CHECK(json.at("parameters") == numbers);
+  REQUIRE(json.at("tensors").size() == weights.size());
+  for (const auto& entry : json.at("tensors"))
+    CHECK(entry.at("shape") == weights.at(entry.at("name")).sizes().vec());
+
+  // Tokens fall by r in every layer, and GFLOPs with them.
+  REQUIRE(json.at("merging").size() > 2);
+  CHECK(json.at("merging").front().at("gflops") == json.at("gflops"));
+  for (const auto& row : json.at("merging")) {
+    const int64_t r = row.at("r");
+    CHECK(row.at("tokens") == std::vector<int64_t>{61 - r, 61 - 2 * r, 61 - 3 * r, 61 - 4 * r});
+  }
+}
+
+TEST_CASE("inspect shows the shipped model without arguments") {
+  const auto run = vitome({"inspect"});
+  REQUIRE(run.status == 0);
+  CHECK_THAT(run.out, ContainsSubstring("10: airplane, automobile"));
+  CHECK_THAT(run.out, ContainsSubstring("32x32 pixels"));
+}
+
+TEST_CASE("inspect knows architectures without weights") {
+  const auto run = vitome({"inspect", "--arch", "vit_base_patch16_224", "--json", "-"});
+  REQUIRE(run.status == 0);
+  const auto json = nlohmann::json::parse(run.out);
+  CHECK(json.at("parameters") == 86567656);
+  const double gflops = json.at("gflops");
+  CHECK(gflops > 17.4);
+  CHECK(gflops < 17.8);
+  CHECK(json.at("tokens") == 197);
+  CHECK(json.at("recommended_r") == 13);
+  CHECK_FALSE(json.contains("dtype"));
+  const auto large =
+      vitome({"inspect", "--arch", "vit_base_patch16_224", "--image-size", "384", "--json", "-"});
+  CHECK(nlohmann::json::parse(large.out).at("tokens") == 577);
+}
+
+TEST_CASE("inspect --keys shows tensors of a file that is no model") {
+  const test::TempDir temp;
+  const auto file = (temp / "other.safetensors").string();
+  vit::write_safetensors(file, {{"some.tensor", at::Tensor(at::ones({2, 5}))}});
+  const auto run = vitome({"inspect", "--model", file, "--keys"});
+  CHECK(run.status == 1);
+  CHECK_THAT(run.out, ContainsSubstring("some.tensor  fp32  [2,5]"));
+  CHECK_FALSE(run.err.empty());
+}
