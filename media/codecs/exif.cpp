@@ -91,7 +91,7 @@ at::Tensor apply_orientation(const at::Tensor& rgb, int orientation) {
   if (columns_back) out -= column_step * (width - 1);
   if (rows_back) out -= row_step * (height - 1);
 
-  constexpr int64_t kTile = 64;  // keeps both sides of a transpose in the cache
+  constexpr int64_t kTile = 16;  // few enough pages and lines on both sides of a transpose
   for (int64_t top = 0; top < height; top += kTile)
     for (int64_t left = 0; left < width; left += kTile)
       for (int64_t y = top; y < std::min(top + kTile, height); ++y)
