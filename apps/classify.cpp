@@ -34,7 +34,7 @@ cli::Options options() {
   cli::add_model_options(options, "");
   cli::add_image_size_option(options);
   cli::add_merge_options(options);
-  cli::add_device_options(options, "fp32, bf16, fp16, or auto (bf16 where it is native)");
+  cli::add_device_options(options, "fp32, bf16, fp16, or auto (bf16 where it is faster)");
   options.value("batch", "N", "pictures that go through the model together", "32")
       .value("workers", "N", "threads that read pictures (default: one for each core)")
       .group("Output")

@@ -32,7 +32,7 @@ cli::Options options() {
   cli::add_seed_option(options);
   cli::add_image_size_option(options);
   cli::add_merge_options(options);
-  cli::add_device_options(options, "fp32, bf16, fp16, or auto (bf16 where it is native)");
+  cli::add_device_options(options, "fp32, bf16, fp16, or auto (bf16 where it is faster)");
   options
       .example("vitome forward --model my-vit/ --input x.safetensors --output y.safetensors",
                "logits and features of the tensor `input` in x.safetensors")

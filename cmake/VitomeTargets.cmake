@@ -11,7 +11,9 @@ if(VITOME_SANITIZE)
        -fno-sanitize-recover=all)
 endif()
 
+# vitome_target_defaults(<target> [PCH <target that has the precompiled header> | PCH none])
 function(vitome_target_defaults target)
+  cmake_parse_arguments(arg "" "PCH" "" ${ARGN})
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF DEFINE_SYMBOL ""
                         POSITION_INDEPENDENT_CODE OFF)
@@ -19,8 +21,10 @@ function(vitome_target_defaults target)
   if(VITOME_SANITIZE)
     target_link_options(${target} PRIVATE -fsanitize=${VITOME_SANITIZE})
   endif()
-  if(NOT target STREQUAL vitome_pch)
+  if(NOT arg_PCH)
     target_precompile_headers(${target} REUSE_FROM vitome_pch)
+  elseif(NOT arg_PCH STREQUAL none)
+    target_precompile_headers(${target} REUSE_FROM ${arg_PCH})
   endif()
 endfunction()
 
@@ -47,9 +51,10 @@ function(vitome_library name)
   endif()
 endfunction()
 
-add_library(vitome_pch OBJECT "${CMAKE_CURRENT_LIST_DIR}/pch.cpp")
-vitome_target_defaults(vitome_pch)
-target_link_libraries(vitome_pch PRIVATE torch)
-target_precompile_headers(vitome_pch PRIVATE
+set(VITOME_PCH_HEADERS
   <algorithm> <array> <cstdint> <filesystem> <functional> <map> <memory> <optional> <string>
   <string_view> <vector> <ATen/ATen.h> <torch/nn/module.h> <torch/nn/pimpl.h> <torch/types.h>)
+add_library(vitome_pch OBJECT "${CMAKE_CURRENT_LIST_DIR}/pch.cpp")
+vitome_target_defaults(vitome_pch PCH none)
+target_link_libraries(vitome_pch PRIVATE torch)
+target_precompile_headers(vitome_pch PRIVATE ${VITOME_PCH_HEADERS})

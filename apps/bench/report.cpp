@@ -133,7 +133,7 @@ nlohmann::ordered_json json(const Setup& setup, const std::vector<Result>& resul
                     {{"cpu", cli::cpu_name()},
                      {"cores", cli::usable_cpus()},
                      {"simd", at::get_cpu_capability()},
-                     {"native_bf16", cli::cpu_has_bf16()},
+                     {"fast_bf16", cli::bf16_is_fast()},
                      {"libtorch", TORCH_VERSION},
                      {"vitome", VITOME_VERSION},
                      {"peak_memory_bytes", cli::peak_memory()}}},

@@ -142,7 +142,7 @@ at::ScalarType parse_dtype(const std::string& text, c10::Device device) {
   if (text == "fp16") return at::kHalf;
   if (text != "auto")
     usage_error("--dtype is '", printable(text), "', expected fp32, bf16, fp16 or auto");
-  return device.is_cuda() || cpu_has_bf16() ? at::kBFloat16 : at::kFloat;
+  return device.is_cuda() || bf16_is_fast() ? at::kBFloat16 : at::kFloat;
 }
 
 std::string dtype_name(at::ScalarType dtype) {

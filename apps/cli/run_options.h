@@ -63,7 +63,7 @@ tome::Schedule parse_schedule(const std::string& option, const std::string& text
 /// The device of --device. Throws vit::Error if this LibTorch or machine lacks it.
 c10::Device device_option(const Arguments& arguments);
 
-/// "fp32", "bf16", "fp16", or "auto": bf16 where `device` multiplies it natively, fp32 elsewhere.
+/// "fp32", "bf16", "fp16", or "auto": bf16 where `device` is faster with it, fp32 elsewhere.
 at::ScalarType parse_dtype(const std::string& text, c10::Device device);
 std::string dtype_name(at::ScalarType dtype);
 
