@@ -7,9 +7,8 @@ namespace cli {
 
 void HubProgress::progress(uint64_t done, uint64_t total, const std::string& file) {
   if (quiet_) return;
-  if (!bar_) bar_.emplace(0, "bytes");
-  bar_->set_total(static_cast<int64_t>(total));
-  bar_->update(static_cast<int64_t>(done), file);
+  bar_.set_total(static_cast<int64_t>(total));
+  bar_.update(static_cast<int64_t>(done), file);
 }
 
 void HubProgress::note(const std::string& text) {
@@ -19,9 +18,5 @@ void HubProgress::note(const std::string& text) {
 }
 
 bool HubProgress::cancelled() { return interrupted(); }
-
-void HubProgress::hide() {
-  if (bar_) bar_->hide();
-}
 
 }  // namespace cli

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include <apps/cli/progress.h>
@@ -19,11 +18,11 @@ class HubProgress : public hub::Monitor {
   bool cancelled() override;
 
   /// Clears the bar.
-  void hide();
+  void hide() { bar_.hide(); }
 
  private:
   bool quiet_;
-  std::optional<Progress> bar_;
+  Progress bar_{0, "bytes"};
 };
 
 }  // namespace cli

@@ -1,6 +1,5 @@
 #include "tests/hub/fake_hub.h"
 
-#include <fstream>
 #include <openssl/sha.h>
 #include <sstream>
 
@@ -146,13 +145,6 @@ hub::Settings FakeHub::settings(const TempDir& cache) const {
 void Notes::progress(uint64_t done, uint64_t total, const std::string&) {
   done_ = done;
   total_ = total;
-}
-
-std::string read_text(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
 }
 
 }  // namespace test

@@ -74,6 +74,4 @@ class Notes : public hub::Monitor {
   std::string text_;
 };
 
-std::string read_text(const std::filesystem::path& path);
-
 }  // namespace test

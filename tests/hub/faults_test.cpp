@@ -1,3 +1,4 @@
+#include "tests/cli/process.h"
 #include "tests/hub/fake_hub.h"
 #include "tests/support/catch.h"
 
