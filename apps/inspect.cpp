@@ -15,9 +15,7 @@
 #include <vit/architectures.h>
 #include <vit/error.h>
 #include <vit/flops.h>
-#include <vit/weights/safetensors.h>
-
-namespace fs = std::filesystem;
+#include <vit/weights/read.h>
 
 namespace {
 
@@ -94,12 +92,9 @@ struct Weights {
   uint64_t bytes = 0;
 };
 
-Weights read_weights(const fs::path& path) {
-  const fs::path single = fs::is_directory(path) ? path / "model.safetensors" : path;
-  const fs::path index = path / "model.safetensors.index.json";
+Weights read_weights(const std::filesystem::path& path) {
   Weights weights;
-  weights.tensors =
-      fs::exists(single) ? vit::read_safetensors(single) : vit::read_safetensors_index(index);
+  weights.tensors = vit::read_weights(vit::find_weights(path));
   std::map<at::ScalarType, uint64_t> sizes;
   for (const auto& [name, tensor] : weights.tensors) {
     sizes[tensor.scalar_type()] += tensor.nbytes();

@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <numeric>
 #include <string_view>
 #include <vector>
 
 #include <vit/architecture_table.h>
 #include <vit/architectures.h>
 #include <vit/error.h>
+#include <vit/spelling.h>
 
 namespace vit {
 namespace {
@@ -45,20 +45,6 @@ constexpr Unsupported kUnsupported[] = {
     {"samvit_", "it has windowed attention"},
     {"naflexvit_", "it takes images of any aspect"},
 };
-
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
 
 std::string closest_names(std::string_view name) {
   std::vector<std::pair<size_t, const char*>> ranked;

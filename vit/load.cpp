@@ -20,24 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The weights file of a model folder: one of the usual names, else the only one there is.
-fs::path find_weights(const fs::path& folder) {
-  for (const char* name :
-       {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"})
-    if (fs::exists(folder / name)) return folder / name;
-
-  std::vector<fs::path> others;
-  for (const auto& entry : fs::directory_iterator(folder))
-    for (const char* extension : {".safetensors", ".pth", ".pt", ".bin", ".npz"})
-      if (entry.path().extension() == extension) others.push_back(entry.path());
-  if (others.size() == 1) return others.front();
-  fail(folder.string(),
-       ": no weights: looked for model.safetensors, model.safetensors.index.json, "
-       "pytorch_model.bin ",
-       others.empty() ? "or another .safetensors, .pth, .pt, .bin or .npz file"
-                      : "and found several files of other names; name one of them");
-}
-
 /// The config of a checkpoint: the architecture that the user names, else the config.json, else
 /// what the shapes say. `weights` have timm's names, `layout` is what they had.
 ModelConfig find_config(const fs::path& config_file, const StateDict& weights, Layout layout,
@@ -63,8 +45,7 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
     fail(path.string(),
          ": there is no such file or folder; expected a folder with config.json and "
          "model.safetensors, or a weights file");
-  const bool is_folder = fs::is_directory(path);
-  const auto file = is_folder ? find_weights(path) : path;
+  const auto file = find_weights(path);
   const std::string where = file.string();
   const auto stored = without_wrapper_prefixes(read_weights(file));
   const auto layout = detect_layout(stored);

@@ -67,8 +67,7 @@ fs::path find_model(const std::string& name) {
   for (const fs::path& folder : folders)
     for (const std::string& candidate : {name + kSuffix, name})
       if (is_model_folder(folder / candidate)) return folder / candidate;
-  if (fs::is_directory(name, ignored))
-    vit::fail("model ", name, ": the folder holds no config.json and no model.safetensors");
+  if (fs::is_directory(name, ignored)) return name;  // loading it says what is missing
   if (is_path) vit::fail("model '", name, "': no such file or folder");
 
   const std::vector<std::string> names = shipped_names(folders);

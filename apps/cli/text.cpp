@@ -3,28 +3,12 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <numeric>
 
 #include <apps/cli/text.h>
+#include <vit/spelling.h>
 
 namespace cli {
 namespace {
-
-// Levenshtein distance.
-std::size_t edits(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
 
 template <typename T>
 std::optional<T> parse_all(std::string_view text) {
@@ -96,7 +80,7 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   // Further apart than this, a suggestion confuses more than it helps.
   std::size_t fewest = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
-    const std::size_t count = edits(word, candidate);
+    const std::size_t count = vit::edit_distance(word, candidate);
     if (count < fewest) {
       fewest = count;
       best = &candidate;

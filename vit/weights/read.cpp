@@ -1,4 +1,5 @@
 #include <string_view>
+#include <vector>
 
 #include <vit/error.h>
 #include <vit/weights/mapped_file.h>
@@ -9,6 +10,9 @@
 #include <vit/weights/zip.h>
 
 namespace vit {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 bool is_npz(const ZipArchive& archive, const std::filesystem::path& path) {
@@ -29,6 +33,24 @@ bool is_npz(const ZipArchive& archive, const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+fs::path find_weights(const fs::path& path) {
+  if (!fs::is_directory(path)) return path;
+  for (const char* name :
+       {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"})
+    if (fs::exists(path / name)) return path / name;
+
+  std::vector<fs::path> others;
+  for (const auto& entry : fs::directory_iterator(path))
+    for (const char* extension : {".safetensors", ".pth", ".pt", ".bin", ".npz"})
+      if (entry.path().extension() == extension) others.push_back(entry.path());
+  if (others.size() == 1) return others.front();
+  fail(path.string(),
+       ": no weights: looked for model.safetensors, model.safetensors.index.json, "
+       "pytorch_model.bin ",
+       others.empty() ? "or another .safetensors, .pth, .pt, .bin or .npz file"
+                      : "and found several files of other names; name one of them");
+}
 
 StateDict read_weights(const std::filesystem::path& path) {
   if (path.extension() == ".json") return read_safetensors_index(path);
