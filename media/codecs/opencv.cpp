@@ -72,6 +72,8 @@ std::optional<uint64_t> check_tiff(const Encoded& file) {
     kStripOffsets = 273,
     kSamples = 277,
     kStripLengths = 279,
+    kTileWidth = 322,
+    kTileHeight = 323,
     kTileOffsets = 324,
     kTileLengths = 325,
     kExtraSamples = 338,
@@ -88,11 +90,14 @@ std::optional<uint64_t> check_tiff(const Encoded& file) {
   if ((bits != 1 && bits != 2 && bits != 4 && bits != 8 && bits != 16) || samples < 1 ||
       samples > 4 || directory->number(kSampleFormat).value_or(1) != 1)
     refuse(file, "TIFF", samples, " samples of ", bits,
-           " bits are not supported, only 1 to 4 of "
-           "1, 2, 4, 8 or 16 bits, no floating point");
+           " bits are not supported, only 1 to 4 of 1, 2, 4, 8 or 16 bits, no floating point");
   const bool plain = directory->number(kCompression).value_or(1) == 1;
   check_density(file, "TIFF", width * height,
                 plain ? std::max<int64_t>(1, 8 / (bits * samples)) : kPixelsPerByte);
+  const int64_t tile_width = directory->number(kTileWidth).value_or(1);
+  const int64_t tile_height = directory->number(kTileHeight).value_or(1);
+  check_size(file, "TIFF", tile_width, tile_height);
+  check_density(file, "TIFF", tile_width * tile_height, kPixelsPerByte);
   // Where each strip, or else each tile, starts and how long it is.
   const bool tiled = directory->find(kTileOffsets).has_value();
   const auto offsets = directory->find(tiled ? kTileOffsets : kStripOffsets);
@@ -104,8 +109,9 @@ std::optional<uint64_t> check_tiff(const Encoded& file) {
                   directory->value(*lengths, i).value_or(0)))
       refuse(file, "TIFF", "the file ends early");
   const auto extra = directory->find(kExtraSamples);
-  constexpr uint32_t kUnassociated = 2;
-  if (!extra || directory->number(kExtraSamples) != kUnassociated) return std::nullopt;
+  constexpr uint32_t kShort = 3, kUnassociated = 2;
+  if (!extra || extra->type != kShort || directory->number(kExtraSamples) != kUnassociated)
+    return std::nullopt;
   return extra->offset + (file.bytes[0] == 'M' ? 1 : 0);
 }
 
@@ -146,7 +152,10 @@ Decoded decode_with_opencv(const Encoded& file, std::string_view format) {
     // libtiff would blend such alpha with black; called associated, it is left alone.
     if (alpha) bytes[*alpha] = 1;
   } else {
-    format == "JPEG 2000" ? check_jpeg_2000(file) : check_sun_raster(file);
+    if (format == "JPEG 2000")
+      check_jpeg_2000(file);
+    else
+      check_sun_raster(file);
     bytes.assign(file.bytes.begin(), file.bytes.end());
   }
 
