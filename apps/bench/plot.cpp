@@ -74,17 +74,42 @@ class Axes {
 
 using Value = double (*)(const Result&);
 
-void draw_line(std::ostream& svg, const Axes& axes, const std::vector<Result>& results, Value value,
-               const std::string& colour, const std::string& dashes) {
+double measured(const Result& result) { return result.speedup; }
+double by_flops(const Result& result) { return result.flop_ratio; }
+
+// Points of all results, and a line through those of constant r: between other schedules there is
+// nothing to interpolate.
+void draw(std::ostream& svg, const Axes& axes, const std::vector<Result>& results, Value value,
+          const std::string& colour, const std::string& dashes) {
   svg << "<polyline fill='none' stroke='" << colour << "' stroke-width='2'"
       << (dashes.empty() ? "" : " stroke-dasharray='" + dashes + "'") << " points='";
   for (const Result& result : results)
-    svg << axes.x(result.merge_ratio) << ',' << axes.y(value(result)) << ' ';
+    if (result.r) svg << axes.x(result.merge_ratio) << ',' << axes.y(value(result)) << ' ';
   svg << "'/>\n";
+  for (const Result& result : results)
+    svg << "<circle cx='" << axes.x(result.merge_ratio) << "' cy='" << axes.y(value(result))
+        << "' r='3' fill='" << colour << "'/>\n";
 }
 
-double measured(const Result& result) { return result.speedup; }
-double by_flops(const Result& result) { return result.flop_ratio; }
+// What each setting is called, above its highest point, and higher where the last name is near.
+void draw_names(std::ostream& svg, const Axes& axes,
+                const std::vector<std::vector<Result>>& series) {
+  constexpr double kNear = 40;
+  constexpr double kLine = 14;
+  double last_x = -kNear;
+  double last_y = 0;
+  for (std::size_t i = 0; i < series.front().size(); ++i) {
+    const Result& result = series.front()[i];
+    double top = result.flop_ratio;
+    for (const auto& line : series) top = std::max(top, line[i].speedup);
+    const double x = axes.x(result.merge_ratio);
+    double y = axes.y(top) - 9;
+    if (x - last_x < kNear && std::abs(y - last_y) < kLine) y = last_y - kLine;
+    Axes::text(svg, x, y, "middle", label(result));
+    last_x = x;
+    last_y = y;
+  }
+}
 
 }  // namespace
 
@@ -105,7 +130,9 @@ std::string plot(const Setup& setup, const std::vector<Result>& results) {
       return a.merge_ratio < b.merge_ratio;
     });
   const double step = tick_step(std::max(0.25, y_high - y_low), 6);
-  const Axes axes(x_high, std::floor(y_low / step) * step, std::ceil(y_high / step + 0.1) * step);
+  // Room for names above the highest points and right of the last ones.
+  const Axes axes(x_high * 1.05, std::floor(y_low / step) * step,
+                  std::ceil(y_high / step + 0.4) * step);
 
   std::ostringstream svg;
   svg << "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 " << kWidth << " " << kHeight
@@ -120,7 +147,7 @@ std::string plot(const Setup& setup, const std::vector<Result>& results) {
                  setup.device,
              "fill='#666'");
   axes.draw(svg);
-  if (!series.empty()) draw_line(svg, axes, series.front(), by_flops, kFlopColour, "5 4");
+  draw(svg, axes, series.front(), by_flops, kFlopColour, "5 4");
   double legend = kTop + 8;
   const auto legend_entry = [&](const std::string& colour, const std::string& words) {
     svg << "<rect x='" << kLeft + 14 << "' y='" << legend - 8 << "' width='16' height='4' fill='"
@@ -131,17 +158,10 @@ std::string plot(const Setup& setup, const std::vector<Result>& results) {
   legend_entry(kFlopColour, "what the FLOPs would allow");
   for (std::size_t i = 0; i < series.size(); ++i) {
     const std::string colour = kColours[i % kColours.size()];
-    draw_line(svg, axes, series[i], measured, colour, "");
+    draw(svg, axes, series[i], measured, colour, "");
     legend_entry(colour, "measured, " + series[i].front().dtype);
-    for (const Result& result : series[i]) {
-      const double x = axes.x(result.merge_ratio);
-      const double y = axes.y(result.speedup);
-      svg << "<circle cx='" << x << "' cy='" << y << "' r='3.5' fill='" << colour << "'/>\n";
-      if (i == 0)
-        Axes::text(svg, x, y + 18, "middle",
-                   result.r ? "r=" + std::to_string(*result.r) : result.schedule);
-    }
   }
+  draw_names(svg, axes, series);
   svg << "</svg>\n";
   return svg.str();
 }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <ATen/Version.h>
 #include <nlohmann/json.hpp>
 #include <torch/version.h>
@@ -12,18 +14,20 @@ namespace {
 
 using cli::fixed;
 
+constexpr double kRestless = 0.2;  // spread from which on figures are to be doubted
+
 std::string percent(double share, int digits = 0) { return fixed(share * 100, digits) + "%"; }
 
 std::string times(double ratio) { return fixed(ratio, 2) + "x"; }
-
-std::string label(const Result& result) {
-  return result.r ? "r=" + std::to_string(*result.r) : result.schedule;
-}
 
 // Three significant digits at least.
 std::string rate(double value) { return fixed(value, value < 10 ? 2 : value < 1000 ? 1 : 0); }
 
 }  // namespace
+
+std::string label(const Result& result) {
+  return result.r ? "r=" + std::to_string(*result.r) : result.schedule;
+}
 
 void set_timing(Result& result, const Timing& timing, int64_t batch) {
   const auto inputs = static_cast<double>(batch);
@@ -77,7 +81,11 @@ std::string table(const Setup& setup, const std::vector<Result>& results) {
     for (int64_t count : result.tokens) counts.push_back(std::to_string(count));
     layers += "  " + label(result) + ": " + cli::join(counts, " ") + "\n";
   }
-  return text + layers + "Peak memory of the process: " + cli::bytes(cli::peak_memory()) + "\n";
+  text += layers + "Peak memory of the process: " + cli::bytes(cli::peak_memory()) + "\n";
+  const auto restless = [](const Result& result) { return result.spread > kRestless; };
+  if (std::any_of(results.begin(), results.end(), restless))
+    text += "The spread is large: other programs ran meanwhile, or --seconds is short.\n";
+  return text;
 }
 
 std::string csv(const Setup& setup, const std::vector<Result>& results) {

@@ -54,6 +54,9 @@ struct Setup {
 /// Throughput and latency of `timing` in batches of `batch`.
 void set_timing(Result& result, const Timing& timing, int64_t batch);
 
+/// "r=13", or the schedule.
+std::string label(const Result& result);
+
 std::string table(const Setup& setup, const std::vector<Result>& results);
 std::string csv(const Setup& setup, const std::vector<Result>& results);
 nlohmann::ordered_json json(const Setup& setup, const std::vector<Result>& results);
