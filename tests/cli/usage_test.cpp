@@ -25,7 +25,7 @@ TEST_CASE("vitome alone, help and --help show the commands") {
   }
 }
 
-TEST_CASE("--version shows vitome, LibTorch and the CPU capability") {
+TEST_CASE("the version option shows vitome, LibTorch and the CPU capability") {
   const auto run = vitome({"--version"});
   CHECK(run.status == 0);
   CHECK_THAT(run.out, ContainsSubstring("vitome 0."));
