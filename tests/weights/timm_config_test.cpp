@@ -29,7 +29,8 @@ TEST_CASE("a timm config overrides what its architecture implies") {
     "label_names": ["a", "b"],
     "model_args": {"img_size": [64, 96], "patch_size": 8, "depth": 3, "mlp_ratio": 2.5,
                    "init_values": 1e-5, "reg_tokens": 2, "no_embed_class": true, "qk_norm": true,
-                   "drop_path_rate": 0.1, "dynamic_img_size": true, "norm_layer": null},
+                   "drop_path_rate": 0.1, "dynamic_img_size": true, "norm_layer": null,
+                   "embed_norm_layer": null},
     "pretrained_cfg": {"input_size": [3, 224, 224], "mean": [0.1], "std": [0.2, 0.3, 0.4],
                        "crop_pct": 0.875, "crop_mode": "squash", "interpolation": "bilinear",
                        "num_classes": 1000, "another_field": null, "license": "mit"}})");
@@ -106,6 +107,8 @@ TEST_CASE("config faults are named with their field") {
   const std::string plain = "vit_base_patch16_224";
   CHECK_THROWS_WITH(with_args(plain, R"("rope": true)"),
                     ContainsSubstring("config.json: model_args: the option \"rope\" is unknown"));
+  CHECK_THROWS_WITH(with_args(plain, R"("attn_layer": "diff")"),
+                    ContainsSubstring("model_args: attn_layer: is not supported"));
   CHECK_THROWS_WITH(with_args(plain, R"("scale_mlp_norm": true)"),
                     ContainsSubstring("scale_mlp_norm: only false is supported"));
   CHECK_THROWS_WITH(with_args(plain, R"("depth": 12.0)"),

@@ -77,7 +77,7 @@ void assign_weights(VisionTransformerImpl& model, const StateDict& weights,
 
   if (!missing.empty()) model.init_weights(/*seed=*/0);
   for (auto& [target, tensor] : assignments)
-    target.set_data(tensor.to(options.device, options.dtype));
+    target.set_data(tensor.to(options.device, options.dtype).contiguous());
   model.to(options.device, options.dtype);  // what the file did not have
 }
 

@@ -31,8 +31,10 @@ at::ScalarType parse_dtype(const JsonNode& node) {
 Entry parse_entry(const std::string& name, const JsonNode& node) {
   Entry entry{
       .name = name, .dtype = parse_dtype(node.at("dtype")), .shape = {}, .begin = 0, .end = 0};
-  for (const auto& dim : node.at("shape").elements())
-    entry.shape.push_back(dim.integer(0, INT64_MAX));
+  const auto shape = node.at("shape").elements();
+  constexpr size_t kMaxDims = 64;  // of the operators of LibTorch
+  if (shape.size() > kMaxDims) node.fail(shape.size(), " dims, expected at most ", kMaxDims);
+  for (const auto& dim : shape) entry.shape.push_back(dim.integer(0, INT64_MAX));
   const auto offsets = node.at("data_offsets").elements();
   if (offsets.size() != 2)
     node.fail("data_offsets has ", offsets.size(), " numbers, expected begin and end");

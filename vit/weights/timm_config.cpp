@@ -65,6 +65,9 @@ Setter only(bool value) {
   };
 }
 
+/// An option that this library does not have; null leaves it alone.
+void only_null(Draft&, const JsonNode& node) { node.fail("is not supported"); }
+
 const std::map<std::string, Setter>& model_arg_setters() {
   static const std::map<std::string, Setter> setters{
       {"img_size", set(&VitConfig::image_size)},
@@ -126,6 +129,10 @@ const std::map<std::string, Setter>& model_arg_setters() {
       {"scale_mlp_norm", only(false)},
       {"pool_include_prefix", only(false)},
       {"dynamic_img_pad", only(false)},
+      {"attn_layer", only_null},
+      {"block_fn", only_null},
+      {"embed_layer", only_null},
+      {"embed_norm_layer", only_null},
   };
   return setters;
 }
