@@ -32,7 +32,7 @@ enum class Pooling {
   cls,      ///< the class token; with a distillation token two heads are averaged
   avg,      ///< mean of the patch tokens, weighted by the number of patches they stand for
   cls_avg,  ///< the features of cls and of avg one after the other (DINOv2's classifiers)
-  map,      ///< attention pooling with one learned query over all tokens
+  map,      ///< attention pooling with one learned query over the patch tokens
   none,     ///< no pooling: logits for every token
 };
 

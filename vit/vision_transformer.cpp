@@ -137,7 +137,8 @@ void VisionTransformerImpl::pool_and_classify(ForwardResult& result, const at::T
           1));
       break;
     case Pooling::map:
-      result.pooled = normed(attn_pool_->forward(features));
+      result.pooled =
+          normed(attn_pool_->forward(features.slice(1, config_.vit.num_prefix_tokens())));
       break;
     case Pooling::none:
       result.pooled = normed(features);

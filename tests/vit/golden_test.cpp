@@ -52,7 +52,7 @@ TEST_CASE("models reproduce the reference libraries with and without merging") {
                "timm_mae_gap", "timm_dinov2_reg", "timm_dinov2_swiglu", "timm_clip_prenorm",
                "timm_qknorm", "timm_siglip_map", "hf_vit", "hf_deit_distilled", "hf_dinov2",
                "hf_clip_vision", "torchvision_vit", "hf_dinov2_registers", "hf_dinov2_swiglu",
-               "hf_deit_plain", "hf_clip", "hf_siglip", "hf_siglip_vision");
+               "hf_deit_plain", "hf_clip", "hf_siglip", "hf_siglip_vision", "timm_reg_map");
   CAPTURE(name);
   at::NoGradGuard no_grad;
   auto model = vit::load(test::data("vit") / name);
