@@ -3,6 +3,13 @@
 set(CMAKE_CXX_VISIBILITY_PRESET default)
 # One code model for libraries and programs, so that all of them can share one precompiled header.
 set(VITOME_COMPILE_OPTIONS -fPIC -Wall -Wextra)
+# at::parallel_for is a template over an OpenMP region: compiled without OpenMP it has one thread.
+find_package(OpenMP QUIET COMPONENTS CXX)
+if(OpenMP_CXX_FOUND)
+  list(APPEND VITOME_COMPILE_OPTIONS ${OpenMP_CXX_FLAGS})
+else()
+  message(WARNING "The compiler has no OpenMP: ViToMe's own kernels will run on one thread")
+endif()
 if(VITOME_WERROR)
   list(APPEND VITOME_COMPILE_OPTIONS -Werror)
 endif()
@@ -18,6 +25,9 @@ function(vitome_target_defaults target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF DEFINE_SYMBOL ""
                         POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(${target} PRIVATE ${VITOME_COMPILE_OPTIONS})
+  if(OpenMP_CXX_FOUND)
+    target_link_options(${target} PRIVATE ${OpenMP_CXX_FLAGS})
+  endif()
   if(VITOME_SANITIZE)
     target_link_options(${target} PRIVATE -fsanitize=${VITOME_SANITIZE})
   endif()

@@ -6,9 +6,6 @@
 
 namespace tome {
 
-/// Whether VITOME_KERNELS=reference asks for the composed operators everywhere.
-bool reference_only();
-
 /// Whether a fused CPU kernel may run on `x`: on the CPU, float32 or bfloat16, no gradient needed.
 bool cpu_kernel_fits(const at::Tensor& x);
 

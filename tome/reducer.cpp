@@ -1,3 +1,4 @@
+#include <tome/kernels.h>
 #include <tome/matching.h>
 #include <tome/merge.h>
 #include <tome/reducer.h>
@@ -15,6 +16,13 @@ void Reducer::reduce(vit::TokenState& state, const at::Tensor& metric) const {
   const auto matching = bipartite_soft_matching(metric, r, state.prefix_tokens);
   if (state.source.defined()) state.source = merge_source(state.source, matching);
   std::tie(state.tokens, state.size) = merge_weighted(state.tokens, matching, state.size);
+}
+
+void Reducer::group(const vit::GroupRequest& request, const vit::TokenGroups& groups) const {
+  const int64_t r =
+      options_.r.merged(request.layer, request.depth, request.tokens, request.prefix_tokens);
+  cpu::match(request.metric, request.tokens, request.dim, r, request.prefix_tokens, groups.keep,
+             groups.removed, groups.into);
 }
 
 }  // namespace tome

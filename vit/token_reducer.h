@@ -18,6 +18,23 @@ struct TokenState {
   int64_t depth = 0;          ///< number of blocks
 };
 
+/// What a reducer that forms groups is asked about one sample. float32 and int64, row-major.
+struct GroupRequest {
+  const float* metric;  ///< [tokens, dim] see TokenReducer::reduce
+  int64_t tokens;
+  int64_t dim;
+  int64_t prefix_tokens;
+  int64_t layer;
+  int64_t depth;
+};
+
+/// And its answer: keep and removed together name every input position once.
+struct TokenGroups {
+  int64_t* keep;     ///< [rows] input position that each output row stands at
+  int64_t* removed;  ///< [tokens - rows] input positions without a row of their own
+  int64_t* into;     ///< [tokens - rows] output row that each removed token goes into
+};
+
 /// What a model calls between attention and MLP of every block to make its tokens fewer.
 ///
 /// Implementations are immutable: everything that changes lives in TokenState. They may reorder
@@ -35,6 +52,14 @@ class TokenReducer {
   /// Reduces `state`. `metric` [B, N, d] is the mean over heads of the keys as attention used them
   /// (after their norm, before rotary positions). Called only where tokens_after() is below N.
   virtual void reduce(TokenState& state, const at::Tensor& metric) const = 0;
+
+  /// Whether group() says all that reduce() does: each output token is the mean of its group weighted
+  /// by size, its size their sum. Fused kernels then merge on their way through memory.
+  virtual bool forms_groups() const { return false; }
+
+  /// The groups of one sample, with tokens_after() rows. Called by many threads at once, only where
+  /// forms_groups() and tokens_after() is below N.
+  virtual void group(const GroupRequest&, const TokenGroups&) const {}
 
   /// Whether attention adds log(size) to its logits (proportional attention, arXiv 2210.09461).
   virtual bool proportional_attention() const = 0;

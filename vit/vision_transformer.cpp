@@ -94,9 +94,11 @@ ForwardResult VisionTransformerImpl::forward_all(const at::Tensor& pixels,
     state.source =
         at::eye(tokens, state.tokens.options().dtype(at::kFloat)).expand({batch, tokens, tokens});
   }
-  for (const auto& block : blocks_) {
-    block->forward(state, reducer.get());
-    ++state.layer;
+  if (!fused_.run(c, blocks_, int8_, state, reducer.get())) {
+    for (const auto& block : blocks_) {
+      block->forward(state, reducer.get());
+      ++state.layer;
+    }
   }
 
   ForwardResult result;

@@ -11,6 +11,7 @@
 
 #include <vit/block.h>
 #include <vit/config.h>
+#include <vit/kernels/fused_blocks.h>
 #include <vit/layers.h>
 #include <vit/patch_embed.h>
 #include <vit/pooling.h>
@@ -79,6 +80,8 @@ class VisionTransformerImpl : public torch::nn::Module {
   at::Tensor pos_embed_;
   LayerNorm norm_pre_{nullptr};
   std::vector<Block> blocks_;
+  kernels::FusedBlocks fused_;
+  bool int8_ = false;
   LayerNorm norm_{nullptr};
   AttentionPool attn_pool_{nullptr};
   LayerNorm fc_norm_{nullptr};

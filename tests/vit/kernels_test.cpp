@@ -1,0 +1,210 @@
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <vit/kernels/head_attention.h>
+#include <vit/kernels/packed_linear.h>
+#include <vit/kernels/simd.h>
+
+// The fused kernels against the plain operators, each over a grid of shapes.
+
+namespace {
+
+using vit::kernels::Arena;
+using vit::kernels::Math;
+using vit::kernels::PackedLinear;
+using vit::simd::Bf16;
+
+at::Tensor random(at::IntArrayRef shape, uint64_t seed) {
+  return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed));
+}
+
+/// Rows padded with zeros to a multiple of simd::kPad.
+at::Tensor padded(const at::Tensor& x) {
+  return at::constant_pad_nd(x, {0, vit::simd::round_up(x.size(-1)) - x.size(-1)}).contiguous();
+}
+
+const Bf16* bf16(const at::Tensor& x) {
+  return reinterpret_cast<const Bf16*>(x.const_data_ptr<at::BFloat16>());
+}
+Bf16* bf16(at::Tensor& x) {
+  return reinterpret_cast<Bf16*>(x.mutable_data_ptr<at::BFloat16>());
+}
+
+/// The whole of a linear layer without its bias -> [rows, outputs].
+at::Tensor multiply(const PackedLinear& linear, const vit::kernels::Operand& operand,
+                    int64_t rows) {
+  auto out = at::empty({rows, linear.columns()}, at::kFloat);
+  const int64_t count = linear.columns() / linear.group_columns() * linear.blocks_per_group();
+  for (int64_t i = 0; i < count; ++i) {
+    const auto& block = linear.block(i);
+    linear.multiply_block(block, operand, 0, rows,
+                          out.mutable_data_ptr<float>() + block.column, linear.columns());
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a packed linear layer multiplies as the plain one does") {
+  const int64_t rows = GENERATE(1, 2, 17, 64, 131);
+  const int64_t inputs = GENERATE(2, 36, 64, 200);
+  const int64_t outputs = GENERATE(4, 30, 64, 132);
+  const int64_t groups = GENERATE(1, 2);
+  CAPTURE(rows, inputs, outputs, groups);
+  const auto x = random({rows, inputs}, rows), weight = random({outputs, inputs}, outputs);
+  const auto bias = random({outputs}, 3);
+  const auto unpadded = [&](const at::Tensor& y) {
+    return y.view({rows, groups, -1}).slice(2, 0, outputs / groups).reshape({rows, outputs});
+  };
+  const auto input = padded(x);
+
+  REQUIRE(vit::kernels::is_native(Math::fp32));
+  const PackedLinear exact(weight, bias, Math::fp32, groups);
+  CHECK(exact.inner() == input.size(1));
+  const auto y = multiply(exact, {input.const_data_ptr(), input.size(1)}, rows);
+  CHECK(test::max_difference(unpadded(y), at::linear(x, weight)) < 1e-4);
+  const auto stored_bias = at::from_blob(const_cast<float*>(exact.bias()), {1, exact.columns()});
+  CHECK(test::same(stored_bias.view({groups, -1}).slice(1, 0, outputs / groups).flatten(), bias));
+
+  if (vit::kernels::is_native(Math::bf16)) {
+    const PackedLinear half(weight, bias, Math::bf16, groups);
+    const auto narrow = input.to(at::kBFloat16);
+    const auto got = multiply(half, {narrow.const_data_ptr(), narrow.size(1)}, rows);
+    const auto expected = at::linear(x.to(at::kBFloat16).to(at::kFloat),
+                                     weight.to(at::kBFloat16).to(at::kFloat));
+    CHECK(test::max_difference(unpadded(got), expected) < 1e-4);  // sums are in float32
+  }
+  if (vit::kernels::is_native(Math::int8)) {
+    const PackedLinear bytes(weight, bias, Math::int8, groups);
+    auto quantized = at::empty(input.sizes(), at::kByte);
+    std::vector<vit::simd::Quantized> scales(rows);
+    auto restored = at::empty(input.sizes());
+    for (int64_t i = 0; i < rows; ++i) {
+      scales[i] = vit::simd::quantize(input.const_data_ptr<float>() + i * input.size(1),
+                                      input.size(1),
+                                      quantized.mutable_data_ptr<uint8_t>() + i * input.size(1));
+      restored[i].copy_((quantized[i].to(at::kFloat) - scales[i].zero) * scales[i].scale);
+      CHECK(test::max_difference(restored[i], input[i]) <= 0.5001 * scales[i].scale);
+    }
+    const auto got =
+        multiply(bytes, {quantized.const_data_ptr(), input.size(1), scales.data()}, rows);
+    const auto step = weight.abs().amax(1, true) / 127;
+    const auto weights = (weight / step).round() * step;
+    const auto expected = at::linear(restored.slice(1, 0, inputs), weights);
+    CHECK(test::max_difference(unpadded(got), expected) <
+          1e-5 * expected.abs().max().item<double>() + 1e-4);
+  }
+}
+
+TEMPLATE_TEST_CASE("attention of a head is what scaled dot product attention gives", "", float,
+                   Bf16) {
+  constexpr bool kExact = sizeof(TestType) == sizeof(float);
+  if (!vit::kernels::is_native(kExact ? Math::fp32 : Math::bf16)) {
+    WARN("this CPU does not multiply this type; nothing to compare");
+    return;
+  }
+  const auto dtype = kExact ? at::kFloat : at::kBFloat16;
+  const int64_t tokens = GENERATE(1, 2, 3, 16, 31, 64, 65, 131, 197, 257, 599, 1214);
+  const int64_t dim = GENERATE(10, 32, 64, 72, 80, 128);
+  const bool biased = GENERATE(false, true);
+  CAPTURE(tokens, dim, biased);
+  const auto q = padded(random({tokens, dim}, 1)).to(dtype);
+  const auto k = padded(random({tokens, dim}, 2)).to(dtype);
+  const auto v = padded(random({tokens, dim}, 3)).to(dtype);
+  const auto bias = padded(random({tokens}, 4).abs() + 0.5);
+
+  Arena arena;
+  const vit::kernels::HeadScratch<TestType> scratch(arena, tokens, q.size(1));
+  const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
+  const int64_t ld = dim + 3;  // whatever lies beside a head stays as it is
+  auto out = at::full({tokens, ld}, 7.0, dtype);
+  const auto pointer = [](const at::Tensor& x) {
+    return static_cast<const TestType*>(x.const_data_ptr());
+  };
+  vit::kernels::Head<TestType> head{pointer(q), pointer(k), pointer(v), tokens, q.size(1),
+                                    dim,        scale,      nullptr};
+  if (biased) head.bias = bias.const_data_ptr<float>();
+  vit::kernels::attend(head, scratch, static_cast<TestType*>(out.mutable_data_ptr()), ld);
+
+  const auto wide = [&](const at::Tensor& x) { return x.to(at::kDouble).slice(1, 0, dim); };
+  auto scores = at::matmul(wide(q), wide(k).t()) * scale;
+  if (biased) scores = scores + bias.slice(0, 0, tokens).to(at::kDouble) * std::log(2.0);
+  const auto expected = at::matmul(scores.softmax(-1), wide(v));
+  // bfloat16 rounds the numerators and the result, eight bits each.
+  CHECK(test::max_difference(out.slice(1, 0, dim), expected) < (kExact ? 2e-5 : 0.02));
+  CHECK((out.slice(1, dim) == 7.0).all().item<bool>());
+}
+
+TEST_CASE("layer norm of a row") {
+  const int64_t dim = GENERATE(1, 2, 15, 16, 40, 768, 1030);
+  CAPTURE(dim);
+  const auto x = random({dim}, 1) * 3 + 5, weight = random({dim}, 2), bias = random({dim}, 3);
+  const auto row = padded(x), w = padded(weight), b = padded(bias);
+  const auto expected = at::layer_norm(x, {dim}, weight, bias, 1e-6);
+  auto out = at::full_like(row, 7.0);
+  vit::simd::layer_norm(row.const_data_ptr<float>(), dim, w.const_data_ptr<float>(),
+                        b.const_data_ptr<float>(), 1e-6f, out.mutable_data_ptr<float>());
+  CHECK(test::max_difference(out.slice(0, 0, dim), expected) < 1e-5);
+  CHECK((out.slice(0, dim) == 0).all().item<bool>());
+  auto narrow = at::empty_like(row, at::kBFloat16);
+  vit::simd::layer_norm(row.const_data_ptr<float>(), dim, w.const_data_ptr<float>(),
+                        b.const_data_ptr<float>(), 1e-6f, bf16(narrow));
+  // Equal but for sums that fall to the other side of a rounding.
+  CHECK(test::max_difference(narrow, out) <= out.abs().max().item<double>() / 256);
+}
+
+TEST_CASE("activations of a tile") {
+  using vit::simd::TileActivation;
+  const auto x = at::linspace(-30, 30, 64 * 48).view({64, 48}).contiguous();
+  const auto bias = random({48}, 1), z = x + bias;
+  const auto [activation, expected] = GENERATE_COPY(
+      table<TileActivation, at::Tensor>({{TileActivation::gelu, at::gelu(z)},
+                                         {TileActivation::gelu_tanh, at::gelu(z, "tanh")},
+                                         {TileActivation::quick_gelu, z * at::sigmoid(1.702 * z)}}));
+  const vit::simd::Tile tile{x.const_data_ptr<float>(), 48, 64, 48};
+  auto out = at::empty({64, 50});
+  vit::simd::activate(tile, bias.const_data_ptr<float>(), activation,
+                      out.mutable_data_ptr<float>(), 50);
+  CHECK(test::max_difference(out.slice(1, 0, 48), expected) < 1e-5);
+  auto narrow = at::empty({64, 48}, at::kBFloat16);
+  vit::simd::activate(tile, bias.const_data_ptr<float>(), activation, bf16(narrow), 48);
+  // One rounding, and 4e-6 of z where the polynomial stands in for erf.
+  const auto allowed = expected.abs() / 250 + 2e-4;
+  CHECK(((narrow.to(at::kFloat) - expected).abs() <= allowed).all().item<bool>());
+}
+
+TEST_CASE("gates, residuals and sums of tiles") {
+  const auto x = random({5, 32}, 1), y = random({5, 32}, 2);
+  const auto b = random({32}, 3), c = random({32}, 4);
+  const vit::simd::Tile tile{x.const_data_ptr<float>(), 32, 5, 32};
+  auto out = at::empty({5, 32});
+  vit::simd::gate(tile, b.const_data_ptr<float>(), y.const_data_ptr<float>(),
+                  c.const_data_ptr<float>(), out.mutable_data_ptr<float>(), 32);
+  CHECK(test::max_difference(out, at::silu(x + b) * (y + c)) < 1e-5);
+
+  auto residual = y.clone();
+  vit::simd::add(tile, b.const_data_ptr<float>(), c.const_data_ptr<float>(),
+                 residual.mutable_data_ptr<float>(), 32);
+  CHECK(test::max_difference(residual, y + c * (x + b)) < 1e-5);
+  vit::simd::add(tile, b.const_data_ptr<float>(), nullptr, residual.mutable_data_ptr<float>(), 32);
+  CHECK(test::max_difference(residual, y + (c + 1) * (x + b)) < 1e-5);
+
+  vit::simd::accumulate(tile, 0.5f, true, out.mutable_data_ptr<float>(), 32);
+  CHECK(test::same(out, x * 0.5));
+  vit::simd::accumulate(tile, 0.25f, false, out.mutable_data_ptr<float>(), 32);
+  CHECK(test::max_difference(out, x * 0.75) < 1e-6);
+}
+
+TEST_CASE("numbers become bfloat16 as LibTorch rounds them") {
+  const auto x = at::cat({random({1000}, 1) * 1e4, random({37}, 2) * 1e-30, at::zeros({2})});
+  auto narrow = at::empty({x.size(0)}, at::kBFloat16);
+  vit::simd::to_bf16(x.const_data_ptr<float>(), x.size(0), bf16(narrow));
+  CHECK(test::same(narrow, x.to(at::kBFloat16)));
+  auto back = at::empty({x.size(0)});
+  vit::simd::to_float(bf16(static_cast<const at::Tensor&>(narrow)), x.size(0),
+                      back.mutable_data_ptr<float>());
+  CHECK(test::same(back, narrow.to(at::kFloat)));
+}

@@ -1,0 +1,96 @@
+#include <string>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <vit/kernels/encoder.h>
+#include <vit/kernels/encoder_pass.h>
+
+namespace vit::kernels {
+namespace {
+
+constexpr int64_t kMaxHeadDim = 256;
+
+EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math) {
+  const auto parameters = block->named_parameters();
+  const auto find = [&](const std::string& name) {
+    const at::Tensor* found = parameters.find(name);
+    return found ? found->detach() : at::Tensor();
+  };
+  const auto vector = [&](const std::string& name, int64_t size) {
+    const auto x = find(name);
+    return x.defined() ? padded_vector(x, size) : x;
+  };
+  const auto linear = [&](const std::string& name, int64_t groups) {
+    return PackedLinear(find(name + ".weight"), find(name + ".bias"), math, groups);
+  };
+  const int64_t dim = config.embed_dim, head_dim = config.head_dim();
+  EncoderLayer layer;
+  layer.norm1_weight = vector("norm1.weight", dim);
+  layer.norm1_bias = vector("norm1.bias", dim);
+  layer.norm2_weight = vector("norm2.weight", dim);
+  layer.norm2_bias = vector("norm2.bias", dim);
+  layer.q_norm_weight = vector("attn.q_norm.weight", head_dim);
+  layer.q_norm_bias = vector("attn.q_norm.bias", head_dim);
+  layer.k_norm_weight = vector("attn.k_norm.weight", head_dim);
+  layer.k_norm_bias = vector("attn.k_norm.bias", head_dim);
+  layer.gamma1 = vector("ls1.gamma", dim);
+  layer.gamma2 = vector("ls2.gamma", dim);
+  layer.qkv = linear("attn.qkv", 3 * config.num_heads);
+  layer.proj = linear("attn.proj", 1);
+  layer.fc1 = linear("mlp.fc1", config.mlp == MlpKind::swiglu_packed ? 2 : 1);
+  layer.fc2 = linear("mlp.fc2", 1);
+  return layer;
+}
+
+}  // namespace
+
+bool Encoder::supports(const VitConfig& config, Math math) {
+  // Whatever is quantized, attention multiplies floating point numbers.
+  return is_native(math) && is_native(Math::fp32) && config.head_dim() <= kMaxHeadDim;
+}
+
+Encoder::Encoder(const VitConfig& config, const std::vector<Block>& blocks, Math math)
+    : config_(config), math_(math) {
+  layers_.reserve(blocks.size());
+  for (const auto& block : blocks) layers_.push_back(pack_layer(config, block, math));
+}
+
+void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
+  const int64_t batch = state.tokens.size(0);
+  const auto input = state.tokens.contiguous();
+  const auto plan = plan_tokens(*this, input.size(1), state.prefix_tokens, reducer);
+  const int64_t left = plan.tokens.back();
+  const bool merges = left < plan.tokens.front();
+  const auto floats = input.options().dtype(at::kFloat);
+
+  BatchTensors tensors;
+  tensors.input = input;
+  tensors.output = at::empty({batch, left, input.size(2)}, input.options());
+  if (merges) tensors.size = at::empty({batch, left}, floats);
+  if (merges && state.source.defined())
+    tensors.source = at::empty({batch, left, input.size(1)}, floats);
+
+  const int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
+  // A thread that has samples of its own waits for nobody. Otherwise threads share samples layer by
+  // layer: at most one in four is idle where the samples do not divide evenly.
+  const bool own_samples =
+      threads > 1 && batch >= threads && (batch % threads == 0 || batch >= 4 * threads);
+  const auto run = [&](Share samples, int64_t team) {
+    ArenaPool::Loan arena(arenas_);
+    run_pass(*this, plan, tensors, samples, team, *arena);
+  };
+  if (own_samples)
+    at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) run(share_of(batch, i, threads), 1);
+    });
+  else if (batch > 0)
+    run({0, batch}, threads);
+
+  state.tokens = tensors.output;
+  if (merges) state.size = tensors.size;
+  if (tensors.source.defined()) state.source = tensors.source;
+  state.layer = depth();
+}
+
+}  // namespace vit::kernels

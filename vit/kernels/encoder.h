@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <vit/block.h>
+#include <vit/config.h>
+#include <vit/kernels/arena.h>
+#include <vit/kernels/packed_linear.h>
+#include <vit/token_reducer.h>
+
+namespace vit::kernels {
+
+/// One block's weights as the fused encoder reads them: vectors in float32, padded to a multiple of
+/// simd::kPad.
+struct EncoderLayer {
+  at::Tensor norm1_weight, norm1_bias, norm2_weight, norm2_bias;
+  at::Tensor q_norm_weight, q_norm_bias, k_norm_weight, k_norm_bias;  ///< undefined without qk_norm
+  at::Tensor gamma1, gamma2;  ///< undefined without layer scale
+  PackedLinear qkv, proj, fc1, fc2;
+};
+
+/// All blocks of a model as one CPU kernel: packed weights, biases, activations, residuals, norms
+/// and merging fused into the matrix products, activations in reused memory. Every thread works on
+/// samples of its own where there are enough, on rows and heads of the same ones otherwise.
+///
+/// Tokens between the layers stay in float32 whatever the weights are.
+class Encoder {
+ public:
+  /// Whether the kernel can run blocks of this kind in that arithmetic on this machine.
+  static bool supports(const VitConfig& config, Math math);
+
+  /// Packs the weights of `blocks`, which it does not refer to afterwards.
+  Encoder(const VitConfig& config, const std::vector<Block>& blocks, Math math);
+
+  /// Replaces `state.tokens` [B, N, D] (float32 or bfloat16, CPU) by what leaves the last block,
+  /// `size` and `source` along with them. `reducer` may be null, otherwise it forms groups.
+  void forward(TokenState& state, const TokenReducer* reducer) const;
+
+  const VitConfig& config() const { return config_; }
+  Math math() const { return math_; }
+  const EncoderLayer& layer(int64_t index) const { return layers_[index]; }
+  int64_t depth() const { return static_cast<int64_t>(layers_.size()); }
+
+ private:
+  VitConfig config_;
+  Math math_;
+  std::vector<EncoderLayer> layers_;
+  mutable ArenaPool arenas_;
+};
+
+}  // namespace vit::kernels

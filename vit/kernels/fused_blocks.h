@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <vit/block.h>
+#include <vit/config.h>
+#include <vit/token_reducer.h>
+
+namespace vit::kernels {
+
+/// Whether the fused kernels are built in and this CPU multiplies 8-bit integers natively.
+bool has_native_int8();
+
+/// The fused form of a model's blocks. Weights are packed when they are first needed, and anew
+/// after parameters have changed.
+class FusedBlocks {
+ public:
+  FusedBlocks();
+  ~FusedBlocks();
+
+  /// Runs all `blocks` on `state` where the fused kernels fit: on a CPU that has the instructions,
+  /// in float32 or bfloat16, with no gradient wanted, and no reducer or one that forms groups.
+  /// Otherwise returns false, and nothing has happened. `quantize`: linear layers in 8-bit
+  /// integers. Many threads may call it at once.
+  bool run(const VitConfig& config, const std::vector<Block>& blocks, bool quantize,
+           TokenState& state, const TokenReducer* reducer) const;
+
+ private:
+  struct Cache;
+  std::unique_ptr<Cache> cache_;
+};
+
+}  // namespace vit::kernels

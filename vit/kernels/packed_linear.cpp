@@ -1,0 +1,111 @@
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <c10/util/BFloat16.h>
+
+#include <vit/kernels/packed_linear.h>
+
+namespace vit::kernels {
+namespace {
+
+/// One row of `n` weights as int8 with its scale.
+float quantize_weights(const float* row, int64_t n, int8_t* out, int32_t& sum) {
+  float most = 0;
+  for (int64_t i = 0; i < n; ++i) most = std::max(most, std::abs(row[i]));
+  const float scale = most > 0 ? most / 127 : 1.0f;
+  sum = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    out[i] = static_cast<int8_t>(std::lrint(row[i] / scale));
+    sum += out[i];
+  }
+  return scale;
+}
+
+}  // namespace
+
+at::Tensor padded_vector(const at::Tensor& x, int64_t size) {
+  auto out = at::zeros({simd::round_up(size)}, at::kFloat);
+  if (x.defined()) out.slice(0, 0, size).copy_(x);
+  return out;
+}
+
+PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Math math,
+                           int64_t groups)
+    : math_(math), inner_(simd::round_up(weight.size(1))), groups_(groups) {
+  const int64_t outputs = weight.size(0) / groups, inputs = weight.size(1);
+  TORCH_CHECK(outputs * groups == weight.size(0), "PackedLinear: ", weight.size(0),
+              " outputs are no ", groups, " groups");
+  group_columns_ = simd::round_up(outputs);
+  blocks_per_group_ = (group_columns_ + kBlockColumns - 1) / kBlockColumns;
+  for (int64_t group = 0; group < groups; ++group)
+    for (int64_t first = 0; first < group_columns_; first += kBlockColumns) {
+      const int64_t column = group * group_columns_ + first;
+      blocks_.push_back({column, std::min(kBlockColumns, group_columns_ - first),
+                         column * inner_ * element_size(math)});
+    }
+  weights_ = at::zeros({columns() * inner_ * element_size(math)}, at::kByte);
+  bias_ = at::zeros({groups, group_columns_}, at::kFloat);
+  if (bias.defined()) bias_.slice(1, 0, outputs).copy_(bias.view({groups, outputs}));
+  if (math == Math::int8) {
+    scales_ = at::ones({columns()}, at::kFloat);
+    sums_ = at::zeros({columns()}, at::kInt);
+  }
+  // A group at a time, so that no second copy of the whole layer is ever in memory.
+  for (int64_t group = 0; group < groups; ++group) {
+    for (int64_t i = 0; i < blocks_per_group_; ++i) {
+      const Block& block = blocks_[group * blocks_per_group_ + i];
+      const int64_t first = i * kBlockColumns;
+      const int64_t count = std::min(block.width, outputs - first);
+      if (count <= 0) continue;
+      const int64_t row = group * outputs + first;
+      const auto rows = weight.slice(0, row, row + count).to(at::kFloat).contiguous();
+      pack_block(block, rows.const_data_ptr<float>(), inputs, count);
+    }
+  }
+}
+
+void PackedLinear::pack_block(const Block& block, const float* weight, int64_t inputs,
+                              int64_t outputs) {
+  auto* bytes = weights_.mutable_data_ptr<uint8_t>() + block.offset;
+  const int64_t group = group_size(math_);
+  const auto place = [&](int64_t input, int64_t output) {
+    return (input / group * block.width + output) * group + input % group;
+  };
+  std::vector<int8_t> quantized(math_ == Math::int8 ? inputs : 0);
+  for (int64_t output = 0; output < outputs; ++output) {
+    const float* row = weight + output * inputs;
+    switch (math_) {
+      case Math::fp32:
+        for (int64_t i = 0; i < inputs; ++i)
+          reinterpret_cast<float*>(bytes)[place(i, output)] = row[i];
+        break;
+      case Math::bf16:
+        for (int64_t i = 0; i < inputs; ++i)
+          reinterpret_cast<at::BFloat16*>(bytes)[place(i, output)] = row[i];
+        break;
+      case Math::int8: {
+        const int64_t column = block.column + output;
+        scales_.mutable_data_ptr<float>()[column] = quantize_weights(
+            row, inputs, quantized.data(), sums_.mutable_data_ptr<int32_t>()[column]);
+        for (int64_t i = 0; i < inputs; ++i)
+          reinterpret_cast<int8_t*>(bytes)[place(i, output)] = quantized[i];
+        break;
+      }
+    }
+  }
+}
+
+void PackedLinear::multiply_block(const Block& block, const Operand& a, int64_t first, int64_t rows,
+                                  float* tile, int64_t ld) const {
+  const auto* from =
+      static_cast<const uint8_t*>(a.data) + first * a.ld * element_size(math_);
+  multiply(math_, rows, block.width, inner_, from, a.ld,
+           weights_.const_data_ptr<uint8_t>() + block.offset, tile, ld);
+  if (math_ == Math::int8)
+    simd::dequantize(reinterpret_cast<int32_t*>(tile), ld, rows, block.width, a.scales + first,
+                     scales_.const_data_ptr<float>() + block.column,
+                     sums_.const_data_ptr<int32_t>() + block.column);
+}
+
+}  // namespace vit::kernels

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstdint>
+
+// Row and tile kernels on raw memory, vectorised for the CPU at hand at run time (Highway). They
+// know nothing of tensors. Every row is padded with zeros to a multiple of kPad elements, so that
+// no kernel needs a scalar tail; `padded` is such a length.
+
+namespace vit::simd {
+
+/// Multiple that row lengths are padded to: as many floats as the widest vector holds.
+constexpr int64_t kPad = 16;
+constexpr int64_t round_up(int64_t n, int64_t multiple = kPad) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+/// bfloat16 as it lies in memory.
+struct Bf16 {
+  uint16_t bits;
+};
+
+/// What turns a row of uint8 back into numbers: (q - zero) * scale.
+struct Quantized {
+  float scale;
+  int32_t zero;
+};
+
+enum class TileActivation { gelu, gelu_tanh, quick_gelu };
+
+// --- rows ------------------------------------------------------------------------------------
+
+/// Layer norm of one row of `dim` numbers; `weight`, `bias` and the output are padded.
+template <typename T>
+void layer_norm(const float* x, int64_t dim, const float* weight, const float* bias, float eps,
+                T* out);
+
+/// out = sum of `count` rows of x, each times its weight; `rows` are their indices.
+void weighted_rows(const float* x, int64_t padded, const int64_t* rows, const float* weights,
+                   int64_t count, float* out);
+
+/// Rounds a row to uint8 with the scale and zero point that its own range asks for; 0 is exact.
+template <typename T>
+Quantized quantize(const T* x, int64_t padded, uint8_t* out);
+
+/// Softmax numerators of one row of attention scores, in place: exp(scale * s + bias) relative to
+/// the largest, as T at the start of the row. `bias` [n], in units of log2, may be null. Numbers
+/// from n to `padded` become 0. Returns one over their sum.
+template <typename T>
+float softmax(float* scores, int64_t n, int64_t padded, float scale, const float* bias);
+
+void to_float(const Bf16* x, int64_t n, float* out);
+void to_bf16(const float* x, int64_t n, Bf16* out);
+
+// --- attention operands ----------------------------------------------------------------------
+
+/// Keys [n, padded] -> their transpose as the right-hand side of a product: blocks of `block`
+/// tokens, each [padded / v][block][v] with v = 1 for float and 2 for bfloat16; zeros after n up
+/// to `padded_n`, a multiple of kPad. The last block is as wide as what is left.
+template <typename T>
+void pack_keys(const T* keys, int64_t n, int64_t padded_n, int64_t padded, int64_t block, T* out);
+
+/// Values [n, padded] -> the right-hand side [padded_n / v][width][v] of a product from column
+/// `first` on, zeros after row n.
+template <typename T>
+void pack_values(const T* values, int64_t n, int64_t padded_n, int64_t padded, int64_t first,
+                 int64_t width, T* out);
+
+// --- tiles: float [rows, cols] with row stride `ld`, just out of a matrix product --------------
+
+/// An output of the product: how far its rows lie apart, and the tile that goes there.
+struct Tile {
+  const float* data;
+  int64_t ld;
+  int64_t rows;
+  int64_t cols;  ///< a multiple of kPad
+};
+
+/// out = tile + bias.
+template <typename T>
+void store(const Tile& tile, const float* bias, T* out, int64_t out_ld);
+
+/// out = activation(tile + bias).
+template <typename T>
+void activate(const Tile& tile, const float* bias, TileActivation activation, T* out,
+              int64_t out_ld);
+
+/// out = silu(gate + gate_bias) * (value + value_bias).
+template <typename T>
+void gate(const Tile& gate, const float* gate_bias, const float* value, const float* value_bias,
+          T* out, int64_t out_ld);
+
+/// x += gamma * (tile + bias); gamma may be null.
+void add(const Tile& tile, const float* bias, const float* gamma, float* x, int64_t x_ld);
+
+/// out = factor * tile (+ out unless `first`).
+void accumulate(const Tile& tile, float factor, bool first, float* out, int64_t out_ld);
+
+/// out[r] = tile[r] * factors[r].
+template <typename T>
+void scale_rows(const Tile& tile, const float* factors, T* out, int64_t out_ld);
+
+/// In place: int32 sums of quantized rows and columns -> float. `columns` are the scales of the
+/// columns, `sums` the sums of their quantized weights.
+void dequantize(int32_t* tile, int64_t ld, int64_t rows, int64_t cols, const Quantized* row_scales,
+                const float* columns, const int32_t* sums);
+
+}  // namespace vit::simd

@@ -1,0 +1,118 @@
+// Functions of vectors of floats for the files that are compiled once for every instruction set.
+// Include it after hwy/highway.h, inside the usual guard: no ordinary include guard.
+
+#if defined(VITOME_SIMD_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef VITOME_SIMD_MATH_INL_H_
+#undef VITOME_SIMD_MATH_INL_H_
+#else
+#define VITOME_SIMD_MATH_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <vit/kernels/simd.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace vit::simd::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Never more lanes than rows are padded to.
+using DF = HWY_CAPPED(float, kPad);
+using DI = hn::Rebind<int32_t, DF>;
+using DU = hn::Rebind<uint32_t, DF>;
+using D16 = hn::Rebind<uint16_t, DF>;
+using VF = hn::Vec<DF>;
+
+HWY_INLINE VF load(DF d, const float* p) { return hn::LoadU(d, p); }
+
+HWY_INLINE VF load(DF d, const Bf16* p) {
+  const auto narrow = hn::LoadU(D16(), reinterpret_cast<const uint16_t*>(p));
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(DU(), narrow)));
+}
+
+HWY_INLINE void put(DF d, VF v, float* p) { hn::StoreU(v, d, p); }
+
+/// Rounds to nearest, ties to even.
+HWY_INLINE hn::Vec<D16> narrowed(DF, VF v) {
+  const DU du;
+  const auto bits = hn::BitCast(du, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+  const auto rounded = hn::Add(hn::Add(bits, hn::Set(du, 0x7FFF)), odd);
+  return hn::TruncateTo(D16(), hn::ShiftRight<16>(rounded));
+}
+
+HWY_INLINE void put(DF d, VF v, Bf16* p) {
+  hn::StoreU(narrowed(d, v), D16(), reinterpret_cast<uint16_t*>(p));
+}
+
+/// 2^x with a relative error of 1e-7, for x up to 127; 0 far below.
+HWY_INLINE VF exp2(DF d, VF x) {
+  const DI di;
+  x = hn::Max(x, hn::Set(d, -126.0f));
+  const auto whole = hn::NearestInt(x);
+  const auto f = hn::Sub(x, hn::ConvertTo(d, whole));
+  auto p = hn::Set(d, 1.3276374e-3f);
+  p = hn::MulAdd(p, f, hn::Set(d, 9.6755333e-3f));
+  p = hn::MulAdd(p, f, hn::Set(d, 5.5507135e-2f));
+  p = hn::MulAdd(p, f, hn::Set(d, 2.4022120e-1f));
+  p = hn::MulAdd(p, f, hn::Set(d, 6.9314697e-1f));
+  p = hn::MulAdd(p, f, hn::Set(d, 1.0f));
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(whole)));
+}
+
+constexpr float kLog2E = 1.44269504f;
+
+/// x * sigmoid(x * steepness).
+HWY_INLINE VF sigmoid_gate(DF d, VF x, float steepness) {
+  const auto e = exp2(d, hn::Min(hn::Mul(x, hn::Set(d, -kLog2E * steepness)), hn::Set(d, 126.0f)));
+  return hn::Div(x, hn::Add(e, hn::Set(d, 1.0f)));
+}
+
+/// x * Phi(x) with an absolute error of Phi of 1e-7 (Abramowitz and Stegun 7.1.26).
+HWY_INLINE VF gelu_fine(DF d, VF x) {
+  const auto z = hn::Mul(hn::Abs(x), hn::Set(d, 0.70710678f));
+  const auto one = hn::Set(d, 1.0f);
+  const auto t = hn::Div(one, hn::MulAdd(z, hn::Set(d, 0.3275911f), one));
+  auto p = hn::Set(d, 1.061405429f);
+  p = hn::MulAdd(p, t, hn::Set(d, -1.453152027f));
+  p = hn::MulAdd(p, t, hn::Set(d, 1.421413741f));
+  p = hn::MulAdd(p, t, hn::Set(d, -0.284496736f));
+  p = hn::MulAdd(p, t, hn::Set(d, 0.254829592f));
+  // Half of erfc(|z|), the share of the tail.
+  const auto tail = hn::Mul(hn::Mul(hn::Mul(p, t), hn::Set(d, 0.5f)),
+                            exp2(d, hn::Mul(hn::Mul(z, z), hn::Set(d, -kLog2E))));
+  // x Phi(x) is x - x tail for positive x and x tail for negative ones.
+  return hn::Sub(hn::Max(x, hn::Zero(d)), hn::Mul(hn::Abs(x), tail));
+}
+
+/// x * Phi(x) with an absolute error of Phi of 4e-6, less than bfloat16 can hold: a polynomial
+/// fitted to Phi on [-4.5, 4.5].
+HWY_INLINE VF gelu_coarse(DF d, VF x) {
+  const auto c = hn::Min(hn::Max(x, hn::Set(d, -4.5f)), hn::Set(d, 4.5f));
+  const auto u = hn::Mul(c, c);
+  auto p = hn::Set(d, 7.23661776e-14f);
+  p = hn::MulAdd(p, u, hn::Set(d, -9.34726846e-12f));
+  p = hn::MulAdd(p, u, hn::Set(d, 5.45808268e-10f));
+  p = hn::MulAdd(p, u, hn::Set(d, -1.92237084e-08f));
+  p = hn::MulAdd(p, u, hn::Set(d, 4.61400519e-07f));
+  p = hn::MulAdd(p, u, hn::Set(d, -8.11126586e-06f));
+  p = hn::MulAdd(p, u, hn::Set(d, 0.000109618437f));
+  p = hn::MulAdd(p, u, hn::Set(d, -0.00117142351f));
+  p = hn::MulAdd(p, u, hn::Set(d, 0.00994900215f));
+  p = hn::MulAdd(p, u, hn::Set(d, -0.0664727164f));
+  p = hn::MulAdd(p, u, hn::Set(d, 0.39893851f));
+  return hn::Mul(x, hn::MulAdd(c, p, hn::Set(d, 0.5f)));
+}
+
+/// The tanh form of GELU, as a sigmoid of a cubic.
+HWY_INLINE VF gelu_tanh(DF d, VF x) {
+  const auto inner = hn::MulAdd(hn::Mul(x, x), hn::Set(d, 0.044715f), hn::Set(d, 1.0f));
+  const auto z = hn::Mul(hn::Mul(x, inner), hn::Set(d, -2 * 0.79788456f * kLog2E));
+  const auto e = exp2(d, hn::Min(z, hn::Set(d, 126.0f)));
+  return hn::Div(x, hn::Add(e, hn::Set(d, 1.0f)));
+}
+
+}  // namespace vit::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,326 @@
+// Tile kernels of simd.h and the packing of attention's operands.
+
+#include <algorithm>
+
+#include <vit/kernels/simd_targets.h>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "vit/kernels/tiles.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <vit/kernels/simd_math-inl.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace vit::simd::HWY_NAMESPACE {
+namespace {
+
+// Widest row of words that a packed operand has: float heads of 256.
+constexpr int64_t kMaxWords = 256;
+
+enum class Gelu { fine, coarse, tanh, quick };
+
+template <Gelu kKind>
+HWY_INLINE VF activated(DF d, VF x) {
+  if constexpr (kKind == Gelu::fine) return gelu_fine(d, x);
+  if constexpr (kKind == Gelu::coarse) return gelu_coarse(d, x);
+  if constexpr (kKind == Gelu::tanh) return gelu_tanh(d, x);
+  return sigmoid_gate(d, x, 1.702f);
+}
+
+template <typename T>
+HWY_INLINE void store_of(const Tile& tile, const float* bias, T* out, int64_t out_ld) {
+  const DF d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t c = 0; c < tile.cols; c += lanes) {
+    const auto b = load(d, bias + c);
+    for (int64_t r = 0; r < tile.rows; ++r)
+      put(d, hn::Add(load(d, tile.data + r * tile.ld + c), b), out + r * out_ld + c);
+  }
+}
+
+template <Gelu kKind, typename T>
+HWY_INLINE void activate_of(const Tile& tile, const float* bias, T* out, int64_t out_ld) {
+  const DF d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t c = 0; c < tile.cols; c += lanes) {
+    const auto b = load(d, bias + c);
+    int64_t r = 0;
+    for (; r + 2 <= tile.rows; r += 2) {  // two at once hide each other's latency
+      const float* from = tile.data + r * tile.ld + c;
+      const auto x0 = hn::Add(load(d, from), b), x1 = hn::Add(load(d, from + tile.ld), b);
+      const auto y0 = activated<kKind>(d, x0), y1 = activated<kKind>(d, x1);
+      put(d, y0, out + r * out_ld + c);
+      put(d, y1, out + (r + 1) * out_ld + c);
+    }
+    for (; r < tile.rows; ++r) {
+      const auto x = hn::Add(load(d, tile.data + r * tile.ld + c), b);
+      put(d, activated<kKind>(d, x), out + r * out_ld + c);
+    }
+  }
+}
+
+template <typename T>
+HWY_INLINE void activate_any(const Tile& tile, const float* bias, TileActivation activation, T* out,
+                             int64_t out_ld) {
+  constexpr Gelu kExact = sizeof(T) == sizeof(float) ? Gelu::fine : Gelu::coarse;
+  switch (activation) {
+    case TileActivation::gelu:
+      return activate_of<kExact>(tile, bias, out, out_ld);
+    case TileActivation::gelu_tanh:
+      return activate_of<Gelu::tanh>(tile, bias, out, out_ld);
+    case TileActivation::quick_gelu:
+      return activate_of<Gelu::quick>(tile, bias, out, out_ld);
+  }
+}
+
+template <typename T>
+HWY_INLINE void gate_of(const Tile& gate, const float* gate_bias, const float* value,
+                        const float* value_bias, T* out, int64_t out_ld) {
+  const DF d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t r = 0; r < gate.rows; ++r)
+    for (int64_t c = 0; c < gate.cols; c += lanes) {
+      const int64_t at = r * gate.ld + c;
+      const auto g = hn::Add(load(d, gate.data + at), load(d, gate_bias + c));
+      const auto v = hn::Add(load(d, value + at), load(d, value_bias + c));
+      put(d, hn::Mul(sigmoid_gate(d, g, 1.0f), v), out + r * out_ld + c);
+    }
+}
+
+void store_f32(const Tile& tile, const float* bias, float* out, int64_t out_ld) {
+  store_of(tile, bias, out, out_ld);
+}
+void store_bf16(const Tile& tile, const float* bias, Bf16* out, int64_t out_ld) {
+  store_of(tile, bias, out, out_ld);
+}
+void activate_f32(const Tile& tile, const float* bias, TileActivation activation, float* out,
+                  int64_t out_ld) {
+  activate_any(tile, bias, activation, out, out_ld);
+}
+void activate_bf16(const Tile& tile, const float* bias, TileActivation activation, Bf16* out,
+                   int64_t out_ld) {
+  activate_any(tile, bias, activation, out, out_ld);
+}
+void gate_f32(const Tile& gate, const float* gate_bias, const float* value, const float* value_bias,
+              float* out, int64_t out_ld) {
+  gate_of(gate, gate_bias, value, value_bias, out, out_ld);
+}
+void gate_bf16(const Tile& gate, const float* gate_bias, const float* value,
+               const float* value_bias, Bf16* out, int64_t out_ld) {
+  gate_of(gate, gate_bias, value, value_bias, out, out_ld);
+}
+
+void add_of(const Tile& tile, const float* bias, const float* gamma, float* x, int64_t x_ld) {
+  const DF d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t c = 0; c < tile.cols; c += lanes) {
+    const auto b = load(d, bias + c), g = gamma ? load(d, gamma + c) : hn::Set(d, 1.0f);
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      float* to = x + r * x_ld + c;
+      const auto branch = hn::Add(load(d, tile.data + r * tile.ld + c), b);
+      put(d, hn::MulAdd(branch, g, load(d, to)), to);
+    }
+  }
+}
+
+void accumulate_of(const Tile& tile, float factor, bool first, float* out, int64_t out_ld) {
+  const DF d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto f = hn::Set(d, factor);
+  for (int64_t r = 0; r < tile.rows; ++r)
+    for (int64_t c = 0; c < tile.cols; c += lanes) {
+      float* to = out + r * out_ld + c;
+      const auto before = first ? hn::Zero(d) : load(d, to);
+      put(d, hn::MulAdd(load(d, tile.data + r * tile.ld + c), f, before), to);
+    }
+}
+
+template <typename T>
+HWY_INLINE void scale_rows_of(const Tile& tile, const float* factors, T* out, int64_t out_ld) {
+  const DF d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    const auto f = hn::Set(d, factors[r]);
+    for (int64_t c = 0; c < tile.cols; c += lanes)
+      put(d, hn::Mul(load(d, tile.data + r * tile.ld + c), f), out + r * out_ld + c);
+  }
+}
+
+void scale_rows_f32(const Tile& tile, const float* factors, float* out, int64_t out_ld) {
+  scale_rows_of(tile, factors, out, out_ld);
+}
+void scale_rows_bf16(const Tile& tile, const float* factors, Bf16* out, int64_t out_ld) {
+  scale_rows_of(tile, factors, out, out_ld);
+}
+
+void dequantize_of(int32_t* tile, int64_t ld, int64_t rows, int64_t cols,
+                   const Quantized* row_scales, const float* columns, const int32_t* sums) {
+  const DF d;
+  const DI di;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t r = 0; r < rows; ++r) {
+    const auto zero = hn::Set(di, row_scales[r].zero);
+    const auto scale = hn::Set(d, row_scales[r].scale);
+    for (int64_t c = 0; c < cols; c += lanes) {
+      int32_t* at = tile + r * ld + c;
+      const auto sum = hn::Sub(hn::LoadU(di, at), hn::Mul(zero, hn::LoadU(di, sums + c)));
+      const auto value = hn::Mul(hn::ConvertTo(d, sum), hn::Mul(scale, load(d, columns + c)));
+      put(d, value, reinterpret_cast<float*>(at));
+    }
+  }
+}
+
+/// Four rows of words, of which column p to p + 3 are wanted as rows `width` apart.
+HWY_INLINE void transpose4(const uint32_t* const* rows, int64_t p, uint32_t* to, int64_t width) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int64_t i = 0; i < 4; ++i)
+    for (int64_t j = 0; j < 4; ++j) to[j * width + i] = rows[i][p + j];
+#else
+  const hn::FixedTag<uint32_t, 4> d;
+  const hn::Repartition<uint64_t, decltype(d)> d2;
+  const auto r0 = hn::LoadU(d, rows[0] + p), r1 = hn::LoadU(d, rows[1] + p);
+  const auto r2 = hn::LoadU(d, rows[2] + p), r3 = hn::LoadU(d, rows[3] + p);
+  const auto lower01 = hn::BitCast(d2, hn::InterleaveLower(d, r0, r1));
+  const auto upper01 = hn::BitCast(d2, hn::InterleaveUpper(d, r0, r1));
+  const auto lower23 = hn::BitCast(d2, hn::InterleaveLower(d, r2, r3));
+  const auto upper23 = hn::BitCast(d2, hn::InterleaveUpper(d, r2, r3));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d2, lower01, lower23)), d, to);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d2, lower01, lower23)), d, to + width);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d2, upper01, upper23)), d, to + 2 * width);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d2, upper01, upper23)), d, to + 3 * width);
+#endif
+}
+
+/// Rows of 32-bit words [n, words] -> their transpose in blocks of columns.
+void pack_words(const uint32_t* rows, int64_t n, int64_t padded_n, int64_t words, int64_t block,
+                uint32_t* out) {
+  static constexpr uint32_t kZeros[kMaxWords] = {};
+  for (int64_t start = 0; start < padded_n; start += block) {
+    const int64_t width = std::min(block, padded_n - start);
+    for (int64_t t = 0; t < width; t += 4) {
+      const uint32_t* four[4];
+      for (int64_t i = 0; i < 4; ++i)
+        four[i] = start + t + i < n ? rows + (start + t + i) * words : kZeros;
+      for (int64_t p = 0; p < words; p += 4) transpose4(four, p, out + p * width + t, width);
+    }
+    out += words * width;
+  }
+}
+
+void pack_values_bf16(const Bf16* values, int64_t n, int64_t padded_n, int64_t padded,
+                      int64_t first, int64_t width, Bf16* out) {
+  const DF d;
+  const DU du;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(du));
+  for (int64_t t = 0; t < padded_n; t += 2)
+    for (int64_t c = 0; c < width; c += lanes, out += 2 * lanes) {
+      const Bf16* from = values + t * padded + first + c;
+      // A bfloat16 is the upper half of its float: the even row goes to the lower half of a word.
+      const auto even = t < n ? hn::BitCast(du, load(d, from)) : hn::Zero(du);
+      const auto odd = t + 1 < n ? hn::BitCast(du, load(d, from + padded)) : hn::Zero(du);
+      hn::StoreU(hn::Or(hn::ShiftRight<16>(even), odd), du, reinterpret_cast<uint32_t*>(out));
+    }
+}
+
+}  // namespace
+}  // namespace vit::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace vit::simd {
+
+HWY_EXPORT(store_f32);
+HWY_EXPORT(store_bf16);
+HWY_EXPORT(activate_f32);
+HWY_EXPORT(activate_bf16);
+HWY_EXPORT(gate_f32);
+HWY_EXPORT(gate_bf16);
+HWY_EXPORT(add_of);
+HWY_EXPORT(accumulate_of);
+HWY_EXPORT(scale_rows_f32);
+HWY_EXPORT(scale_rows_bf16);
+HWY_EXPORT(dequantize_of);
+HWY_EXPORT(pack_words);
+HWY_EXPORT(pack_values_bf16);
+
+template <>
+void store(const Tile& tile, const float* bias, float* out, int64_t out_ld) {
+  HWY_DYNAMIC_DISPATCH(store_f32)(tile, bias, out, out_ld);
+}
+template <>
+void store(const Tile& tile, const float* bias, Bf16* out, int64_t out_ld) {
+  HWY_DYNAMIC_DISPATCH(store_bf16)(tile, bias, out, out_ld);
+}
+template <>
+void activate(const Tile& tile, const float* bias, TileActivation activation, float* out,
+              int64_t out_ld) {
+  HWY_DYNAMIC_DISPATCH(activate_f32)(tile, bias, activation, out, out_ld);
+}
+template <>
+void activate(const Tile& tile, const float* bias, TileActivation activation, Bf16* out,
+              int64_t out_ld) {
+  HWY_DYNAMIC_DISPATCH(activate_bf16)(tile, bias, activation, out, out_ld);
+}
+template <>
+void gate(const Tile& gate, const float* gate_bias, const float* value, const float* value_bias,
+          float* out, int64_t out_ld) {
+  HWY_DYNAMIC_DISPATCH(gate_f32)(gate, gate_bias, value, value_bias, out, out_ld);
+}
+template <>
+void gate(const Tile& gate, const float* gate_bias, const float* value, const float* value_bias,
+          Bf16* out, int64_t out_ld) {
+  HWY_DYNAMIC_DISPATCH(gate_bf16)(gate, gate_bias, value, value_bias, out, out_ld);
+}
+void add(const Tile& tile, const float* bias, const float* gamma, float* x, int64_t x_ld) {
+  HWY_DYNAMIC_DISPATCH(add_of)(tile, bias, gamma, x, x_ld);
+}
+void accumulate(const Tile& tile, float factor, bool first, float* out, int64_t out_ld) {
+  HWY_DYNAMIC_DISPATCH(accumulate_of)(tile, factor, first, out, out_ld);
+}
+template <>
+void scale_rows(const Tile& tile, const float* factors, float* out, int64_t out_ld) {
+  HWY_DYNAMIC_DISPATCH(scale_rows_f32)(tile, factors, out, out_ld);
+}
+template <>
+void scale_rows(const Tile& tile, const float* factors, Bf16* out, int64_t out_ld) {
+  HWY_DYNAMIC_DISPATCH(scale_rows_bf16)(tile, factors, out, out_ld);
+}
+void dequantize(int32_t* tile, int64_t ld, int64_t rows, int64_t cols, const Quantized* row_scales,
+                const float* columns, const int32_t* sums) {
+  HWY_DYNAMIC_DISPATCH(dequantize_of)(tile, ld, rows, cols, row_scales, columns, sums);
+}
+
+// A float is one word of a row, two bfloat16 are.
+template <>
+void pack_keys(const float* keys, int64_t n, int64_t padded_n, int64_t padded, int64_t block,
+               float* out) {
+  HWY_DYNAMIC_DISPATCH(pack_words)
+  (reinterpret_cast<const uint32_t*>(keys), n, padded_n, padded, block,
+   reinterpret_cast<uint32_t*>(out));
+}
+template <>
+void pack_keys(const Bf16* keys, int64_t n, int64_t padded_n, int64_t padded, int64_t block,
+               Bf16* out) {
+  HWY_DYNAMIC_DISPATCH(pack_words)
+  (reinterpret_cast<const uint32_t*>(keys), n, padded_n, padded / 2, block,
+   reinterpret_cast<uint32_t*>(out));
+}
+template <>
+void pack_values(const float* values, int64_t n, int64_t padded_n, int64_t padded, int64_t first,
+                 int64_t width, float* out) {
+  for (int64_t t = 0; t < padded_n; ++t, out += width) {
+    if (t < n)
+      std::copy_n(values + t * padded + first, width, out);
+    else
+      std::fill_n(out, width, 0.0f);
+  }
+}
+template <>
+void pack_values(const Bf16* values, int64_t n, int64_t padded_n, int64_t padded, int64_t first,
+                 int64_t width, Bf16* out) {
+  HWY_DYNAMIC_DISPATCH(pack_values_bf16)(values, n, padded_n, padded, first, width, out);
+}
+
+}  // namespace vit::simd
+#endif
