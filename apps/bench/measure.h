@@ -28,8 +28,8 @@ struct Timing {
 std::vector<Timing> measure(const std::vector<Subject>& subjects, double seconds,
                             cli::Progress& progress);
 
-/// Times all subjects by turns with what other programs do: after a warm-up, each line of `requests`
-/// is answered by a round of `seconds` for each subject and a line of JSON,
+/// Times all subjects by turns with what other programs do: after a warm-up, each line of
+/// `requests` is answered by a round of `seconds` for each subject and a line of JSON,
 /// {"throughput": [inputs per second of every subject]}. Ends with the requests.
 std::vector<Timing> measure_on_request(const std::vector<Subject>& subjects, double seconds,
                                        int64_t batch, std::istream& requests,

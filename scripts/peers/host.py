@@ -5,7 +5,18 @@ import os
 import pathlib
 import platform
 
-CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm")
+CPU_FLAGS = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx_vnni",
+    "avx512_bf16",
+    "amx_bf16",
+    "amx_int8",
+    "asimd",
+    "bf16",
+    "i8mm",
+)
 PACKAGES = ("torch", "timm", "onnxruntime", "openvino", "nncf")
 
 
@@ -24,9 +35,10 @@ def cpus():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def fast_bf16(flags):
-    """Whether the CPU has instructions that multiply bf16."""
-    return bool({"amx_bf16", "avx512_bf16", "bf16"} & set(flags))
+def fast_bf16(host):
+    """Whether the CPU multiplies bf16 faster than float32, as vitome decides it."""
+    flags = set(host["flags"])
+    return bool({"amx_bf16", "bf16"} & flags) or ("avx512_bf16" in flags and host["vendor"] == "AuthenticAMD")
 
 
 def version(package):
