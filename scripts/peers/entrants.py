@@ -118,7 +118,6 @@ class Vitome(Entrant):
         report = json.loads(self.json_path().read_text())
         self.session.num_tokens = report["num_tokens"]
         self.session.gflops.update({result["r"]: result["gflops"] for result in report["results"]})
-        self.session.versions = {name: report["host"][name] for name in ("vitome", "libtorch", "simd")}
 
     def logits(self):
         from safetensors.numpy import load_file

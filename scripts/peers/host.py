@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import subprocess
 
 CPU_FLAGS = (
     "avx2",
@@ -48,7 +49,12 @@ def version(package):
         return None
 
 
-def describe():
+def vitome_version(program):
+    """What it says of itself, line by line."""
+    return subprocess.run([program, "--version"], capture_output=True, text=True).stdout.splitlines()
+
+
+def describe(vitome):
     present = set(cpuinfo("flags", "Features").split())
     versions = {package: version(package) for package in PACKAGES}
     return {
@@ -59,5 +65,6 @@ def describe():
         "cores": cpus(),
         "system": f"{platform.system()} {platform.release()}",
         "load_average": os.getloadavg()[0],
+        "vitome": vitome_version(vitome),
         "versions": {"python": platform.python_version(), **{k: v for k, v in versions.items() if v}},
     }

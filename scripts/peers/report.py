@@ -72,7 +72,7 @@ def table(case):
 
 
 def host_lines(host):
-    versions = ", ".join(f"{name} {value}" for name, value in host["versions"].items())
+    versions = ", ".join([*host["vitome"], *(f"{name} {value}" for name, value in host["versions"].items())])
     return (
         f"{host['cpu']} ({host['vendor']} {host['family_model']}), {host['cores']} cores, {' '.join(host['flags'])}; "
         f"{host['system']}; {versions}. Load average at the start: {host['load_average']:.1f}."

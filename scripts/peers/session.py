@@ -28,7 +28,7 @@ class Session:
         self.environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "PYTHONPATH": scripts}
         self.skipped = []
         self.entrants = []
-        self.num_tokens, self.gflops, self.versions = None, {}, {}
+        self.num_tokens, self.gflops = None, {}
 
     def skip(self, entrant, why):
         say(f"  left out: {entrant.title}: {why}")
@@ -118,7 +118,6 @@ class Session:
             "seconds": self.seconds,
             "title": case.title(),
             "note": case.note,
-            "versions": self.versions,
             "results": [self.result(entrant, r) for entrant in self.entrants for r in entrant.rs],
             "skipped": self.skipped,
         }

@@ -66,6 +66,8 @@ class ComparePeers(unittest.TestCase):
             (("--seconds", "nan"), "'nan' is not a number"),
             (("--batch", "many"), "invalid number value: 'many'"),
             (("--vitome", "no/such/program"), "there is no no/such/program"),
+            (("--vitome", __file__), "is no program"),
+            (("--json", "no/such/folder/x.json"), "cannot write no/such/folder/x.json: No such file"),
         ):
             with self.subTest(words=words):
                 run = compare_peers(*words)
