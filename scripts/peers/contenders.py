@@ -24,6 +24,8 @@ class Contender:
             return "not installed (pip install " + " ".join(missing) + ")"
         if self.name == "compile" and not shutil.which("g++"):
             return "needs g++"
+        if self.name == "openvino-streams" and case.threads == 1:
+            return "one thread makes one stream"
         if self.name == "openvino-streams" and case.batch % case.threads:
             return f"a batch of {case.batch} cannot be shared out evenly to {case.threads} streams"
         return None
