@@ -43,6 +43,10 @@ cli::Options options() {
   cli::add_device_options(options, "fp32, bf16, fp16, auto, or several of them between commas");
   options.value("batch", "N", "inputs that run together", "8")
       .value("seconds", "S", "measuring time for each setting", "10")
+      .flag("on-request",
+            "measure by turns with another program: wait for a line on standard input before each "
+            "round, give each setting --seconds in it, answer with a line of JSON; the input's end "
+            "is the end")
       .group("Inputs")
       .value("images", "FOLDER",
              "pictures instead of random numbers. Those in folders named like the labels of the "
@@ -160,6 +164,10 @@ int run(const cli::Arguments& arguments) {
   cli::Output csv(arguments, "csv");
   cli::Output plot(arguments, "plot");
   cli::check_one_stdout({&json, &csv, &plot});
+  const bool on_request = arguments.has("on-request");
+  const bool writes_to_stdout = json.is_stdout() || csv.is_stdout() || plot.is_stdout();
+  if (on_request && writes_to_stdout)
+    cli::usage_error("--on-request answers on standard output: let other output go to files");
 
   std::vector<bench::Lane> lanes;
   for (at::ScalarType dtype : dtypes(arguments, device))
@@ -176,16 +184,17 @@ int run(const cli::Arguments& arguments) {
   bench::Setup setup = setup_of(choice.name(), config, device);
   setup.batch = batch;
   setup.seconds = seconds;
+  setup.on_request = on_request;
   setup.inputs = inputs.description;
   const std::vector<bench::Result> results =
       bench::sweep(lanes, settings, prop_attn, inputs, setup, device);
   if (results.empty()) {
-    std::cerr << "interrupted before anything was measured\n";
-    return cli::kExitInterrupted;
+    std::cerr << (cli::interrupted() ? "interrupted before anything was measured\n"
+                                     : "nothing was requested on standard input\n");
+    return cli::interrupted() ? cli::kExitInterrupted : 1;
   }
 
-  if (!json.is_stdout() && !csv.is_stdout() && !plot.is_stdout())
-    std::cout << bench::table(setup, results);
+  if (!writes_to_stdout && !on_request) std::cout << bench::table(setup, results);
   if (json) json.write(cli::to_text(bench::json(setup, results), 1) + "\n");
   if (csv) csv.write(bench::csv(setup, results));
   if (plot) plot.write(bench::plot(setup, results));

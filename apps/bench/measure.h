@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <iosfwd>
 #include <vector>
 
 #include <apps/cli/progress.h>
@@ -26,6 +27,13 @@ struct Timing {
 /// Ctrl-C comes; there are no rounds at all if that is during the warm-up.
 std::vector<Timing> measure(const std::vector<Subject>& subjects, double seconds,
                             cli::Progress& progress);
+
+/// Times all subjects by turns with what other programs do: after a warm-up, each line of
+/// `requests` is answered by a round of `seconds` for each subject and a line of JSON,
+/// {"throughput": [inputs per second of every subject]}. Ends with the requests.
+std::vector<Timing> measure_on_request(const std::vector<Subject>& subjects, double seconds,
+                                       int64_t batch, std::istream& requests,
+                                       std::ostream& answers);
 
 /// Value below which that share (0 to 1) of the values lies, interpolated; `values` is not empty.
 double percentile(std::vector<double> values, double share);

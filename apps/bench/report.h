@@ -48,7 +48,8 @@ struct Setup {
   int64_t batch = 0;
   int64_t threads = 0;
   int64_t num_tokens = 0;
-  double seconds = 0;  ///< measuring time of a setting
+  double seconds = 0;       ///< measuring time of a setting; of each round, if those are on request
+  bool on_request = false;  ///< whether rounds wait for lines of standard input
 };
 
 /// Throughput and latency of `timing` in batches of `batch`.

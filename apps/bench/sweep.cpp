@@ -1,3 +1,4 @@
+#include <iostream>
 #include <memory>
 #include <utility>
 
@@ -75,7 +76,9 @@ std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<Setting>& 
                           }});
   }
   std::vector<Timing> timings;
-  {
+  if (setup.on_request) {
+    timings = measure_on_request(subjects, setup.seconds, setup.batch, std::cin, std::cout);
+  } else {
     cli::Progress progress(100, "%");
     timings = measure(subjects, setup.seconds, progress);
   }

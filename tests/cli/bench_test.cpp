@@ -87,3 +87,32 @@ TEST_CASE("Ctrl-C ends a long bench with what there is") {
   CHECK(run.status == 130);
   CHECK_THAT(run.err, ContainsSubstring("interrupted"));
 }
+
+TEST_CASE("bench --on-request answers every line with a round of all settings") {
+  const test::TempDir temp;
+  const auto path = temp / "out.json";
+  const auto run = vitome(tiny_bench({"--r", "8", "--on-request", "--json", path.string()}),
+                          {.input = "\n\n\n\n"});
+  CAPTURE(run.err);
+  REQUIRE(run.status == 0);
+  const auto answers = test::json_lines(run.out);
+  REQUIRE(answers.size() == 4);
+  std::vector<double> best(2);
+  for (const auto& answer : answers) {
+    const auto throughput = answer.at("throughput").get<std::vector<double>>();
+    REQUIRE(throughput.size() == 2);
+    for (std::size_t i = 0; i < 2; ++i) best[i] = std::max(best[i], throughput[i]);
+  }
+  const auto json = test::read_json(path);
+  for (std::size_t i = 0; i < 2; ++i)
+    CHECK(json.at("results").at(i).at("throughput_best").get<double>() == best[i]);
+}
+
+TEST_CASE("bench --on-request needs requests and standard output for itself") {
+  const auto none = vitome(tiny_bench({"--r", "8", "--on-request"}));
+  CHECK(none.status == 1);
+  CHECK_THAT(none.err, ContainsSubstring("nothing was requested"));
+  const auto mixed = vitome(tiny_bench({"--on-request", "--json", "-"}), {.input = "\n"});
+  CHECK(mixed.status == 2);
+  CHECK_THAT(mixed.err, ContainsSubstring("--on-request answers on standard output"));
+}

@@ -1,0 +1,54 @@
+"""The models of timm that all contenders compute, with random weights, and what comes out of them."""
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from peers import tome_timm
+
+try:
+    import timm
+except RuntimeError:
+    # A torchvision built for CUDA cannot load its operators beside a torch for the CPU alone, and
+    # then fails to declare how they behave. timm's ViTs do not use them.
+    library = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        library.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    import timm
+
+
+def create(task):
+    size = {"img_size": tuple(task.image_size)} if task.image_size else {}
+    return timm.create_model(task.arch, **size).eval()
+
+
+def load_weights(task, dtype=torch.float32):
+    """Those of the session."""
+    return {name: tensor.to(dtype, copy=True) for name, tensor in load_file(task.path("weights")).items()}
+
+
+def load(task, weights=None):
+    """The model of the session, in float32, or with its weights as they are given: models may share
+    them.
+    """
+    with torch.device("meta"):
+        model = create(task)
+    model.load_state_dict(weights or load_weights(task), assign=True)
+    return model
+
+
+def load_input(task):
+    return load_file(task.path("input"))["input"]
+
+
+def prepare(task):
+    """Makes weights, input and, in float32, the logits of every r that others must come up with."""
+    torch.manual_seed(0)
+    model = create(task)
+    save_file(model.state_dict(), task.path("weights"))
+    pixels = torch.randn(task.batch, 3, *model.patch_embed.img_size)
+    save_file({"input": pixels}, task.path("input"))
+    with torch.inference_mode():
+        logits = {"r0": model(pixels)}
+        for r in filter(None, task.rs if tome_timm.can_merge(model) else ()):
+            logits[f"r{r}"] = tome_timm.apply(load(task), r)(pixels)
+    save_file(logits, task.path("reference"))
