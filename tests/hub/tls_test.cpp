@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include <apps/hub/pull.h>
+#include <vit/error.h>
 
 namespace fs = std::filesystem;
 using Catch::ContainsSubstring;
@@ -88,7 +89,10 @@ TEST_CASE("the program trusts the certificates that the environment names") {
     test::ProcessOptions options;
     options.environment = {"HF_ENDPOINT=" + scene.settings.endpoint,
                            "HF_HUB_CACHE=" + scene.settings.cache.string(), "HF_HUB_OFFLINE=0",
-                           "no_proxy=127.0.0.1", variable + "=" + scene.settings.certificates};
+                           "no_proxy=127.0.0.1"};
+    for (const std::string other : {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"})
+      options.environment.push_back(other + "=" +
+                                    (other == variable ? scene.settings.certificates : ""));
     const auto finished = test::vitome({"pull", "org/model", "--quiet"}, options);
     CAPTURE(finished.err);
     REQUIRE(finished.status == 0);

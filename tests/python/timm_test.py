@@ -14,9 +14,11 @@ import torch
 from safetensors.torch import load_file
 
 CHECKPOINTS = [
-    "timm_vit_cls", "timm_vit_nonsquare", "timm_deit_distilled", "timm_mae_gap", "timm_dinov2_reg",
-    "timm_dinov2_swiglu", "timm_clip_prenorm", "timm_qknorm", "timm_siglip_map", "timm_reg_map",
-    "hf_vit", "hf_dinov2_registers", "hf_siglip", "torchvision_vit",
+    "vit/timm_vit_cls", "vit/timm_vit_nonsquare", "vit/timm_deit_distilled", "vit/timm_mae_gap",
+    "vit/timm_dinov2_reg", "vit/timm_dinov2_swiglu", "vit/timm_clip_prenorm", "vit/timm_qknorm",
+    "vit/timm_siglip_map", "vit/timm_reg_map", "vit/hf_vit", "vit/hf_siglip", "vit/torchvision_vit",
+    "families/timm_siglip_rest", "families/timm_deit3", "families/timm_avgmax_prefix",
+    "families/timm_reg_gap", "families/hf_msn", "families/hf_ijepa", "families/hf_siglip_classes",
 ]
 TOLERANCE = 1e-4  # float32 in both
 

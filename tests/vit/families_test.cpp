@@ -27,7 +27,7 @@ const Checkpoint kCheckpoints[] = {
     {"timm_siglip_rest", "siglip", 0},  // patches of 8 pixels in images of 34
     {"timm_deit3", "deit3", 1},
     {"timm_avgmax_prefix", "augreg", 3},  // as its tag has it
-    {"timm_reg_gap", "vit", 1},  // four channels
+    {"timm_reg_gap", "vit", 1},           // four channels
     {"timm_clip_gelu", "clip", 1},
     {"hf_vit_model", "vit", 1},  // with a pooler, one channel, no bias of q, k and v
     {"hf_vit_resized", "vit", 1, vit::Size2d{48, 32}},

@@ -22,7 +22,8 @@ auto with_document(const std::filesystem::path& path, Read read) {
 
 // Every library that writes a config.json has its own layout.
 ModelConfig read_any_config(const JsonNode& root, const std::filesystem::path& folder) {
-  if (root.find("model_type")) {
+  // The transformers library wraps timm's models in what timm writes itself.
+  if (const auto type = root.find("model_type"); type && type->string() != "timm_wrapper") {
     auto config = read_huggingface_config(root);
     if (const auto path = folder / "preprocessor_config.json"; std::filesystem::exists(path))
       with_document(path,

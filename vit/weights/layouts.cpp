@@ -161,8 +161,8 @@ std::span<const KeyRule> rules_of(Layout layout) {
 
 // What stands in front of the tensors of a model (not of its head) unless it was saved alone.
 constexpr std::string_view kModelPrefixes[] = {
-    "vit.",   "deit.",         "dinov2.",   "dinov2_with_registers.",
-    "ijepa.", "vision_model.", "backbone.", "visual.trunk."};
+    "vit.",      "deit.",         "dinov2.",    "dinov2_with_registers.", "ijepa.", "vision_model.",
+    "backbone.", "visual.trunk.", "timm_model."};
 
 StateDict without_model_prefix(const StateDict& weights, const std::string& where) {
   StateDict bare;
@@ -261,7 +261,8 @@ Layout detect_layout(const StateDict& weights) {
   if (has("embeddings.patch_embedding.weight")) return Layout::huggingface_clip;
   if (has("embeddings.patch_embeddings.projection.weight")) return Layout::huggingface;
   for (const char* name : {"register_tokens", "blocks.0.mlp.w12.weight", "decoder_embed.weight",
-                           "backbone.patch_embed.proj.weight", "dino_head.mlp.0.weight"})
+                           "backbone.patch_embed.proj.weight", "dino_head.mlp.0.weight",
+                           "timm_model.patch_embed.proj.weight"})
     if (weights.contains(name)) return Layout::self_supervised;
   return is_flax(weights) ? Layout::flax : Layout::timm;
 }
@@ -270,12 +271,12 @@ StateDict to_timm_layout(const StateDict& weights, Layout layout, const std::str
   if (layout == Layout::timm) return weights;
   if (layout == Layout::flax) return flax_to_timm(weights, where);
   const bool prefixed = layout != Layout::torchvision;
-  auto renamed = rename_keys(prefixed ? without_model_prefix(weights, where) : weights,
-                             rules_of(layout), where);
+  const auto bare = prefixed ? without_model_prefix(weights, where) : weights;
+  auto renamed = rename_keys(bare, rules_of(layout), where);
   add_batch_dims(renamed);
   pack_attention(renamed, where);
   split_attention_pool(renamed, where);
-  if (layout == Layout::huggingface || layout == Layout::self_supervised)
+  if (layout == Layout::huggingface || bare.contains("register_tokens"))
     fold_class_position(renamed);
   // OpenCLIP multiplies by its projection from the right.
   if (const auto projection = take(renamed, "projection"); projection.defined()) {
@@ -312,9 +313,12 @@ void apply_layout_defaults(Layout layout, const StateDict& stored, VitConfig& co
       config.norm_eps = 1e-6;
       break;
     case Layout::self_supervised:
-      config.family = stored.contains("decoder_embed.weight") ? "mae"
-                      : config.layer_scale                    ? "dinov2"
-                                                              : "dino";
+      if (stored.contains("decoder_embed.weight"))
+        config.family = "mae";
+      else if (stored.contains("register_tokens") || config.mlp == MlpKind::swiglu_packed)
+        config.family = "dinov2";
+      else if (stored.contains("dino_head.mlp.0.weight") || stored.contains("head.mlp.0.weight"))
+        config.family = "dino";
       break;
     case Layout::flax:
       config.family = "augreg";
