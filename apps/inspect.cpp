@@ -75,6 +75,10 @@ const char* pooling_name(vit::Pooling pooling) {
       return "cls";
     case vit::Pooling::avg:
       return "avg";
+    case vit::Pooling::max:
+      return "max";
+    case vit::Pooling::avg_max:
+      return "avg+max";
     case vit::Pooling::cls_avg:
       return "cls+avg";
     case vit::Pooling::map:
@@ -121,7 +125,7 @@ Json describe(const std::string& name, vit::VisionTransformer& model,
   const vit::Preprocessing& input = model->preprocessing();
   const auto sides = [](vit::Size2d size) { return std::vector<int64_t>{size.height, size.width}; };
   Json json = {{"model", name},
-               {"family", "vit"},
+               {"family", config.family},
                {"architecture", config.architecture},
                {"parameters", parameters(model)},
                {"gflops", vit::gflops(config, nullptr)},

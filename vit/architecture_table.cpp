@@ -174,8 +174,10 @@ constexpr Architecture kTable[] = {
     {"vit_large_patch16_siglip_gap_512", kLarge, 16, 512, kGap | kGeluTanh, 0, half, 0.9},
     {"vit_so400m_patch14_siglip_224", kSo400m, 14, 224, kSiglip, 0, half, 0.9},
     {"vit_so400m_patch14_siglip_378", kSo400m, 14, 378, kSiglip, 0, half, 0.9},
+    {"vit_so400m_patch14_siglip_384", kSo400m, 14, 384, kSiglip, 0, half, 0.9},
     {"vit_so400m_patch14_siglip_gap_224", kSo400m, 14, 224, kGap, 0, half, 0.9},
     {"vit_so400m_patch14_siglip_gap_378", kSo400m, 14, 378, kGap, 0, half, 0.9},
+    {"vit_so400m_patch14_siglip_gap_384", kSo400m, 14, 384, kGap, 0, half, 1},
     {"vit_so400m_patch14_siglip_gap_448", kSo400m, 14, 448, kGap, 0, half, 1},
     {"vit_so400m_patch14_siglip_gap_896", kSo400m, 14, 896, kGap, 0, half, 1},
     {"vit_so400m_patch16_siglip_256", kSo400m, 16, 256, kSiglip | kGeluTanh, 0, half, 0.9},
@@ -276,6 +278,7 @@ ModelConfig Architecture::config() const {
   ModelConfig config;
   VitConfig& c = config.vit;
   c.architecture = name;
+  c.family = family_of_architecture(name);
   c.image_size = {image_size, image_size};
   c.patch_size = {patch_size, patch_size};
   c.embed_dim = backbone.embed_dim;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <vit/config.h>
 
@@ -37,6 +38,10 @@ std::span<const Architecture> architecture_table();
 
 /// The row of a name; a ".tag" behind it is ignored. Throws Error as architecture() does.
 const Architecture& find_architecture(const std::string& name);
+
+/// "deit", "dinov2", "clip", … by the name of an architecture, "vit" for all that have no name of
+/// their own.
+std::string family_of_architecture(std::string_view name);
 
 /// Hidden channels of an MLP, as columns of fc2: timm counts both halves of a packed SwiGLU.
 int64_t mlp_hidden_dim(int64_t embed_dim, double mlp_ratio, MlpKind kind);

@@ -17,8 +17,6 @@ struct Unsupported {
 
 // Names that users of timm may try, whose models this library does not compute.
 constexpr Unsupported kUnsupported[] = {
-    {"vit_so400m_patch14_siglip_384", "its patches of 14 pixels do not divide 384"},
-    {"vit_so400m_patch14_siglip_gap_384", "its patches of 14 pixels do not divide 384"},
     {"_relpos_", "it has relative position biases"},
     {"_srelpos_", "it has relative position biases"},
     {"_rope", "it has rotary positions"},
@@ -46,6 +44,18 @@ constexpr Unsupported kUnsupported[] = {
     {"naflexvit_", "it takes images of any aspect"},
 };
 
+struct Family {
+  std::string_view part;  ///< of the name
+  const char* name;
+};
+
+// The first that fits counts.
+constexpr Family kFamilies[] = {
+    {"deit3_", "deit3"},       {"deit_", "deit"},     {"dinov2", "dinov2"},
+    {"tipsv2", "tips"},        {"siglip", "siglip"},  {"_clip_", "clip"},
+    {"flexivit_", "flexivit"}, {"eva_large_", "eva"}, {"vit_intern", "internvit"},
+};
+
 std::string closest_names(std::string_view name) {
   std::vector<std::pair<size_t, const char*>> ranked;
   for (const auto& row : architecture_table())
@@ -71,6 +81,12 @@ const Architecture& find_architecture(const std::string& name) {
     if (plain.find(part) != plain.npos)
       fail("architecture \"", plain, "\" is not supported: ", reason);
   fail("unknown architecture \"", plain, "\"; close names are ", closest_names(plain));
+}
+
+std::string family_of_architecture(std::string_view name) {
+  for (const auto& [part, family] : kFamilies)
+    if (name.find(part) != name.npos) return family;
+  return "vit";
 }
 
 ModelConfig architecture(const std::string& name) { return find_architecture(name).config(); }

@@ -35,15 +35,18 @@ int64_t VitConfig::num_positions() const {
   return num_patches() + (positions_for_prefix ? num_prefix_tokens() : 0);
 }
 
+void VitConfig::check_covers(Size2d image) const {
+  if (image.height % patch_size.height || image.width % patch_size.width)
+    fail("patches of ", patch_size.height, "x", patch_size.width, " do not divide an image of ",
+         image.height, "x", image.width,
+         " pixels; choose an image size that is a multiple of the patch size");
+}
+
 void VitConfig::validate() const {
   check_range("image height", image_size.height, 1, kMaxImageSide);
   check_range("image width", image_size.width, 1, kMaxImageSide);
   check_range("patch height", patch_size.height, 1, image_size.height);
   check_range("patch width", patch_size.width, 1, image_size.width);
-  if (image_size.height % patch_size.height || image_size.width % patch_size.width)
-    fail("model config: patches of ", patch_size.height, "x", patch_size.width,
-         " do not divide an image of ", image_size.height, "x", image_size.width,
-         " pixels; choose an image size that is a multiple of the patch size");
   check_range("input channels", in_channels, 1, 4096);
   check_range("embed_dim", embed_dim, 1, kMaxDim);
   check_range("depth", depth, 1, kMaxDepth);

@@ -28,9 +28,17 @@ enum class Positions {
   none,
 };
 
+/// How a table of learned positions is fitted to another image size.
+enum class Resampling {
+  bicubic_antialias,  ///< timm, and DINOv2 with registers
+  bicubic,            ///< the other models of the transformers library
+};
+
 enum class Pooling {
   cls,      ///< the class token; with a distillation token two heads are averaged
   avg,      ///< mean of the patch tokens, weighted by the number of patches they stand for
+  max,      ///< largest value of the patch tokens
+  avg_max,  ///< mean of avg and max
   cls_avg,  ///< the features of cls and of avg one after the other (DINOv2's classifiers)
   map,      ///< attention pooling with one learned query over the patch tokens
   none,     ///< no pooling: logits for every token
@@ -40,8 +48,10 @@ enum class Pooling {
 /// ViT-B/16 at 224 with an ImageNet-1k head.
 struct VitConfig {
   std::string architecture = "vit_base_patch16_224";  ///< timm's name, for display
-  Size2d image_size{224, 224};                        ///< pixels
-  Size2d patch_size{16, 16};                          ///< pixels
+  std::string family = "vit";   ///< what it descends from: "deit", "dinov2", "clip", …; for display
+  Size2d image_size{224, 224};  ///< pixels; what the patches leave over at the right and the
+                                ///< bottom is not looked at
+  Size2d patch_size{16, 16};    ///< pixels
   int64_t in_channels = 3;
   int64_t embed_dim = 768;
   int64_t depth = 12;
@@ -55,6 +65,7 @@ struct VitConfig {
   int64_t reg_tokens = 0;            ///< register tokens (arXiv 2309.16588)
   bool positions_for_prefix = true;  ///< false: the table covers the patches only
   Positions positions = Positions::learned;
+  Resampling resampling = Resampling::bicubic_antialias;
   bool patch_bias = true;
   bool pre_norm = false;  ///< a norm between the embedding and the blocks (CLIP)
   bool qkv_bias = true;
@@ -66,6 +77,7 @@ struct VitConfig {
   bool final_norm = true;
   bool fc_norm = false;  ///< the final norm follows the pooling instead of preceding it
   Pooling pooling = Pooling::cls;
+  bool pool_prefix = false;  ///< avg, max and map pooling see the prefix tokens, too
   bool head_bias = true;
 
   /// Class, distillation and register tokens in front of the patches.
@@ -82,6 +94,11 @@ struct VitConfig {
   bool averages_two_heads() const { return pooling == Pooling::cls && dist_token && dist_head; }
   /// Rows of the position table.
   int64_t num_positions() const;
+  /// Tokens that avg, max and map pooling leave out.
+  int64_t num_unpooled_tokens() const { return pool_prefix ? 0 : num_prefix_tokens(); }
+
+  /// Throws Error if patches do not cover an image of this size exactly.
+  void check_covers(Size2d image) const;
 
   /// Throws Error where the fields contradict each other or cannot be right, naming the field.
   void validate() const;

@@ -20,10 +20,30 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// OpenCLIP's weights have a config of another name, beside which there may be a config.json that
+/// describes the same model in another library's files.
+fs::path config_file(const fs::path& folder, Layout layout) {
+  const auto open_clip = folder / "open_clip_config.json";
+  const auto config = folder / "config.json";
+  return fs::exists(open_clip) && (layout == Layout::open_clip || !fs::exists(config)) ? open_clip
+                                                                                       : config;
+}
+
+/// OpenCLIP gives the final norm the same name on either side of the pooling, timm does not.
+void name_norm_by_place(const VitConfig& config, Layout layout, StateDict& weights) {
+  if (layout != Layout::open_clip || !config.fc_norm) return;
+  for (const std::string part : {"weight", "bias"})
+    if (auto norm = weights.extract("norm." + part)) {
+      norm.key() = "fc_norm." + part;
+      weights.insert(std::move(norm));
+    }
+}
+
 /// The config of a checkpoint: the architecture that the user names, else the config.json, else
-/// what the shapes say. `weights` have timm's names, `layout` is what they had.
-ModelConfig find_config(const fs::path& config_file, const StateDict& weights, Layout layout,
-                        const LoadOptions& options, const std::string& where) {
+/// what the shapes say. `weights` have timm's names, `stored` those of the file.
+ModelConfig find_config(const fs::path& config_file, const StateDict& weights,
+                        const StateDict& stored, Layout layout, const LoadOptions& options,
+                        const std::string& where) {
   if (!options.architecture.empty()) {
     auto config = architecture(options.architecture);
     // The number of classes belongs to the checkpoint, not to the architecture.
@@ -33,8 +53,8 @@ ModelConfig find_config(const fs::path& config_file, const StateDict& weights, L
     return config;
   }
   if (fs::exists(config_file)) return read_config(config_file);
-  auto config = infer_config(weights, where);
-  apply_layout_defaults(layout, config.vit);
+  auto config = infer_config(weights, where, options.image_size);
+  apply_layout_defaults(layout, stored, config.vit);
   return config;
 }
 
@@ -49,17 +69,17 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
   const std::string where = file.string();
   const auto stored = without_wrapper_prefixes(read_weights(file));
   const auto layout = detect_layout(stored);
-  const auto weights = to_timm_layout(stored, layout, where);
+  auto weights = to_timm_layout(stored, layout, where);
 
-  auto config = find_config(file.parent_path() / "config.json", weights, layout, options, where);
+  auto config =
+      find_config(config_file(file.parent_path(), layout), weights, stored, layout, options, where);
+  name_norm_by_place(config.vit, layout, weights);
   check_config_fits(config.vit, weights, where);
   const auto wanted_size = options.image_size.value_or(config.vit.image_size);
   // The model is built for the size of its position table and resampled from there.
-  config.vit.image_size = image_size_of_weights(config.vit, weights, where);
+  config.vit.image_size = image_size_of_weights(config.vit, wanted_size, weights, where);
   config.preprocessing.input_size = config.vit.image_size;
-  if (config.labels.empty() &&
-      config.vit.num_classes == static_cast<int64_t>(imagenet1k_labels().size()))
-    config.labels = imagenet1k_labels();
+  if (config.labels.empty()) config.labels = imagenet_labels(config.vit.num_classes);
 
   VisionTransformer model(std::move(config));
   assign_weights(*model, weights, options, where);
@@ -71,7 +91,10 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
 VisionTransformer create(const std::string& architecture, const LoadOptions& options,
                          uint64_t seed) {
   auto config = vit::architecture(architecture);
-  if (options.image_size) config.vit.image_size = *options.image_size;
+  if (options.image_size && *options.image_size != config.vit.image_size) {
+    config.vit.check_covers(*options.image_size);
+    config.vit.image_size = *options.image_size;
+  }
   config.preprocessing.input_size = config.vit.image_size;
   VisionTransformer model(std::move(config));
   model->init_weights(seed);

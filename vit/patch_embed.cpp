@@ -20,7 +20,9 @@ at::Tensor PatchEmbedImpl::forward(const at::Tensor& pixels) const {
   const int64_t cols = pixels.size(3) / patch_size_.width;
   // A convolution whose stride is its kernel is one matrix product over rearranged pixels.
   const auto patches =
-      pixels.reshape({batch, channels, rows, patch_size_.height, cols, patch_size_.width})
+      pixels.slice(2, 0, rows * patch_size_.height)
+          .slice(3, 0, cols * patch_size_.width)
+          .reshape({batch, channels, rows, patch_size_.height, cols, patch_size_.width})
           .permute({0, 2, 4, 1, 3, 5})
           .reshape({batch, rows * cols, channels * patch_size_.height * patch_size_.width});
   return at::linear(patches, proj_->weight.flatten(1), proj_->bias);

@@ -23,7 +23,8 @@ class PatchEmbedImpl : public torch::nn::Module {
  public:
   explicit PatchEmbedImpl(const VitConfig& config);
 
-  /// `pixels` [B, C, H, W], H and W multiples of the patch -> [B, patches, D], row by row.
+  /// `pixels` [B, C, H, W] -> [B, patches, D], row by row. Rows and columns of pixels beyond the
+  /// last whole patch are ignored.
   at::Tensor forward(const at::Tensor& pixels) const;
 
   at::ScalarType dtype() const { return proj_->weight.scalar_type(); }

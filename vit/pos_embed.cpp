@@ -1,3 +1,5 @@
+#include <array>
+
 #include <ATen/ATen.h>
 
 #include <vit/pos_embed.h>
@@ -31,7 +33,8 @@ at::Tensor sincos_positions_2d(Size2d grid, int64_t dim) {
   return at::cat({x.sin(), x.cos(), y.sin(), y.cos()}, 1).unsqueeze(0).to(at::kFloat);
 }
 
-at::Tensor resample_positions(const at::Tensor& table, int64_t prefix, Size2d from, Size2d to) {
+at::Tensor resample_positions(const at::Tensor& table, int64_t prefix, Size2d from, Size2d to,
+                              Resampling resampling) {
   TORCH_CHECK(
       table.dim() == 3 && table.size(0) == 1 && table.size(1) == prefix + from.height * from.width,
       "resample_positions: expected a table of [1, ", prefix, " + ", from.height, "*", from.width,
@@ -41,11 +44,13 @@ at::Tensor resample_positions(const at::Tensor& table, int64_t prefix, Size2d fr
                         .to(at::kFloat)
                         .view({1, from.height, from.width, table.size(2)})
                         .permute({0, 3, 1, 2});
-  const auto resampled =
-      at::_upsample_bicubic2d_aa(grid, {to.height, to.width}, /*align_corners=*/false)
-          .permute({0, 2, 3, 1})
-          .reshape({1, to.height * to.width, table.size(2)})
-          .to(table.scalar_type());
+  const std::array<int64_t, 2> size{to.height, to.width};
+  const auto image = resampling == Resampling::bicubic
+                         ? at::upsample_bicubic2d(grid, size, /*align_corners=*/false)
+                         : at::_upsample_bicubic2d_aa(grid, size, /*align_corners=*/false);
+  const auto resampled = image.permute({0, 2, 3, 1})
+                             .reshape({1, to.height * to.width, table.size(2)})
+                             .to(table.scalar_type());
   return at::cat({table.slice(1, 0, prefix), resampled}, 1);
 }
 

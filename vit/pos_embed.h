@@ -19,7 +19,8 @@ at::Tensor sincos_positions_1d(int64_t length, int64_t dim);
 at::Tensor sincos_positions_2d(Size2d grid, int64_t dim);
 
 /// Resamples the grid part of a position table [1, prefix + from.height * from.width, D] to
-/// another grid, bicubic with antialiasing; the `prefix` entries are copied.
-at::Tensor resample_positions(const at::Tensor& table, int64_t prefix, Size2d from, Size2d to);
+/// another grid; the `prefix` entries are copied.
+at::Tensor resample_positions(const at::Tensor& table, int64_t prefix, Size2d from, Size2d to,
+                              Resampling resampling = Resampling::bicubic_antialias);
 
 }  // namespace vit

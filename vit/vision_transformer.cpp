@@ -126,21 +126,27 @@ void VisionTransformerImpl::pool_and_classify(ForwardResult& result, const at::T
     result.logits = (classify(head_, cls) + classify(head_dist_, dist)) / 2;
     return;
   }
+  const int64_t skip = config_.vit.num_unpooled_tokens();
+  const auto average = [&] { return pool_average(features, size, skip); };
+  const auto maximum = [&] { return features.slice(1, skip).amax(1); };
   switch (config_.vit.pooling) {
     case Pooling::cls:
       result.pooled = normed(features.select(1, 0));
       break;
     case Pooling::avg:
-      result.pooled = normed(pool_average(features, size, config_.vit.num_prefix_tokens()));
+      result.pooled = normed(average());
+      break;
+    case Pooling::max:
+      result.pooled = normed(maximum());
+      break;
+    case Pooling::avg_max:
+      result.pooled = normed((average() + maximum()) / 2);
       break;
     case Pooling::cls_avg:
-      result.pooled = normed(at::cat(
-          {features.select(1, 0), pool_average(features, size, config_.vit.num_prefix_tokens())},
-          1));
+      result.pooled = normed(at::cat({features.select(1, 0), average()}, 1));
       break;
     case Pooling::map:
-      result.pooled =
-          normed(attn_pool_->forward(features.slice(1, config_.vit.num_prefix_tokens())));
+      result.pooled = normed(attn_pool_->forward(features.slice(1, skip)));
       break;
     case Pooling::none:
       result.pooled = normed(features);
@@ -152,6 +158,7 @@ void VisionTransformerImpl::pool_and_classify(ForwardResult& result, const at::T
 void VisionTransformerImpl::set_image_size(Size2d image_size) {
   VitConfig changed = config_.vit;
   if (image_size == changed.image_size) return;
+  changed.check_covers(image_size);
   changed.image_size = image_size;
   changed.validate();
 
@@ -159,8 +166,8 @@ void VisionTransformerImpl::set_image_size(Size2d image_size) {
     at::NoGradGuard no_grad;
     if (changed.positions == Positions::learned) {
       const int64_t prefix = changed.num_positions() - changed.num_patches();
-      pos_embed_.set_data(
-          resample_positions(pos_embed_, prefix, config_.vit.grid(), changed.grid()));
+      pos_embed_.set_data(resample_positions(pos_embed_, prefix, config_.vit.grid(), changed.grid(),
+                                             changed.resampling));
     } else {
       pos_embed_.set_data(sincos_table(changed).to(pos_embed_.options()));
     }

@@ -58,7 +58,7 @@ class VisionTransformerImpl : public torch::nn::Module {
   const Preprocessing& preprocessing() const { return config_.preprocessing; }
   const std::vector<std::string>& labels() const { return config_.labels; }
 
-  /// Changes the input size: resamples learned positions as timm does (bicubic, antialiased) and
+  /// Changes the input size: resamples learned positions as the checkpoint's library does and
   /// adapts the preprocessing. Throws Error if the patch size does not divide it.
   void set_image_size(Size2d image_size);
 

@@ -118,6 +118,9 @@ std::string advice(CURLcode code) {
     case CURLE_SSL_CACERT_BADFILE:
       return "; behind a proxy that replaces certificates, set SSL_CERT_FILE to a file with its "
              "certificate";
+    case CURLE_SSL_CONNECT_ERROR:
+      return "; check that HF_ENDPOINT is right and, if SSL_CERT_FILE is set, that it names the "
+             "certificate of this server's authority";
     default:
       return "";
   }

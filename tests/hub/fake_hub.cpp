@@ -65,20 +65,24 @@ std::string made_up_content(std::size_t size) {
   return content;
 }
 
-FakeHub::FakeHub()
+FakeHub::FakeHub(const Tls* tls)
     : files{{"config.json", R"({"architecture": "vit_tiny_patch16_224"})"},
             {"model.safetensors", made_up_content(300'000)},
             {"README.md", "A model."}} {
-  blobs_ = std::make_unique<HttpServer>([this](const HttpRequest& request) {
-    if (blob_fault)
-      if (auto reply = blob_fault(request)) return *reply;
-    return blob_reply(request);
-  });
-  hub_ = std::make_unique<HttpServer>([this](const HttpRequest& request) {
-    if (hub_fault)
-      if (auto reply = hub_fault(request)) return *reply;
-    return hub_reply(request);
-  });
+  blobs_ = std::make_unique<HttpServer>(
+      [this](const HttpRequest& request) {
+        if (blob_fault)
+          if (auto reply = blob_fault(request)) return *reply;
+        return blob_reply(request);
+      },
+      tls);
+  hub_ = std::make_unique<HttpServer>(
+      [this](const HttpRequest& request) {
+        if (hub_fault)
+          if (auto reply = hub_fault(request)) return *reply;
+        return hub_reply(request);
+      },
+      tls);
 }
 
 std::size_t FakeHub::request_count() const {

@@ -28,7 +28,8 @@ std::string made_up_content(std::size_t size);
 class FakeHub {
  public:
   /// A model with config.json (kept by the hub) and model.safetensors (kept elsewhere).
-  FakeHub();
+  /// Encrypted if there is a `tls`, which must live longer.
+  explicit FakeHub(const Tls* tls = nullptr);
 
   /// Content of the model; names that end in .json, .txt or .md are kept by the hub itself.
   std::map<std::string, std::string> files;

@@ -22,15 +22,6 @@ std::string lower(std::string text) {
   return text;
 }
 
-bool send_all(int connection, const char* data, std::size_t size) {
-  for (std::size_t sent = 0; sent < size;) {
-    const ssize_t count = send(connection, data + sent, size - sent, MSG_NOSIGNAL);
-    if (count <= 0) return false;
-    sent += static_cast<std::size_t>(count);
-  }
-  return true;
-}
-
 HttpRequest parse(const std::string& head) {
   HttpRequest request;
   std::istringstream lines(head);
@@ -48,7 +39,7 @@ HttpRequest parse(const std::string& head) {
 
 }  // namespace
 
-HttpServer::HttpServer(Handler handler) : handler_(std::move(handler)) {
+HttpServer::HttpServer(Handler handler, const Tls* tls) : handler_(std::move(handler)), tls_(tls) {
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -70,7 +61,9 @@ HttpServer::~HttpServer() {
   close(listener_);
 }
 
-std::string HttpServer::url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+std::string HttpServer::url() const {
+  return (tls_ ? "https://127.0.0.1:" : "http://127.0.0.1:") + std::to_string(port_);
+}
 
 std::vector<HttpRequest> HttpServer::requests() const {
   const std::lock_guard guard(mutex_);
@@ -86,11 +79,11 @@ void HttpServer::accept_connections() {
   }
 }
 
-void HttpServer::serve(int connection) {
+void HttpServer::serve(int descriptor) {
+  Connection connection(descriptor, tls_ ? tls_->server() : nullptr);
   std::string head;
   char byte = 0;
-  while (head.size() < kMaxHead && !head.ends_with("\r\n\r\n") &&
-         recv(connection, &byte, 1, 0) == 1)
+  while (head.size() < kMaxHead && !head.ends_with("\r\n\r\n") && connection.receive(byte))
     head += byte;
   if (head.ends_with("\r\n\r\n")) {
     const HttpRequest request = parse(head);
@@ -100,12 +93,11 @@ void HttpServer::serve(int connection) {
     }
     send_reply(connection, handler_(request), request.method != "HEAD");
   }
-  close(connection);
 }
 
-void HttpServer::send_reply(int connection, const HttpReply& reply, bool with_body) {
+void HttpServer::send_reply(Connection& connection, const HttpReply& reply, bool with_body) {
   if (!reply.raw.empty()) {
-    send_all(connection, reply.raw.data(), reply.raw.size());
+    connection.send_all(reply.raw.data(), reply.raw.size());
     return;
   }
   std::string head = "HTTP/1.1 " + std::to_string(reply.status) + " Status\r\n";
@@ -113,16 +105,15 @@ void HttpServer::send_reply(int connection, const HttpReply& reply, bool with_bo
   if (reply.announce_length && !reply.headers.contains("Content-Length"))
     head += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
   head += "Connection: close\r\n\r\n";
-  if (!send_all(connection, head.data(), head.size()) || !with_body) return;
+  if (!connection.send_all(head.data(), head.size()) || !with_body) return;
   const std::size_t end = std::min({reply.body.size(), reply.cut_after, reply.stall_after});
   for (std::size_t sent = 0; sent < end; sent += kPiece) {
-    if (!send_all(connection, reply.body.data() + sent, std::min(kPiece, end - sent))) return;
+    if (!connection.send_all(reply.body.data() + sent, std::min(kPiece, end - sent))) return;
     std::this_thread::sleep_for(reply.pause);
   }
   // Until the other side gives up.
   while (reply.stall_after < reply.body.size() && !stopping_) {
-    char byte = 0;
-    if (recv(connection, &byte, 1, MSG_DONTWAIT) == 0) return;
+    if (connection.is_closed()) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(kPollMilliseconds));
   }
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "tests/hub/tls.h"
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -36,11 +38,11 @@ struct HttpReply {
 };
 
 /// An HTTP server on a port of 127.0.0.1 that says exactly what it is told to, one request for each
-/// connection.
+/// connection; HTTPS with a `tls`.
 class HttpServer {
  public:
   using Handler = std::function<HttpReply(const HttpRequest&)>;
-  explicit HttpServer(Handler handler);
+  explicit HttpServer(Handler handler, const Tls* tls = nullptr);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -50,10 +52,11 @@ class HttpServer {
 
  private:
   void accept_connections();
-  void serve(int connection);
-  void send_reply(int connection, const HttpReply& reply, bool with_body);
+  void serve(int descriptor);
+  void send_reply(Connection& connection, const HttpReply& reply, bool with_body);
 
   Handler handler_;
+  const Tls* tls_;
   int listener_ = -1;
   int port_ = 0;
   std::atomic<bool> stopping_ = false;

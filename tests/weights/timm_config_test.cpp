@@ -1,6 +1,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 
+#include <cmath>
 #include <fstream>
 
 #include <vit/error.h>
@@ -103,6 +104,30 @@ TEST_CASE("labels come from names, indices or descriptions") {
   CHECK_THROWS_WITH(labels(R"("label_names": [1])"), ContainsSubstring("label_names[0]"));
 }
 
+TEST_CASE("the family is that of the name, or else of the tag") {
+  const auto family = [](const std::string& name, const std::string& tag = "") {
+    return read(R"({"architecture": ")" + name + R"(", "pretrained_cfg": {"tag": ")" + tag + "\"}}")
+        .vit.family;
+  };
+  CHECK(family("vit_base_patch16_224") == "vit");
+  CHECK(family("vit_base_patch16_224.mae") == "mae");
+  CHECK(family("vit_base_patch16_224", "augreg2_in21k_ft_in1k") == "augreg");
+  CHECK(family("vit_small_patch8_224", "dino") == "dino");
+  CHECK(family("vit_huge_patch14_gap_224", "in1k_ijepa") == "ijepa");
+  CHECK(family("deit3_small_patch16_224", "fb_in1k") == "deit3");
+  CHECK(family("vit_base_patch16_clip_224", "openai") == "clip");
+  CHECK(family("vit_base_patch16_siglip_224", "webli") == "siglip");
+  CHECK(family("vit_small_patch14_reg4_dinov2", "lvd142m") == "dinov2");
+}
+
+TEST_CASE("pictures' statistics are averaged for models of other channels") {
+  const auto config = read(R"({"architecture": "vit_tiny_patch16_224",
+      "model_args": {"in_chans": 4}, "pretrained_cfg": {"mean": [0.1, 0.2, 0.6], "std": [0.5]}})");
+  REQUIRE(config.preprocessing.mean.size() == 4);
+  CHECK(std::abs(config.preprocessing.mean[3] - 0.3) < 1e-12);
+  CHECK(config.preprocessing.std == std::vector<double>(4, 0.5));
+}
+
 TEST_CASE("config faults are named with their field") {
   const std::string plain = "vit_base_patch16_224";
   CHECK_THROWS_WITH(with_args(plain, R"("rope": true)"),
@@ -116,11 +141,14 @@ TEST_CASE("config faults are named with their field") {
   CHECK_THROWS_WITH(with_args(plain, R"("class_token": 1)"),
                     ContainsSubstring("class_token: expected true or false, got 1"));
   CHECK_THROWS_WITH(with_args(plain, R"("img_size": [1, 2, 3])"), ContainsSubstring("img_size"));
-  CHECK_THROWS_WITH(with_args(plain, R"("img_size": 225)"), ContainsSubstring("do not divide"));
+  CHECK(with_args(plain, R"("img_size": 225)").vit.num_patches() == 14 * 14);
+  CHECK(with_args(plain, R"("dynamic_img_pad": true)").vit.num_patches() == 14 * 14);
+  CHECK_THROWS_WITH(with_args(plain, R"("dynamic_img_pad": true, "img_size": 225)"),
+                    ContainsSubstring("dynamic_img_pad: padding"));
   CHECK_THROWS_WITH(with_args(plain, R"("class_token": false)"),
                     ContainsSubstring("pooling by class token"));
-  CHECK_THROWS_WITH(with_args(plain, R"("global_pool": "avgmax")"),
-                    ContainsSubstring("global_pool: \"avgmax\" is unknown or not supported"));
+  CHECK_THROWS_WITH(with_args(plain, R"("global_pool": "prr")"),
+                    ContainsSubstring("global_pool: \"prr\" is unknown or not supported"));
   CHECK_THROWS_WITH(read(R"({"architecture": "vit_tiny_patch16_224",
                              "pretrained_cfg": {"crop_mode": "border"}})"),
                     ContainsSubstring("crop_mode: \"border\" is unknown or not supported"));

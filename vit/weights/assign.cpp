@@ -13,6 +13,8 @@ namespace {
 bool is_harmless_extra(const std::string& name, const VitConfig& config) {
   // Stood for masked patches while DINOv2 and others were trained; timm drops it too.
   if (name == "mask_token") return true;
+  // The classifier of transformers' CLIP reads the tokens before the final norm.
+  if (!config.final_norm && config.family == "clip" && name.starts_with("norm.")) return true;
   // The files of SigLIP models without attention pooling are those of the models with it; timm
   // ignores the pool likewise.
   return config.pooling != Pooling::map && name.starts_with("attn_pool.") &&

@@ -9,7 +9,8 @@ namespace vit {
 /// Reads the config.json of timm (`architecture` picks the defaults, `model_args`,
 /// `pretrained_cfg`, `num_classes` and `global_pool` override them, `label_names` names the
 /// classes), of the transformers library (`model_type`; with its preprocessor_config.json, if there
-/// is one in the folder), or for torchvision's weights ("library": "torchvision"). Throws Error
+/// is one in the folder), of OpenCLIP (`model_cfg`), or for torchvision's weights ("library":
+/// "torchvision"). Throws Error
 /// naming the file and the field: bad JSON, unknown architecture or option, wrong types, values out
 /// of range.
 ModelConfig read_config(const std::filesystem::path& path);

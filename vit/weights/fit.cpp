@@ -46,14 +46,18 @@ void check_config_fits(const VitConfig& config, const StateDict& weights,
   compare.dim("num_classes", config.num_classes, "head.weight", 0);
 }
 
-Size2d image_size_of_weights(const VitConfig& config, const StateDict& weights,
+Size2d image_size_of_weights(const VitConfig& config, Size2d wanted, const StateDict& weights,
                              const std::string& where) {
   const auto table = weights.find("pos_embed");
   if (config.positions != Positions::learned || table == weights.end() || table->second.dim() != 3)
     return config.image_size;
   const int64_t rows = table->second.size(1);
   if (rows == config.num_positions()) return config.image_size;
-  const int64_t side = square_grid_side(rows, config.num_positions() - config.num_patches());
+  const int64_t prefix_rows = config.num_positions() - config.num_patches();
+  const int64_t side = square_grid_side(rows, prefix_rows);
+  const int64_t wanted_patches =
+      (wanted.height / config.patch_size.height) * (wanted.width / config.patch_size.width);
+  if (side == 0 && rows == prefix_rows + wanted_patches) return wanted;
   if (side == 0)
     fail(where, ": the weights have ", rows, " positions, the config expects ",
          config.num_positions(), ", and they cover no square image that could be resampled");

@@ -11,9 +11,9 @@ namespace vit {
 /// anything of the size that the config claims exists. Throws Error that names both values.
 void check_config_fits(const VitConfig& config, const StateDict& weights, const std::string& where);
 
-/// Size of the images that the weights' position table was made for: the config's own, or a square
-/// one where timm would resample the table. Throws Error if the table fits neither.
-Size2d image_size_of_weights(const VitConfig& config, const StateDict& weights,
+/// Size of the images that the weights' position table was made for: the config's own, the one that
+/// is `wanted`, or a square one. Throws Error if the table fits none of them.
+Size2d image_size_of_weights(const VitConfig& config, Size2d wanted, const StateDict& weights,
                              const std::string& where);
 
 }  // namespace vit

@@ -23,20 +23,27 @@ Head read_head(const JsonNode& root, const JsonNode& model) {
       if (name == known) return true;
     return false;
   };
-  if (is_any_of({"ViTModel", "DeiTModel", "Dinov2Model", "Dinov2WithRegistersModel",
-                 "CLIPVisionModel", "SiglipVisionModel", "SiglipModel"}))
+  if (is_any_of({"ViTModel", "ViTForMaskedImageModeling", "DeiTModel", "DeiTForMaskedImageModeling",
+                 "Dinov2Model", "Dinov2Backbone", "Dinov2WithRegistersModel",
+                 "Dinov2WithRegistersBackbone", "CLIPVisionModel", "SiglipVisionModel",
+                 "SiglipModel", "ViTMAEModel", "ViTMAEForPreTraining", "ViTMSNModel",
+                 "IJepaModel"}))
     return Head::none;
   if (is_any_of({"ViTForImageClassification", "DeiTForImageClassification",
-                 "Dinov2ForImageClassification", "Dinov2WithRegistersForImageClassification"}))
+                 "Dinov2ForImageClassification", "Dinov2WithRegistersForImageClassification",
+                 "CLIPForImageClassification", "SiglipForImageClassification",
+                 "ViTMSNForImageClassification", "IJepaForImageClassification"}))
     return Head::classes;
   if (is_any_of({"DeiTForImageClassificationWithTeacher"})) return Head::classes_with_teacher;
   if (is_any_of({"CLIPVisionModelWithProjection", "CLIPModel"})) return Head::projection;
   model.fail("the class \"", shortened(name), "\" is not supported; supported are the bare models ",
-             "of ViT, DeiT, Dinov2, CLIP and Siglip, their classifiers, and CLIP's projection");
+             "of ViT, DeiT, Dinov2, CLIP, Siglip, ViTMAE, ViTMSN and IJepa, their classifiers, ",
+             "and CLIP's projection");
 }
 
 Activation read_activation(const JsonNode& node) {
   return choose<Activation>(node, {{"gelu", Activation::gelu},
+                                   {"gelu_python", Activation::gelu},
                                    {"quick_gelu", Activation::quick_gelu},
                                    {"gelu_pytorch_tanh", Activation::gelu_tanh},
                                    {"gelu_new", Activation::gelu_tanh},
@@ -94,11 +101,18 @@ void imagenet_normalization(Preprocessing& preprocessing) {
   normalize_as(preprocessing, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225});
 }
 
-void read_vit(const JsonNode& root, ModelConfig& config) {
-  config.vit.norm_eps = 1e-12;
-  read_common(root, config.vit);
+/// ViT and what differs from it in its training alone.
+void read_vit(const JsonNode& root, ModelConfig& config, const std::string& type) {
+  VitConfig& vit = config.vit;
+  vit.norm_eps = type == "vit_msn" ? 1e-6 : 1e-12;
+  if (type == "ijepa") {
+    vit.cls_token = false;
+    vit.pooling = Pooling::avg;
+  }
+  read_common(root, vit);
   config.preprocessing = {
       .interpolation = Interpolation::bilinear, .crop_pct = 1.0, .crop_mode = CropMode::squash};
+  if (type == "vit_mae" || type == "vit_msn") imagenet_normalization(config.preprocessing);
 }
 
 void read_deit(const JsonNode& root, ModelConfig& config, Head head) {
@@ -127,6 +141,7 @@ void read_dinov2(const JsonNode& root, ModelConfig& config, bool registers, Head
     vit.reg_tokens = 4;
     optional_count(root, "num_register_tokens", vit.reg_tokens);
     vit.positions_for_prefix = vit.reg_tokens == 0;
+    vit.resampling = Resampling::bicubic_antialias;
   }
   if (head == Head::classes) vit.pooling = Pooling::cls_avg;
   config.preprocessing.crop_pct = 0.875;
@@ -147,32 +162,37 @@ void read_clip(const JsonNode& root, const JsonNode& tower, ModelConfig& config,
     vit.head_bias = false;
     optional_count(tower, "projection_dim", vit.num_classes);
     optional_count(root, "projection_dim", vit.num_classes);
+  } else if (head == Head::classes) {
+    // The library's classifier reads the mean of the patch tokens before the final norm.
+    vit.pooling = Pooling::avg;
+    vit.final_norm = false;
   }
   config.preprocessing.crop_pct = 1.0;
   normalize_as(config.preprocessing, {0.48145466, 0.4578275, 0.40821073},
                {0.26862954, 0.26130258, 0.27577711});
 }
 
-void read_siglip(const JsonNode& tower, ModelConfig& config) {
+void read_siglip(const JsonNode& tower, ModelConfig& config, Head head) {
   VitConfig& vit = config.vit;
   vit.cls_token = false;
   vit.pooling = Pooling::map;
   vit.activation = Activation::gelu_tanh;
   read_common(tower, vit);
-  if (const auto found = tower.find("vision_use_head"); found && !found->boolean())
-    found->fail("only towers with their attention pool are supported");
+  if (!flag(tower, "vision_use_head", true)) vit.pooling = Pooling::none;
+  if (head == Head::classes) vit.pooling = Pooling::avg;
   config.preprocessing = {.crop_pct = 1.0, .crop_mode = CropMode::squash};
+}
+
+/// "clip" of "clip_vision_model" and so on.
+std::string family_of(const std::string& type) {
+  for (const char* suffix : {"_vision_model", "_with_registers"})
+    if (type.ends_with(suffix)) return type.substr(0, type.size() - std::string(suffix).size());
+  return type.starts_with("vit_") ? type.substr(4) : type;
 }
 
 /// The vision part of a model of text and images; the document itself for a tower alone.
 JsonNode vision_part(const JsonNode& root, bool whole) {
   return whole ? root.at("vision_config") : root;
-}
-
-std::vector<double> numbers(const JsonNode& node) {
-  std::vector<double> values;
-  for (const auto& element : node.elements()) values.push_back(element.number());
-  return values;
 }
 
 /// {"height": 224, "width": 224} or 224; {"shortest_edge": 224} is told apart by the caller.
@@ -190,11 +210,6 @@ double crop_pct_of(int64_t cropped, int64_t resized, const JsonNode& node) {
   return pct;
 }
 
-bool flag(const JsonNode& root, const char* key, bool otherwise) {
-  const auto found = root.find(key);
-  return found ? found->boolean() : otherwise;
-}
-
 }  // namespace
 
 ModelConfig read_huggingface_config(const JsonNode& root) {
@@ -204,8 +219,9 @@ ModelConfig read_huggingface_config(const JsonNode& root) {
 
   ModelConfig config;
   config.vit.num_classes = 0;
-  if (type == "vit") {
-    read_vit(root, config);
+  config.vit.resampling = Resampling::bicubic;
+  if (type == "vit" || type == "vit_mae" || type == "vit_msn" || type == "ijepa") {
+    read_vit(root, config, type);
   } else if (type == "deit") {
     read_deit(root, config, head);
   } else if (type == "dinov2" || type == "dinov2_with_registers") {
@@ -213,15 +229,16 @@ ModelConfig read_huggingface_config(const JsonNode& root) {
   } else if (type == "clip_vision_model" || type == "clip") {
     read_clip(root, vision_part(root, type == "clip"), config, head);
   } else if (type == "siglip_vision_model" || type == "siglip") {
-    read_siglip(vision_part(root, type == "siglip"), config);
+    read_siglip(vision_part(root, type == "siglip"), config, head);
   } else {
     model_type.fail("\"", shortened(type),
                     "\" is not supported, expected one of \"vit\", \"deit\", \"dinov2\", ",
                     "\"dinov2_with_registers\", \"clip_vision_model\", \"clip\", ",
-                    "\"siglip_vision_model\", \"siglip\"");
+                    "\"siglip_vision_model\", \"siglip\", \"vit_mae\", \"vit_msn\", \"ijepa\"");
   }
   if (head == Head::classes || head == Head::classes_with_teacher) read_labels(root, config);
   config.vit.architecture = type;
+  config.vit.family = family_of(type);
   config.preprocessing.input_size = config.vit.image_size;
   return config;
 }
@@ -250,6 +267,9 @@ void read_huggingface_preprocessor(const JsonNode& root, ModelConfig& config) {
   const bool crops = flag(root, "do_center_crop", edge.has_value());
   const auto crop = root.find("crop_size");
   const Size2d cropped = crops && crop ? parse_sides(*crop) : resized;
+  // DINOv2 takes pictures of any size, and its files say of which its classifiers want them.
+  if (config.vit.family == "dinov2") config.vit.image_size = cropped;
+  preprocessing.input_size = config.vit.image_size;
   preprocessing.crop_mode = edge ? CropMode::center : CropMode::squash;
   preprocessing.crop_pct = crop_pct_of(cropped.height, resized.height, *size);
 }

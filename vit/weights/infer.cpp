@@ -39,7 +39,8 @@ class Shapes {
   const std::string& where_;
 };
 
-void infer_positions(const Shapes& shapes, VitConfig& config, const std::string& where) {
+void infer_positions(const Shapes& shapes, std::optional<Size2d> image_size, VitConfig& config,
+                     const std::string& where) {
   if (!shapes.has("pos_embed")) {
     config.positions = Positions::none;
     config.image_size = {config.patch_size.height * 14, config.patch_size.width * 14};
@@ -52,9 +53,17 @@ void infer_positions(const Shapes& shapes, VitConfig& config, const std::string&
     side = square_grid_side(rows, 0);
     config.positions_for_prefix = false;
   }
+  if (side == 0 && image_size) {
+    config.image_size = *image_size;
+    for (const bool for_prefix : {true, false}) {
+      config.positions_for_prefix = for_prefix;
+      if (config.num_positions() == rows) return;
+    }
+  }
   if (side == 0)
     fail(where, ": ", rows, " positions with ", prefix,
-         " prefix tokens cover no square image; a config.json must say what the image size is");
+         " prefix tokens cover no square image; a config.json or the image size that the weights "
+         "are for must be given");
   config.image_size = {config.patch_size.height * side, config.patch_size.width * side};
 }
 
@@ -120,7 +129,8 @@ int64_t square_grid_side(int64_t positions, int64_t prefix) {
   return side * side == patches ? side : 0;
 }
 
-ModelConfig infer_config(const StateDict& weights, const std::string& where) {
+ModelConfig infer_config(const StateDict& weights, const std::string& where,
+                         std::optional<Size2d> image_size) {
   const Shapes shapes(weights, where);
   ModelConfig config;
   VitConfig& c = config.vit;
@@ -148,7 +158,7 @@ ModelConfig infer_config(const StateDict& weights, const std::string& where) {
   c.cls_token = shapes.has("cls_token");
   c.dist_token = shapes.has("dist_token");
   c.reg_tokens = shapes.has("reg_token") ? shapes.of("reg_token", 3)[1] : 0;
-  infer_positions(shapes, c, where);
+  infer_positions(shapes, image_size, c, where);
 
   c.fc_norm = shapes.has("fc_norm.weight");
   c.final_norm = c.fc_norm || shapes.has("norm.weight");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <vit/config.h>
@@ -11,8 +12,10 @@ namespace vit {
 /// Architecture of a checkpoint in timm's key names, from names and shapes alone. What shapes do
 /// not show comes from timm's architecture of the same shapes, if there is one, else it gets the
 /// usual value: heads of 64 channels, square images, eps 1e-6. `where` names the file in errors.
+/// `image_size` is tried where the position table covers no square.
 /// Throws Error if the weights are no Vision Transformer.
-ModelConfig infer_config(const StateDict& weights, const std::string& where);
+ModelConfig infer_config(const StateDict& weights, const std::string& where,
+                         std::optional<Size2d> image_size = std::nullopt);
 
 /// One more than the largest N of the names "blocks.N.…".
 int64_t count_blocks(const StateDict& weights);

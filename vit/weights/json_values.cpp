@@ -13,6 +13,17 @@ Size2d parse_size(const JsonNode& node) {
   return {count(sides[0]), count(sides[1])};
 }
 
+std::vector<double> numbers(const JsonNode& node) {
+  std::vector<double> values;
+  for (const auto& element : node.elements()) values.push_back(element.number());
+  return values;
+}
+
+bool flag(const JsonNode& node, const char* key, bool otherwise) {
+  const auto found = node.find(key);
+  return found ? found->boolean() : otherwise;
+}
+
 int64_t parse_index(const std::string& text, const JsonNode& node) {
   int64_t index = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);

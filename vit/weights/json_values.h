@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <vit/config.h>
 #include <vit/weights/json.h>
@@ -31,6 +32,12 @@ int64_t count(const JsonNode& node);
 
 /// 224 or [height, width].
 Size2d parse_size(const JsonNode& node);
+
+/// A list of numbers.
+std::vector<double> numbers(const JsonNode& node);
+
+/// The member `key` of an object, true or false; `otherwise` if it is not there.
+bool flag(const JsonNode& node, const char* key, bool otherwise);
 
 /// A class index that is the key of an object.
 int64_t parse_index(const std::string& text, const JsonNode& node);

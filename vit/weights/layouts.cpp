@@ -36,6 +36,7 @@ constexpr KeyRule kHuggingface[] = {
     {"embeddings.distillation_token", "dist_token"},
     {"embeddings.register_tokens", "reg_token"},
     {"embeddings.mask_token", ""},
+    {"decoder", ""},  // of masked training
     {"embeddings.position_embeddings", "pos_embed"},
     {"embeddings.patch_embeddings.projection", "patch_embed.proj"},
     {"encoder.layer.*.attention.attention.query", "blocks.*.attn.q"},
@@ -108,7 +109,7 @@ constexpr KeyRule kTorchvision[] = {
     {"heads.head", "head"},
 };
 
-// OpenAI's CLIP and OpenCLIP, whole or the vision tower alone.
+// OpenAI's CLIP and OpenCLIP, whole or the vision tower alone, which may be timm's.
 constexpr KeyRule kOpenClip[] = {
     {"visual.class_embedding", "cls_token"},
     {"visual.positional_embedding", "pos_embed"},
@@ -125,12 +126,15 @@ constexpr KeyRule kOpenClip[] = {
     {"visual.transformer.resblocks.*.mlp.c_proj", "blocks.*.mlp.fc2"},
     {"visual.ln_post", "norm"},
     {"visual.proj", "projection"},
+    {"visual.head.proj", "head"},
     {"transformer", ""},  // the text tower
     {"token_embedding", ""},
     {"positional_embedding", ""},
     {"ln_final", ""},
     {"text_projection", ""},
     {"logit_scale", ""},
+    {"logit_bias", ""},
+    {"text", ""},
     {"input_resolution", ""},
     {"context_length", ""},
     {"vocab_size", ""},
@@ -157,7 +161,8 @@ std::span<const KeyRule> rules_of(Layout layout) {
 
 // What stands in front of the tensors of a model (not of its head) unless it was saved alone.
 constexpr std::string_view kModelPrefixes[] = {
-    "vit.", "deit.", "dinov2.", "dinov2_with_registers.", "vision_model.", "backbone."};
+    "vit.",      "deit.",         "dinov2.",    "dinov2_with_registers.", "ijepa.", "vision_model.",
+    "backbone.", "visual.trunk.", "timm_model."};
 
 StateDict without_model_prefix(const StateDict& weights, const std::string& where) {
   StateDict bare;
@@ -230,7 +235,8 @@ void fold_class_position(StateDict& weights) {
   if (positions.dim() != 3 || positions.size(1) < 2 || token.dim() != 3 || token.size(1) != 1 ||
       token.size(2) != positions.size(2))
     return;  // reported when the shapes are compared with the model's
-  cls->second = token + positions.slice(1, 0, 1);
+  // In float32, as the library adds them after they are converted.
+  cls->second = token.to(at::kFloat) + positions.slice(1, 0, 1).to(at::kFloat);
   table->second = positions.slice(1, 1).contiguous();
 }
 
@@ -245,7 +251,8 @@ void add_batch_dims(StateDict& weights) {
 
 Layout detect_layout(const StateDict& weights) {
   if (weights.contains("conv_proj.weight")) return Layout::torchvision;
-  if (weights.contains("visual.conv1.weight")) return Layout::open_clip;
+  for (const char* name : {"visual.conv1.weight", "visual.trunk.patch_embed.proj.weight"})
+    if (weights.contains(name)) return Layout::open_clip;
   const auto has = [&](const std::string& name) {
     return weights.contains(name) ||
            std::any_of(std::begin(kModelPrefixes), std::end(kModelPrefixes),
@@ -254,7 +261,8 @@ Layout detect_layout(const StateDict& weights) {
   if (has("embeddings.patch_embedding.weight")) return Layout::huggingface_clip;
   if (has("embeddings.patch_embeddings.projection.weight")) return Layout::huggingface;
   for (const char* name : {"register_tokens", "blocks.0.mlp.w12.weight", "decoder_embed.weight",
-                           "backbone.patch_embed.proj.weight", "dino_head.mlp.0.weight"})
+                           "backbone.patch_embed.proj.weight", "dino_head.mlp.0.weight",
+                           "timm_model.patch_embed.proj.weight"})
     if (weights.contains(name)) return Layout::self_supervised;
   return is_flax(weights) ? Layout::flax : Layout::timm;
 }
@@ -262,14 +270,13 @@ Layout detect_layout(const StateDict& weights) {
 StateDict to_timm_layout(const StateDict& weights, Layout layout, const std::string& where) {
   if (layout == Layout::timm) return weights;
   if (layout == Layout::flax) return flax_to_timm(weights, where);
-  const bool prefixed = layout == Layout::huggingface || layout == Layout::huggingface_clip ||
-                        layout == Layout::self_supervised;
-  auto renamed = rename_keys(prefixed ? without_model_prefix(weights, where) : weights,
-                             rules_of(layout), where);
+  const bool prefixed = layout != Layout::torchvision;
+  const auto bare = prefixed ? without_model_prefix(weights, where) : weights;
+  auto renamed = rename_keys(bare, rules_of(layout), where);
   add_batch_dims(renamed);
   pack_attention(renamed, where);
   split_attention_pool(renamed, where);
-  if (layout == Layout::huggingface || layout == Layout::self_supervised)
+  if (layout == Layout::huggingface || bare.contains("register_tokens"))
     fold_class_position(renamed);
   // OpenCLIP multiplies by its projection from the right.
   if (const auto projection = take(renamed, "projection"); projection.defined()) {
@@ -281,22 +288,42 @@ StateDict to_timm_layout(const StateDict& weights, Layout layout, const std::str
   return renamed;
 }
 
-void apply_layout_defaults(Layout layout, VitConfig& config) {
+void apply_layout_defaults(Layout layout, const StateDict& stored, VitConfig& config) {
   switch (layout) {
     case Layout::huggingface:
       config.norm_eps = config.layer_scale ? 1e-6 : 1e-12;
+      config.resampling = config.reg_tokens ? Resampling::bicubic_antialias : Resampling::bicubic;
+      config.family = config.layer_scale ? "dinov2" : config.dist_token ? "deit" : "vit";
       break;
     case Layout::huggingface_clip:
-    case Layout::open_clip:
       config.norm_eps = config.pre_norm ? 1e-5 : 1e-6;
-      if (config.pre_norm) config.activation = Activation::quick_gelu;
+      config.activation = config.pre_norm ? Activation::quick_gelu : Activation::gelu_tanh;
+      config.resampling = Resampling::bicubic;
+      config.family = config.pre_norm ? "clip" : "siglip";
+      break;
+    case Layout::open_clip:
+      if (config.family == "siglip") break;  // timm's
+      config.norm_eps = 1e-5;
+      // OpenAI's own files have these beside the weights. OpenCLIP prefers the usual GELU.
+      config.activation =
+          stored.contains("input_resolution") ? Activation::quick_gelu : Activation::gelu;
+      config.family = "clip";
       break;
     case Layout::torchvision:
       config.norm_eps = 1e-6;
       break;
-    case Layout::timm:
     case Layout::self_supervised:
+      if (stored.contains("decoder_embed.weight"))
+        config.family = "mae";
+      else if (stored.contains("register_tokens") || config.mlp == MlpKind::swiglu_packed)
+        config.family = "dinov2";
+      else if (stored.contains("dino_head.mlp.0.weight") || stored.contains("head.mlp.0.weight"))
+        config.family = "dino";
+      break;
     case Layout::flax:
+      config.family = "augreg";
+      break;
+    case Layout::timm:
       break;
   }
 }

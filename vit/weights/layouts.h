@@ -27,7 +27,8 @@ Layout detect_layout(const StateDict& weights);
 /// where nothing had to be packed.
 StateDict to_timm_layout(const StateDict& weights, Layout layout, const std::string& where);
 
-/// What the shapes do not show but the layout implies: norm eps and activation.
-void apply_layout_defaults(Layout layout, VitConfig& config);
+/// What the shapes do not show but the layout implies: family, norm eps and activation. `stored`
+/// are the weights under the names of their layout.
+void apply_layout_defaults(Layout layout, const StateDict& stored, VitConfig& config);
 
 }  // namespace vit

@@ -36,8 +36,8 @@ bool is_npz(const ZipArchive& archive, const std::filesystem::path& path) {
 
 fs::path find_weights(const fs::path& path) {
   if (!fs::is_directory(path)) return path;
-  for (const char* name :
-       {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"})
+  for (const char* name : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                           "open_clip_model.safetensors", "open_clip_pytorch_model.bin"})
     if (fs::exists(path / name)) return path / name;
 
   std::vector<fs::path> others;

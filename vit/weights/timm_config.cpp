@@ -25,7 +25,13 @@ InputSize parse_input_size(const JsonNode& node) {
 Pooling parse_pooling(const JsonNode& node) {
   return choose<Pooling>(
       node,
-      {{"token", Pooling::cls}, {"avg", Pooling::avg}, {"map", Pooling::map}, {"", Pooling::none}});
+      {{"token", Pooling::cls}, {"avg", Pooling::avg}, {"max", Pooling::max},
+       {"avgmax", Pooling::avg_max}, {"map", Pooling::map}, {"", Pooling::none}});
+}
+
+/// Whether timm puts the final norm behind such a pooling unless told otherwise.
+bool norms_after(Pooling pooling) {
+  return pooling == Pooling::avg || pooling == Pooling::max || pooling == Pooling::avg_max;
 }
 
 /// What is known while the parts of the document are read; some values depend on several of them.
@@ -34,6 +40,7 @@ struct Draft {
   double mlp_ratio = 4;
   std::optional<bool> fc_norm;  ///< unset: as the pooling has it
   std::optional<JsonNode> activation;
+  std::optional<JsonNode> padded;  ///< the option by which images are padded to whole patches
 
   explicit Draft(const Architecture& row) : model(row.config()), mlp_ratio(row.backbone.mlp_ratio) {
     // Average pooling without fc_norm is an explicit choice of an architecture.
@@ -113,7 +120,8 @@ const std::map<std::string, Setter>& model_arg_setters() {
       {"act_layer", [](Draft& draft, const JsonNode& node) { draft.activation = node; }},
       {"norm_layer",
        [](Draft& draft, const JsonNode& node) {
-         draft.vit().norm_eps = choose<double>(node, {{"layernorm", 1e-6}});
+         draft.vit().norm_eps =
+             choose<double>(node, {{"layernorm", 1e-6}, {"layernormfp32", 1e-6}});
        }},
       {"pos_embed",
        [](Draft& draft, const JsonNode& node) {
@@ -127,8 +135,12 @@ const std::map<std::string, Setter>& model_arg_setters() {
       {"proj_bias", only(true)},
       {"scale_attn_norm", only(false)},
       {"scale_mlp_norm", only(false)},
-      {"pool_include_prefix", only(false)},
-      {"dynamic_img_pad", only(false)},
+      {"pool_include_prefix", set(&VitConfig::pool_prefix)},
+      {"dynamic_img_pad",
+       [](Draft& draft, const JsonNode& node) {
+         // Where the patches cover the image there is nothing to pad.
+         if (node.boolean()) draft.padded = node;
+       }},
       {"attn_layer", only_null},
       {"block_fn", only_null},
       {"embed_layer", only_null},
@@ -170,15 +182,20 @@ ModelConfig Draft::finish() {
     c.activation = choose<Activation>(*activation, {{"gelu", Activation::gelu},
                                                     {"gelu_tanh", Activation::gelu_tanh},
                                                     {"quick_gelu", Activation::quick_gelu}});
+  const bool whole = c.patch_size.height > 0 && c.patch_size.width > 0 &&
+                     c.image_size.height % c.patch_size.height == 0 &&
+                     c.image_size.width % c.patch_size.width == 0;
+  if (padded && !whole)
+    padded->fail("padding an image to whole patches is not supported; choose an img_size that is a "
+                 "multiple of patch_size");
   c.mlp_hidden_dim = mlp_hidden_dim(c.embed_dim, mlp_ratio, c.mlp);
-  c.fc_norm = c.final_norm && fc_norm.value_or(c.pooling == Pooling::avg);
+  c.fc_norm = c.final_norm && fc_norm.value_or(norms_after(c.pooling));
   model.preprocessing.input_size = c.image_size;
   return std::move(model);
 }
 
 std::vector<double> parse_per_channel(const JsonNode& node, int64_t channels) {
-  std::vector<double> values;
-  for (const auto& element : node.elements()) values.push_back(element.number());
+  std::vector<double> values = numbers(node);
   // One value stands for all channels.
   if (values.size() == 1 && channels > 1 && channels <= 4096)
     values.resize(static_cast<size_t>(channels), values[0]);
@@ -236,11 +253,27 @@ const Architecture& read_architecture(const JsonNode& root) {
   }
 }
 
+/// What a checkpoint was trained as, by the tag of its name: "vit_base_patch16_224.mae". Tells
+/// where the architecture is a plain ViT.
+void read_family(const JsonNode& root, VitConfig& vit) {
+  if (vit.family != "vit") return;
+  const std::string& name = root.at("architecture").string();
+  std::string tag = name.find('.') == name.npos ? "" : name.substr(name.find('.') + 1);
+  if (const auto pretrained = root.find("pretrained_cfg"); pretrained && tag.empty())
+    if (const auto node = pretrained->find("tag"); node && node->is_string()) tag = node->string();
+  for (const char* family : {"augreg", "mae", "dino", "ijepa"})
+    if (tag.starts_with(family) || tag.find(std::string("_") + family) != tag.npos)
+      vit.family = family;
+}
+
 /// What timm has no word for, as timm_config_text() writes it.
 void read_extension(const JsonNode& node, VitConfig& vit) {
   if (const auto value = node.find("norm_eps")) vit.norm_eps = value->number();
   if (const auto value = node.find("global_pool"))
     vit.pooling = choose<Pooling>(*value, {{"cls_avg", Pooling::cls_avg}});
+  if (const auto value = node.find("resampling"))
+    vit.resampling = choose<Resampling>(*value, {{"bicubic", Resampling::bicubic}});
+  if (const auto value = node.find("family")) vit.family = shortened(value->string());
   if (const auto value = node.find("dist_head")) vit.dist_head = value->boolean();
   if (const auto value = node.find("head_bias")) vit.head_bias = value->boolean();
   if (const auto value = node.find("patch_bias")) vit.patch_bias = value->boolean();
@@ -270,6 +303,7 @@ ModelConfig read_timm_config(const JsonNode& root) {
   if (pretrained) read_preprocessing(*pretrained, vit.in_channels, draft.model.preprocessing);
   draft.model.labels = read_labels(root, vit.num_classes);
   auto config = draft.finish();
+  read_family(root, config.vit);
   if (const auto node = root.find("vitome")) read_extension(*node, config.vit);
   return config;
 }

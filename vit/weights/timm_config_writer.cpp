@@ -53,6 +53,10 @@ const char* pooling_name(Pooling pooling) {
       return "token";
     case Pooling::avg:
       return "avg";
+    case Pooling::max:
+      return "max";
+    case Pooling::avg_max:
+      return "avgmax";
     case Pooling::map:
       return "map";
     case Pooling::none:
@@ -91,6 +95,7 @@ Json model_args(const VitConfig& c) {
             {"fc_norm", c.fc_norm},
             {"global_pool", pooling_name(c.pooling)}};
   args["init_values"] = c.layer_scale ? Json(1e-5) : Json(nullptr);
+  if (c.pool_prefix) args["pool_include_prefix"] = true;
   if (c.positions == Positions::none) args["pos_embed"] = "none";
   if (c.mlp == MlpKind::plain) args["act_layer"] = activation_name(c.activation);
   return args;
@@ -101,6 +106,8 @@ Json extension(const VitConfig& c, const VitConfig& base) {
   Json own = Json::object();
   if (c.norm_eps != base.norm_eps) own["norm_eps"] = c.norm_eps;
   if (c.pooling == Pooling::cls_avg) own["global_pool"] = "cls_avg";
+  if (c.resampling == Resampling::bicubic) own["resampling"] = "bicubic";
+  if (c.family != base.family) own["family"] = c.family;
   if (!c.dist_head && c.dist_token) own["dist_head"] = false;
   if (!c.head_bias) own["head_bias"] = false;
   if (c.patch_bias == c.pre_norm) own["patch_bias"] = c.patch_bias;

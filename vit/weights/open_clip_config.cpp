@@ -1,0 +1,110 @@
+#include <vit/architecture_table.h>
+#include <vit/weights/json_values.h>
+#include <vit/weights/open_clip_config.h>
+
+namespace vit {
+namespace {
+
+/// Parts of a tower that no published ViT checkpoint has.
+void refuse_unsupported(const JsonNode& vision) {
+  for (const char* key : {"attentional_pool", "block_type", "qk_norm", "scaled_cosine_attn",
+                          "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc"})
+    if (const auto found = vision.find(key); found && (found->is_string() || found->boolean()))
+      found->fail("is not supported");
+}
+
+void read_pooling(const JsonNode& vision, VitConfig& vit) {
+  if (const auto found = vision.find("pool_type"))
+    vit.pooling = choose<Pooling>(
+        *found, {{"tok", Pooling::cls}, {"avg", Pooling::avg}, {"none", Pooling::none}});
+  // For the class token alone it makes no difference.
+  vit.fc_norm = flag(vision, "final_ln_after_pool", false) && vit.pooling == Pooling::avg;
+}
+
+void read_tower(const JsonNode& model, const JsonNode& vision, VitConfig& vit) {
+  refuse_unsupported(vision);
+  vit.architecture = "open_clip";
+  vit.image_size = parse_size(vision.at("image_size"));
+  vit.patch_size = parse_size(vision.at("patch_size"));
+  vit.embed_dim = count(vision.at("width"));
+  const auto layers = vision.at("layers");
+  if (layers.is_array()) layers.fail("is that of a ResNet, expected the depth of a transformer");
+  vit.depth = count(layers);
+  const auto head_width = vision.find("head_width");
+  const int64_t width = head_width ? count(*head_width) : 64;
+  if (width < 1) head_width->fail("must be positive");
+  vit.num_heads = vit.embed_dim / width;
+  const auto ratio = vision.find("mlp_ratio");
+  const double mlp_ratio = ratio ? ratio->number() : 4.0;
+  if (!(mlp_ratio > 0 && mlp_ratio <= 1000)) ratio->fail("is out of range, expected 0 to 1000");
+  vit.mlp_hidden_dim = mlp_hidden_dim(vit.embed_dim, mlp_ratio, MlpKind::plain);
+  vit.pre_norm = !flag(vision, "no_ln_pre", false);
+  vit.patch_bias = false;
+  vit.layer_scale = vision.find("ls_init_value").has_value();
+  vit.norm_eps = 1e-5;
+  if (const auto norm = vision.find("norm_kwargs"))
+    if (const auto eps = norm->find("eps")) vit.norm_eps = eps->number();
+  vit.activation = flag(model, "quick_gelu", false) ? Activation::quick_gelu : Activation::gelu;
+  if (const auto act = vision.find("act_kwargs"))
+    if (const auto kind = act->find("approximate"))
+      vit.activation =
+          choose<Activation>(*kind, {{"tanh", Activation::gelu_tanh}, {"none", Activation::gelu}});
+  read_pooling(vision, vit);
+  vit.num_classes = count(model.at("embed_dim"));
+  vit.head_bias = false;
+}
+
+ModelConfig read_timm_tower(const JsonNode& model, const JsonNode& vision, const JsonNode& name) {
+  auto config = find_architecture(name.string()).config();
+  VitConfig& vit = config.vit;
+  if (const auto size = vision.find("image_size")) vit.image_size = parse_size(*size);
+  if (const auto pool = vision.find("timm_pool"); pool && !pool->string().empty())
+    vit.pooling = choose<Pooling>(*pool, {{"token", Pooling::cls},
+                                          {"avg", Pooling::avg},
+                                          {"max", Pooling::max},
+                                          {"avgmax", Pooling::avg_max},
+                                          {"map", Pooling::map}});
+  const auto projection = vision.find("timm_proj");
+  const std::string kind = projection ? projection->string() : "linear";
+  if (kind != "linear" && kind != "none" && !kind.empty())
+    projection->fail("only \"linear\" and \"none\" are supported");
+  vit.num_classes = kind == "none" ? 0 : count(model.at("embed_dim"));
+  vit.head_bias = kind.empty() || flag(vision, "timm_proj_bias", false);
+  return config;
+}
+
+void read_preprocessing(const JsonNode& node, Preprocessing& preprocessing) {
+  if (const auto mean = node.find("mean")) preprocessing.mean = numbers(*mean);
+  if (const auto std = node.find("std")) preprocessing.std = numbers(*std);
+  if (const auto found = node.find("interpolation"))
+    preprocessing.interpolation =
+        choose<Interpolation>(*found, {{"bicubic", Interpolation::bicubic},
+                                       {"bilinear", Interpolation::bilinear},
+                                       {"random", Interpolation::bicubic}});
+  if (const auto found = node.find("resize_mode"))
+    preprocessing.crop_mode =
+        choose<CropMode>(*found, {{"shortest", CropMode::center}, {"squash", CropMode::squash}});
+}
+
+}  // namespace
+
+ModelConfig read_open_clip_config(const JsonNode& root) {
+  const auto model = root.at("model_cfg");
+  const auto vision = model.at("vision_cfg");
+  ModelConfig config;
+  if (const auto name = vision.find("timm_model_name"))
+    config = read_timm_tower(model, vision, *name);
+  else
+    read_tower(model, vision, config.vit);
+  if (config.vit.family == "vit") config.vit.family = "clip";
+
+  config.preprocessing = {.input_size = config.vit.image_size,
+                          .crop_pct = 1.0,
+                          .mean = {0.48145466, 0.4578275, 0.40821073},
+                          .std = {0.26862954, 0.26130258, 0.27577711}};
+  if (const auto node = root.find("preprocess_cfg"))
+    read_preprocessing(*node, config.preprocessing);
+  return config;
+}
+
+}  // namespace vit
