@@ -40,7 +40,7 @@ cli::Options options() {
       .value("schedules", "SPEC;SPEC",
              "other schedules, as --schedule of classify reads them: '13,-1.0;[8,0,8,4];keep=0.9'");
   cli::add_prop_attn_option(options);
-  cli::add_device_options(options, "fp32, bf16, fp16, auto, or several of them between commas");
+  cli::add_device_options(options, "fp32, bf16, fp16, int8, auto, or several of them between commas");
   options.value("batch", "N", "inputs that run together", "8")
       .value("seconds", "S", "measuring time for each setting", "10")
       .flag("on-request",
@@ -92,10 +92,10 @@ std::vector<bench::Setting> default_settings(const vit::VitConfig& config) {
   return settings;
 }
 
-std::vector<at::ScalarType> dtypes(const cli::Arguments& arguments, c10::Device device) {
-  std::vector<at::ScalarType> types;
+std::vector<cli::Precision> precisions(const cli::Arguments& arguments, c10::Device device) {
+  std::vector<cli::Precision> types;
   for (const std::string& text : cli::split(arguments.text("dtype"), ',')) {
-    const at::ScalarType type = cli::parse_dtype(text, device);
+    const cli::Precision type = cli::parse_dtype(text, device);
     if (std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);
   }
   return types;
@@ -170,8 +170,8 @@ int run(const cli::Arguments& arguments) {
     cli::usage_error("--on-request answers on standard output: let other output go to files");
 
   std::vector<bench::Lane> lanes;
-  for (at::ScalarType dtype : dtypes(arguments, device))
-    lanes.push_back({dtype, choice.load(dtype, device, seed)});
+  for (const cli::Precision& precision : precisions(arguments, device))
+    lanes.push_back({precision, choice.load(precision, device, seed)});
   const vit::VisionTransformer& model = lanes.front().model;
   const vit::VitConfig& config = model->config();
   if (!arguments.has("r") && !arguments.has("schedules")) settings = default_settings(config);

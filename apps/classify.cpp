@@ -34,7 +34,7 @@ cli::Options options() {
   cli::add_model_options(options, "");
   cli::add_image_size_option(options);
   cli::add_merge_options(options);
-  cli::add_device_options(options, "fp32, bf16, fp16, or auto (bf16 where it is faster)");
+  cli::add_device_options(options, "fp32, bf16, fp16, int8, or auto (bf16 where it is faster)");
   options.value("batch", "N", "pictures that go through the model together", "32")
       .value("workers", "N", "threads that read pictures (default: one for each core)")
       .group("Output")
@@ -137,7 +137,7 @@ class Classifier {
  public:
   Classifier(const cli::Arguments& arguments)
       : device_(cli::device_option(arguments)),
-        dtype_(cli::parse_dtype(arguments.text("dtype"), device_)),
+        precision_(cli::parse_dtype(arguments.text("dtype"), device_)),
         top_(arguments.integer("top", 1, kMaxTop)),
         accuracy_(arguments.has("accuracy")) {
     const tome::Options merging = cli::merge_options(arguments);
@@ -145,7 +145,7 @@ class Classifier {
     const cli::ModelChoice choice = cli::model_choice(arguments);
     if (choice.path.empty())
       cli::usage_error("--arch describes a weights file: name it by --model");
-    model_ = choice.load(dtype_, device_);
+    model_ = choice.load(precision_, device_);
     tome::apply(model_, merging);
     const vit::VitConfig& config = model_->config();
     if (config.num_classes == 0 || config.pooling == vit::Pooling::none)
@@ -164,7 +164,7 @@ class Classifier {
       if (picture.error.empty()) pixels.push_back(picture.pixels);
     at::Tensor scores, values, indices;
     if (!pixels.empty()) {
-      const at::Tensor logits = model_->forward(at::stack(pixels).to(device_, dtype_));
+      const at::Tensor logits = model_->forward(at::stack(pixels).to(device_, precision_.dtype));
       scores = logits.to(at::kCPU, at::kFloat).softmax(-1);
       std::tie(values, indices) = scores.topk(top_);
     }
@@ -201,7 +201,7 @@ class Classifier {
   }
 
   c10::Device device_;
-  at::ScalarType dtype_;
+  cli::Precision precision_;
   int64_t top_;
   bool accuracy_;
   vit::VisionTransformer model_{nullptr};

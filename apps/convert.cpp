@@ -35,12 +35,12 @@ int run(const cli::Arguments& arguments) {
   const std::string& folder = arguments.text("output");
   if (folder.empty()) cli::usage_error("--output FOLDER is missing");
   const auto& name = arguments.choice("dtype", {"fp32", "bf16", "fp16"});
-  const at::ScalarType dtype = cli::parse_dtype(name, c10::kCPU);
+  const at::ScalarType dtype = cli::parse_dtype(name, c10::kCPU).dtype;
   const cli::ModelChoice choice = cli::model_choice(arguments);
   if (choice.path.empty()) cli::usage_error("--arch describes a weights file: name it by --model");
 
   c10::InferenceMode inference;
-  const auto model = choice.load(dtype, c10::kCPU);
+  const auto model = choice.load({dtype}, c10::kCPU);
   vit::save(model, folder, dtype);
   std::cout << folder << ": " << model->config().architecture << ", " << name << "\n";
   if (const auto obstacle = vit::timm_obstacle(model->config()); !obstacle.empty())

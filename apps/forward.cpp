@@ -32,7 +32,7 @@ cli::Options options() {
   cli::add_seed_option(options);
   cli::add_image_size_option(options);
   cli::add_merge_options(options);
-  cli::add_device_options(options, "fp32, bf16, fp16, or auto (bf16 where it is faster)");
+  cli::add_device_options(options, "fp32, bf16, fp16, int8, or auto (bf16 where it is faster)");
   options
       .example("vitome forward --model my-vit/ --input x.safetensors --output y.safetensors",
                "logits and features of the tensor `input` in x.safetensors")
@@ -84,11 +84,11 @@ int run(const cli::Arguments& arguments) {
     if (arguments.text(name).empty()) cli::usage_error("--", name, " FILE is missing");
   const std::string& file = arguments.text("input");
   const c10::Device device = cli::device_option(arguments);
-  const at::ScalarType dtype = cli::parse_dtype(arguments.text("dtype"), device);
+  const cli::Precision precision = cli::parse_dtype(arguments.text("dtype"), device);
   const tome::Options merging = cli::merge_options(arguments);
   cli::set_threads(arguments);
 
-  auto model = cli::model_choice(arguments).load(dtype, device, cli::seed_option(arguments));
+  auto model = cli::model_choice(arguments).load(precision, device, cli::seed_option(arguments));
   tome::apply(model, merging);
   c10::InferenceMode inference;
   const bool is_tensor = file.ends_with(".safetensors");
@@ -96,7 +96,7 @@ int run(const cli::Arguments& arguments) {
                                      : cli::read_picture(file, model->preprocessing()).unsqueeze(0);
   check_shape(input, model->config(), file);
   const vit::ForwardResult result =
-      model->forward_all(input.to(device, dtype), {.track_source = arguments.has("trace")});
+      model->forward_all(input.to(device, precision.dtype), {.track_source = arguments.has("trace")});
 
   vit::StateDict outputs = {{"logits", result.logits},
                             {"features", result.features},

@@ -65,7 +65,7 @@ std::vector<int64_t> shown_r(const vit::VitConfig& config) {
 }
 
 std::string type_name(at::ScalarType type) {
-  return type == at::kFloat || type == at::kBFloat16 || type == at::kHalf ? cli::dtype_name(type)
+  return type == at::kFloat || type == at::kBFloat16 || type == at::kHalf ? cli::dtype_name({type})
                                                                           : c10::toString(type);
 }
 
@@ -253,7 +253,7 @@ int run(const cli::Arguments& arguments) {
   }
   vit::VisionTransformer model{nullptr};
   if (weights) {
-    model = choice.load(weights->dtype, c10::kCPU);
+    model = choice.load({weights->dtype}, c10::kCPU);
   } else {
     // Random weights would take seconds and gigabytes for large ones, and nothing looks at them.
     model = vit::VisionTransformer(vit::architecture(choice.architecture));

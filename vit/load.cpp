@@ -20,6 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Makes a model with its weights ready to be used.
+void finish(VisionTransformer& model, const LoadOptions& options) {
+  model->eval();
+  for (auto& parameter : model->parameters()) parameter.requires_grad_(false);
+  model->set_int8(options.int8);
+}
+
 /// OpenCLIP's weights have a config of another name, beside which there may be a config.json that
 /// describes the same model in another library's files.
 fs::path config_file(const fs::path& folder, Layout layout) {
@@ -84,7 +91,7 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
   VisionTransformer model(std::move(config));
   assign_weights(*model, weights, options, where);
   model->set_image_size(wanted_size);
-  model->eval();
+  finish(model, options);
   return model;
 }
 
@@ -99,7 +106,7 @@ VisionTransformer create(const std::string& architecture, const LoadOptions& opt
   VisionTransformer model(std::move(config));
   model->init_weights(seed);
   model->to(options.device, options.dtype);
-  model->eval();
+  finish(model, options);
   return model;
 }
 

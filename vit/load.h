@@ -15,6 +15,8 @@ struct LoadOptions {
   /// Of the model, whatever the file holds. Weights stored so are used in place, memory-mapped.
   at::ScalarType dtype = at::kFloat;
   c10::Device device = c10::kCPU;
+  /// Linear layers of the blocks in 8-bit integers; see VisionTransformerImpl::set_int8().
+  bool int8 = false;
   /// Input size other than the checkpoint's; positions are resampled.
   std::optional<Size2d> image_size = std::nullopt;
   /// timm's name of the architecture, for bare weight files; otherwise read from the config.json
@@ -26,7 +28,8 @@ struct LoadOptions {
 };
 
 /// Loads a checkpoint: a folder with config.json and model.safetensors (or its sharded index, or
-/// one weights file of another name), or a bare weights file. The model is in eval mode. Weights
+/// one weights file of another name), or a bare weights file. The model is in eval mode, and its
+/// parameters want no gradients until requires_grad_() says so. Weights
 /// that are used in place are private to the process: training them leaves the file as it is, but
 /// the file must not be overwritten while the model lives.
 ///

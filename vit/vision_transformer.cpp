@@ -155,6 +155,12 @@ void VisionTransformerImpl::pool_and_classify(ForwardResult& result, const at::T
   result.logits = classify(head_, result.pooled);
 }
 
+void VisionTransformerImpl::set_int8(bool int8) {
+  if (int8 && !kernels::has_native_int8())
+    fail("set_int8: needs a CPU with AVX512-VNNI or AMX, and ViToMe built with its fused kernels");
+  int8_ = int8;
+}
+
 void VisionTransformerImpl::set_image_size(Size2d image_size) {
   VitConfig changed = config_.vit;
   if (image_size == changed.image_size) return;

@@ -54,6 +54,13 @@ class VisionTransformerImpl : public torch::nn::Module {
   void set_reducer(std::shared_ptr<const TokenReducer> reducer) { reducer_ = std::move(reducer); }
   const std::shared_ptr<const TokenReducer>& reducer() const { return reducer_; }
 
+  /// Linear layers of the blocks in 8-bit integers, weights with a scale for each channel, their
+  /// inputs with one for each token; everything else stays in the model's dtype. Takes effect
+  /// where no gradient is wanted and the reducer, if any, forms groups. Throws Error if this CPU or
+  /// this build cannot do it.
+  void set_int8(bool int8);
+  bool int8() const { return int8_; }
+
   const VitConfig& config() const { return config_.vit; }
   const Preprocessing& preprocessing() const { return config_.preprocessing; }
   const std::vector<std::string>& labels() const { return config_.labels; }

@@ -33,7 +33,7 @@ Result counted(const Lane& lane, const Setting& setting, const vit::TokenReducer
   Result result;
   result.schedule = setting.schedule.to_string();
   result.r = setting.r;
-  result.dtype = cli::dtype_name(lane.dtype);
+  result.dtype = cli::dtype_name(lane.precision);
   result.tokens = vit::tokens_per_layer(config, reducer);
   const auto all = static_cast<double>(config.num_tokens());
   result.merge_ratio = (all - static_cast<double>(result.tokens.back())) / all;
@@ -46,7 +46,7 @@ Result counted(const Lane& lane, const Setting& setting, const vit::TokenReducer
 at::Tensor top1(const Lane& lane, const at::Tensor& pixels, int64_t batch, c10::Device device) {
   std::vector<at::Tensor> classes;
   for (const at::Tensor& part : pixels.split(batch)) {
-    at::Tensor logits = lane.model->forward(part.to(device, lane.dtype));
+    at::Tensor logits = lane.model->forward(part.to(device, lane.precision.dtype));
     if (logits.dim() == 3) logits = logits.mean(1);
     classes.push_back(logits.argmax(-1).cpu());
   }
@@ -67,7 +67,7 @@ std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<Setting>& 
   std::vector<Subject> subjects;
   for (Lane& lane : lanes) {
     all_reducers.push_back(reducers(lane.model, settings, prop_attn));
-    const at::Tensor pixels = batch.to(device, lane.dtype);
+    const at::Tensor pixels = batch.to(device, lane.precision.dtype);
     for (const Reducer& reducer : all_reducers.back())
       subjects.push_back({[&lane, reducer] { lane.model->set_reducer(reducer); },
                           [&lane, pixels, device] {

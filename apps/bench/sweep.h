@@ -9,6 +9,7 @@
 #include <c10/core/Device.h>
 
 #include <apps/bench/report.h>
+#include <apps/cli/run_options.h>
 #include <tome/schedule.h>
 #include <vit/vision_transformer.h>
 
@@ -20,9 +21,9 @@ struct Setting {
   std::optional<int64_t> r;  ///< of a constant schedule
 };
 
-/// The model in one dtype.
+/// The model in one precision.
 struct Lane {
-  at::ScalarType dtype = at::kFloat;
+  cli::Precision precision;
   vit::VisionTransformer model;
 };
 

@@ -73,10 +73,11 @@ void add_device_options(Options& options, const std::string& dtype_help) {
 
 std::string ModelChoice::name() const { return path.empty() ? architecture : path.string(); }
 
-vit::VisionTransformer ModelChoice::load(at::ScalarType dtype, c10::Device device,
+vit::VisionTransformer ModelChoice::load(Precision precision, c10::Device device,
                                          uint64_t seed) const {
   vit::LoadOptions options;
-  options.dtype = dtype;
+  options.dtype = precision.dtype;
+  options.int8 = precision.int8;
   options.device = device;
   options.image_size = image_size;
   if (path.empty()) return vit::create(architecture, options, seed);
@@ -136,17 +137,25 @@ c10::Device device_option(const Arguments& arguments) {
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(*index)};
 }
 
-at::ScalarType parse_dtype(const std::string& text, c10::Device device) {
-  if (text == "fp32") return at::kFloat;
-  if (text == "bf16") return at::kBFloat16;
-  if (text == "fp16") return at::kHalf;
-  if (text != "auto")
-    usage_error("--dtype is '", printable(text), "', expected fp32, bf16, fp16 or auto");
-  return device.is_cuda() || bf16_is_fast() ? at::kBFloat16 : at::kFloat;
+Precision parse_dtype(const std::string& text, c10::Device device) {
+  const bool fast_bf16 = device.is_cuda() || bf16_is_fast();
+  if (text == "fp32") return {at::kFloat};
+  if (text == "bf16") return {at::kBFloat16};
+  if (text == "fp16") return {at::kHalf};
+  if (text == "auto") return {fast_bf16 ? at::kBFloat16 : at::kFloat};
+  if (text != "int8")
+    usage_error("--dtype is '", printable(text), "', expected fp32, bf16, fp16, int8 or auto");
+  if (!device.is_cpu() || !vit::kernels::has_native_int8())
+    vit::fail("--dtype int8 needs a CPU with AVX512-VNNI or AMX, and ViToMe built with its fused "
+              "kernels; use fp32, bf16 or auto here");
+  return {fast_bf16 ? at::kBFloat16 : at::kFloat, true};
 }
 
-std::string dtype_name(at::ScalarType dtype) {
-  return dtype == at::kFloat ? "fp32" : dtype == at::kBFloat16 ? "bf16" : "fp16";
+std::string dtype_name(Precision precision) {
+  if (precision.int8) return "int8";
+  return precision.dtype == at::kFloat      ? "fp32"
+         : precision.dtype == at::kBFloat16 ? "bf16"
+                                            : "fp16";
 }
 
 void set_threads(const Arguments& arguments) {

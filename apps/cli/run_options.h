@@ -36,6 +36,13 @@ void add_prop_attn_option(Options& options);
 /// --device, --dtype and --threads.
 void add_device_options(Options& options, const std::string& dtype_help);
 
+/// What a model computes in.
+struct Precision {
+  at::ScalarType dtype = at::kFloat;
+  bool int8 = false;  ///< linear layers of the blocks in 8-bit integers, the rest in dtype
+  bool operator==(const Precision&) const = default;
+};
+
 /// The model that a command line asks for.
 struct ModelChoice {
   std::filesystem::path path;  ///< empty where only an architecture is given
@@ -46,7 +53,7 @@ struct ModelChoice {
   std::string name() const;
 
   /// The checkpoint, or without one random weights of that seed.
-  vit::VisionTransformer load(at::ScalarType dtype, c10::Device device, uint64_t seed = 0) const;
+  vit::VisionTransformer load(Precision precision, c10::Device device, uint64_t seed = 0) const;
 };
 
 /// Throws UsageError, and vit::Error for models that cannot be found.
@@ -63,9 +70,10 @@ tome::Schedule parse_schedule(const std::string& option, const std::string& text
 /// The device of --device. Throws vit::Error if this LibTorch or machine lacks it.
 c10::Device device_option(const Arguments& arguments);
 
-/// "fp32", "bf16", "fp16", or "auto": bf16 where `device` is faster with it, fp32 elsewhere.
-at::ScalarType parse_dtype(const std::string& text, c10::Device device);
-std::string dtype_name(at::ScalarType dtype);
+/// "fp32", "bf16", "fp16", "int8", or "auto": bf16 where `device` is faster with it, fp32 elsewhere.
+/// Throws vit::Error for int8 where the device lacks it.
+Precision parse_dtype(const std::string& text, c10::Device device);
+std::string dtype_name(Precision precision);
 
 /// Applies --threads, if it is given.
 void set_threads(const Arguments& arguments);

@@ -1,0 +1,217 @@
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <tome/tome.h>
+#include <vit/error.h>
+#include <vit/kernels/product.h>
+#include <vit/vision_transformer.h>
+
+// All blocks as one kernel against the same blocks as separate operators.
+
+namespace {
+
+/// Runs what it stands before with VITOME_KERNELS set.
+class KernelChoice {
+ public:
+  explicit KernelChoice(const char* value) { setenv("VITOME_KERNELS", value, 1); }
+  ~KernelChoice() { unsetenv("VITOME_KERNELS"); }
+};
+
+class ThreadCount {
+ public:
+  explicit ThreadCount(int count) : before_(at::get_num_threads()) { at::set_num_threads(count); }
+  ~ThreadCount() { at::set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
+vit::ModelConfig config_of(int64_t dim, int64_t heads) {
+  vit::ModelConfig config;
+  config.vit.image_size = {40, 64};
+  config.vit.patch_size = {8, 8};
+  config.vit.embed_dim = dim;
+  config.vit.depth = 3;
+  config.vit.num_heads = heads;
+  config.vit.mlp_hidden_dim = 3 * dim - 6;
+  config.vit.num_classes = 7;
+  return config;
+}
+
+vit::VisionTransformer model_of(const vit::ModelConfig& config, at::ScalarType dtype = at::kFloat) {
+  vit::VisionTransformer model(config);
+  model->init_weights(1);
+  model->eval();
+  at::NoGradGuard no_grad;
+  for (const auto& parameter : model->named_parameters()) {
+    parameter.value().requires_grad_(false);
+    // Weights of training scale make all tokens alike; larger ones make decisions clear.
+    if (parameter.value().dim() > 1) parameter.value().mul_(4);
+    if (parameter.key().ends_with("gamma")) parameter.value().fill_(0.7);
+    if (parameter.key().ends_with("bias"))
+      parameter.value().normal_(0, 0.1, at::make_generator<at::CPUGeneratorImpl>(5));
+  }
+  model->to(dtype);
+  return model;
+}
+
+at::Tensor pixels(const vit::ModelConfig& config, int64_t batch) {
+  return at::randn({batch, 3, config.vit.image_size.height, config.vit.image_size.width},
+                   at::make_generator<at::CPUGeneratorImpl>(7));
+}
+
+vit::ForwardResult reference(vit::VisionTransformer& model, const at::Tensor& input) {
+  const KernelChoice choice("reference");
+  return model->forward_all(input, {.track_source = true});
+}
+
+double relative(const at::Tensor& a, const at::Tensor& b) {
+  return test::max_difference(a, b) / b.abs().max().item<double>();
+}
+
+}  // namespace
+
+TEST_CASE("fused blocks compute what separate operators do") {
+  const int threads = GENERATE(1, 2, 3, 4);
+  const int64_t batch = GENERATE(1, 2, 3, 9);
+  const int64_t r = GENERATE(0, 4, 100);
+  const auto [dim, heads] = GENERATE(table<int64_t, int64_t>({{24, 3}, {64, 1}, {80, 5}, {144, 2}}));
+  CAPTURE(threads, batch, r, dim, heads);
+  const ThreadCount thread_count(threads);
+  const auto config = config_of(dim, heads);
+  auto model = model_of(config);
+  tome::apply(model, {.r = r});
+  const auto input = pixels(config, batch);
+  const auto expected = reference(model, input);
+  const auto got = model->forward_all(input, {.track_source = true});
+  CHECK(test::max_difference(got.features, expected.features) < 1e-4);
+  CHECK(test::max_difference(got.logits, expected.logits) < 1e-4);
+  CHECK(test::same(got.size, expected.size));
+  CHECK(test::same(got.source, expected.source));
+}
+
+TEST_CASE("fused blocks know every kind of block") {
+  auto config = config_of(48, 4);
+  const std::string kind = GENERATE(as<std::string>{}, "plain", "qk norm", "layer scale", "swiglu",
+                                    "tanh", "quick", "no qkv bias", "registers", "no prefix");
+  CAPTURE(kind);
+  config.vit.qk_norm = kind == "qk norm";
+  config.vit.layer_scale = kind == "layer scale";
+  if (kind == "swiglu") config.vit.mlp = vit::MlpKind::swiglu_packed;
+  if (kind == "tanh") config.vit.activation = vit::Activation::gelu_tanh;
+  if (kind == "quick") config.vit.activation = vit::Activation::quick_gelu;
+  config.vit.qkv_bias = kind != "no qkv bias";
+  if (kind == "registers") config.vit.reg_tokens = 4;
+  if (kind == "no prefix") {
+    config.vit.cls_token = false;
+    config.vit.pooling = vit::Pooling::avg;
+  }
+  auto model = model_of(config);
+  const bool prop_attn = GENERATE(true, false);
+  tome::apply(model, {.r = tome::Schedule(std::vector<int64_t>{5, 0, 7}), .prop_attn = prop_attn});
+  const auto input = pixels(config, 4);
+  const auto expected = reference(model, input);
+  const auto got = model->forward_all(input, {.track_source = true});
+  CHECK(test::max_difference(got.features, expected.features) < 1e-4);
+  CHECK(test::max_difference(got.logits, expected.logits) < 1e-4);
+  CHECK(test::same(got.source, expected.source));
+}
+
+TEST_CASE("fused blocks in bfloat16 and in 8-bit integers stay close to float32") {
+  const auto config = config_of(128, 2);
+  const auto input = pixels(config, 4);
+  auto exact = model_of(config);
+  const auto expected = reference(exact, input);
+  auto half = model_of(config, at::kBFloat16);
+  const auto plain = reference(half, input.to(at::kBFloat16));
+  const auto got = half->forward_all(input.to(at::kBFloat16));
+  CHECK(got.features.scalar_type() == at::kBFloat16);
+  // Weights and inputs carry eight bits; what is kept in float32 on the way must not be worse
+  // than rounding at every operator.
+  CHECK(relative(got.features, expected.features) < 0.05);
+  CHECK((got.features.to(at::kFloat) - expected.features).square().mean().item<double>() <=
+        1.1 * (plain.features.to(at::kFloat) - expected.features).square().mean().item<double>());
+
+  if (!vit::kernels::is_native(vit::kernels::Math::int8)) {
+    CHECK_THROWS_AS(exact->set_int8(true), vit::Error);
+    return;
+  }
+  for (auto* model : {&exact, &half}) {
+    (*model)->set_int8(true);
+    const auto features = (*model)->forward_all(input.to((*model)->parameters()[0].dtype())).features;
+    CHECK(relative(features, expected.features) < 0.1);
+    CHECK(test::max_difference(features, expected.features) > 1e-4);  // it did something
+    (*model)->set_int8(false);
+  }
+  CHECK(test::max_difference(exact->forward_all(input).features, expected.features) < 1e-4);
+}
+
+TEST_CASE("fused blocks notice new weights") {
+  const auto config = config_of(48, 3);
+  auto model = model_of(config);
+  const auto input = pixels(config, 2);
+  const auto before = model->forward(input);
+  const auto check = [&] {
+    const auto after = model->forward(input);
+    CHECK(test::max_difference(after, before) > 1e-3);
+    CHECK(test::max_difference(after, reference(model, input).logits) < 1e-4);
+  };
+  {
+    at::NoGradGuard no_grad;
+    model->named_parameters()["blocks.1.mlp.fc1.weight"].mul_(1.5);
+  }
+  check();
+  model->named_parameters()["blocks.0.attn.qkv.weight"].set_data(
+      at::randn({144, 48}, at::make_generator<at::CPUGeneratorImpl>(3)));
+  check();
+  model->to(at::kBFloat16);
+  CHECK(model->forward(input).scalar_type() == at::kBFloat16);
+}
+
+TEST_CASE("fused blocks leave gradients alone") {
+  const auto config = config_of(48, 3);
+  auto model = model_of(config);
+  auto input = pixels(config, 2).requires_grad_(true);
+  model->forward(input).sum().backward();
+  CHECK(input.grad().abs().sum().item<double>() > 0);
+  for (auto& parameter : model->parameters()) parameter.requires_grad_(true);
+  CHECK(model->forward(input.detach()).requires_grad());
+  at::NoGradGuard no_grad;
+  CHECK_FALSE(model->forward(input.detach()).requires_grad());
+}
+
+TEST_CASE("fused blocks run in many threads at once") {
+  const auto config = config_of(64, 2);
+  auto model = model_of(config);
+  tome::apply(model, {.r = 5});
+  const auto input = pixels(config, 6);
+  const auto expected = reference(model, input).logits;
+  std::vector<double> worst(4, 0.0);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < worst.size(); ++i)
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 10; ++round) {
+        const int64_t first = (static_cast<int64_t>(i) + round) % 5;
+        const int64_t last = round % 2 ? first + 1 : 6;
+        worst[i] = std::max(worst[i],
+                            test::max_difference(model->forward(input.slice(0, first, last)),
+                                                 expected.slice(0, first, last)));
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  for (const double difference : worst) CHECK(difference < 1e-4);
+}
+
+TEST_CASE("an empty batch has no logits") {
+  const auto config = config_of(48, 3);
+  auto model = model_of(config);
+  tome::apply(model, {.r = 5});
+  CHECK(model->forward(pixels(config, 0)).sizes() == at::IntArrayRef({0, 7}));
+}
