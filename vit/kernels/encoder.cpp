@@ -40,6 +40,15 @@ EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math) 
   layer.proj = linear("attn.proj", 1);
   layer.fc1 = linear("mlp.fc1", config.mlp == MlpKind::swiglu_packed ? 2 : 1);
   layer.fc2 = linear("mlp.fc2", 1);
+  if (!config.qk_norm) {
+    const auto mean_of_keys = [&](const at::Tensor& x) {
+      if (!x.defined()) return x;
+      return x.view({3, config.num_heads, head_dim, -1})[1].to(at::kFloat).mean(0);
+    };
+    const auto bias = mean_of_keys(find("attn.qkv.bias"));
+    layer.metric = PackedLinear(mean_of_keys(find("attn.qkv.weight")),
+                                bias.defined() ? bias.flatten() : bias, Math::fp32);
+  }
   return layer;
 }
 

@@ -128,7 +128,7 @@ class Pass {
           hidden(arena.take<T>(pass.block_rows_ * pass.hidden_columns_)),
           tile(arena.take<float>(kTileRows * std::max(pass.head_columns_, kBlockColumns))),
           other_tile(arena.take<float>(kTileRows * std::max(pass.head_columns_, kBlockColumns))),
-          row(arena.take<float>(pass.columns_)),
+          rows(arena.take<float>(kTileRows * pass.columns_)),
           head(arena, tokens, pass.head_columns_) {
       if (pass.quantizes()) {
         bytes = arena.take<uint8_t>(pass.block_rows_ *
@@ -140,7 +140,7 @@ class Pass {
     T* hidden;          // [block_rows, hidden_columns]
     float* tile;        // what a product gave
     float* other_tile;  // of the same size
-    float* row;         // [columns]
+    float* rows;        // [tile rows, columns] in float32, where they are not enough as T
     uint8_t* bytes = nullptr;
     Quantized* scales = nullptr;
     HeadScratch<T> head;
@@ -194,8 +194,8 @@ class Pass {
     for (int64_t i = 0; i < rows; ++i) {
       const float* from = x + i * columns_;
       if (quantizes()) {
-        simd::layer_norm(from, dim_, data(weight), data(bias), eps, worker.row);
-        worker.scales[i] = simd::quantize(worker.row, columns_, worker.bytes + i * columns_);
+        simd::layer_norm(from, dim_, data(weight), data(bias), eps, worker.rows);
+        worker.scales[i] = simd::quantize(worker.rows, columns_, worker.bytes + i * columns_);
       } else {
         simd::layer_norm(from, dim_, data(weight), data(bias), eps, worker.operand + i * columns_);
       }
@@ -253,8 +253,10 @@ class Pass {
               bias = normalize_head(layer, which, tile, bias, worker);
             T* to = head_rows(which, head, tokens) + (first + row) * head_columns_;
             simd::store(tile, bias, to, head_columns_);
-            if (with_metric && which == 1) add_to_metric(tile, bias, head, first + row, worker);
+            if (with_metric && which == 1 && !layer.metric)
+              add_to_metric(tile, bias, head, first + row, worker);
           });
+      if (with_metric && layer.metric) project_metric(layer, x, first, rows, worker);
     });
   }
 
@@ -282,6 +284,25 @@ class Pass {
                        worker.tile + i * tile.ld);
     static constexpr float kNoBias[256] = {};
     return kNoBias;
+  }
+
+  /// The metric of rows from `first` on, from x in float32.
+  void project_metric(const EncoderLayer& layer, const float* x, int64_t first, int64_t rows,
+                      Worker& worker) {
+    const auto eps = static_cast<float>(config_.norm_eps);
+    for_tiles(rows, [&](int64_t row, int64_t count) {
+      for (int64_t i = 0; i < count; ++i)
+        simd::layer_norm(x + (first + row + i) * columns_, dim_, data(layer.norm1_weight),
+                         data(layer.norm1_bias), eps, worker.rows + i * columns_);
+      for (int64_t i = 0; i < layer.metric->blocks_per_group(); ++i) {
+        const auto& block = layer.metric->block(i);
+        layer.metric->multiply_block(block, {worker.rows, columns_}, 0, count, worker.tile,
+                                     block.width);
+        simd::store({worker.tile, block.width, count, block.width},
+                    layer.metric->bias() + block.column,
+                    metric_ + (first + row) * head_columns_ + block.column, head_columns_);
+      }
+    });
   }
 
   /// The metric is the mean of the keys over the heads, before they are rounded.
