@@ -256,7 +256,9 @@ int run(const cli::Arguments& arguments) {
     model = choice.load({weights->dtype}, c10::kCPU);
   } else {
     // Random weights would take seconds and gigabytes for large ones, and nothing looks at them.
-    model = vit::VisionTransformer(vit::architecture(choice.architecture));
+    auto config = vit::architecture(choice.architecture);
+    if (choice.num_classes) config.vit.num_classes = *choice.num_classes;
+    model = vit::VisionTransformer(std::move(config));
     if (choice.image_size) model->set_image_size(*choice.image_size);
   }
   Json description = describe(choice.name(), model, weights);

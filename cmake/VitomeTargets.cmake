@@ -17,6 +17,12 @@ if(VITOME_SANITIZE)
   list(APPEND VITOME_COMPILE_OPTIONS -fsanitize=${VITOME_SANITIZE} -fno-omit-frame-pointer
        -fno-sanitize-recover=all)
 endif()
+if(VITOME_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "VITOME_FUZZ needs clang with libFuzzer: -DCMAKE_CXX_COMPILER=clang++")
+  endif()
+  list(APPEND VITOME_COMPILE_OPTIONS -fsanitize=fuzzer-no-link)
+endif()
 
 # vitome_target_defaults(<target> [PCH <target that has the precompiled header> | PCH none])
 function(vitome_target_defaults target)

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -22,9 +24,14 @@ struct LoadOptions {
   /// timm's name of the architecture, for bare weight files; otherwise read from the config.json
   /// beside the weights, or inferred from the shapes if there is none.
   std::string architecture = {};
+  /// Classes that the head is to have, 0 for no head. One of another number is replaced by a head
+  /// with random weights, to be trained. Without it, weights and config must agree.
+  std::optional<int64_t> num_classes = std::nullopt;
   /// false: missing and unexpected weights are tolerated (head swaps); what is missing is
   /// initialised as init_weights() does. Mis-shaped weights are errors all the same.
   bool strict = true;
+  /// Gets a line of text where the model is not quite what the file holds (a new head).
+  std::function<void(const std::string&)> on_warning = {};
 };
 
 /// Loads a checkpoint: a folder with config.json and model.safetensors (or its sharded index, or

@@ -1,4 +1,3 @@
-#include <fstream>
 #include <system_error>
 
 #include <ATen/ATen.h>
@@ -6,27 +5,11 @@
 #include <vit/error.h>
 #include <vit/save.h>
 #include <vit/weights/safetensors.h>
+#include <vit/weights/temporary_file.h>
 #include <vit/weights/timm_config_writer.h>
 
 namespace vit {
-namespace {
-
 namespace fs = std::filesystem;
-
-void write_text(const fs::path& path, const std::string& text) {
-  const fs::path partial = path.string() + ".partial";
-  std::ofstream file(partial, std::ios::binary);
-  file << text;
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(partial, path, error);
-  if (!file || error) {
-    fs::remove(partial, error);
-    fail(path.string(), ": cannot be written; is there space, and may this user write there?");
-  }
-}
-
-}  // namespace
 
 void save(const VisionTransformer& model, const fs::path& folder, at::ScalarType dtype) {
   std::error_code error;
@@ -41,7 +24,10 @@ void save(const VisionTransformer& model, const fs::path& folder, at::ScalarType
   write_safetensors(folder / "model.safetensors", weights, {{"format", "pt"}});
 
   ModelConfig config{model->config(), model->preprocessing(), model->labels()};
-  write_text(folder / "config.json", timm_config_text(config));
+  const std::string text = timm_config_text(config);
+  TemporaryFile file(folder / "config.json");
+  file.write(text.data(), text.size());
+  file.move_to_target();
 }
 
 }  // namespace vit

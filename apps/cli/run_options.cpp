@@ -1,3 +1,5 @@
+#include <iostream>
+
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
@@ -15,6 +17,7 @@ namespace {
 
 constexpr int64_t kMaxThreads = 1024;
 constexpr int64_t kMaxImageSide = 1 << 16;
+constexpr int64_t kMaxClasses = 1'000'000;
 
 vit::Size2d parse_size(const std::string& text) {
   const std::vector<std::string> parts = split(text, 'x');
@@ -36,7 +39,9 @@ void add_model_options(Options& options, const std::string& arch_alone) {
              "shipped model, or hf:ORG/NAME for one from the Hugging Face hub",
              "cifar10")
       .value("arch", "NAME",
-             "timm's name of the architecture that a bare weights file holds" + arch_alone);
+             "timm's name of the architecture that a bare weights file holds" + arch_alone)
+      .value("num-classes", "N",
+             "classes of the head; one of another number is replaced by an untrained one");
 }
 
 void add_seed_option(Options& options) {
@@ -80,6 +85,8 @@ vit::VisionTransformer ModelChoice::load(Precision precision, c10::Device device
   options.int8 = precision.int8;
   options.device = device;
   options.image_size = image_size;
+  options.num_classes = num_classes;
+  options.on_warning = [](const std::string& text) { std::cerr << "warning: " << text << "\n"; };
   if (path.empty()) return vit::create(architecture, options, seed);
   options.architecture = architecture;
   return vit::load(path, options);
@@ -90,6 +97,8 @@ ModelChoice model_choice(const Arguments& arguments) {
   choice.architecture = arguments.text("arch");
   if (choice.architecture.empty() || arguments.has("model"))
     choice.path = find_model(arguments.text("model"));
+  if (arguments.has("num-classes"))
+    choice.num_classes = arguments.integer("num-classes", 1, kMaxClasses);
   if (arguments.has("image-size")) choice.image_size = parse_size(arguments.text("image-size"));
   return choice;
 }

@@ -19,7 +19,8 @@ namespace cli {
 constexpr int64_t kMaxBatch = 4096;
 constexpr int64_t kMaxMerged = 1 << 20;  // tokens a layer may be asked to merge
 
-/// --model and --arch; `arch_alone` continues the help of --arch with what it means without
+/// --model, --arch and --num-classes; `arch_alone` continues the help of --arch with what it means
+/// without
 /// --model.
 void add_model_options(Options& options, const std::string& arch_alone);
 
@@ -48,11 +49,12 @@ struct ModelChoice {
   std::filesystem::path path;  ///< empty where only an architecture is given
   std::string architecture;    ///< empty: what the checkpoint says
   std::optional<vit::Size2d> image_size;
+  std::optional<int64_t> num_classes;
 
   /// For people: the path or the architecture.
   std::string name() const;
 
-  /// The checkpoint, or without one random weights of that seed.
+  /// The checkpoint, or without one random weights of that seed. Warnings go to stderr.
   vit::VisionTransformer load(Precision precision, c10::Device device, uint64_t seed = 0) const;
 };
 

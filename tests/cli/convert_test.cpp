@@ -49,3 +49,22 @@ TEST_CASE("convert refuses what it cannot do") {
   CHECK(run.status == 1);
   CHECK_THAT(run.err, ContainsSubstring("/dev/null/model: cannot be made"));
 }
+
+TEST_CASE("--num-classes chooses the head, with a warning where it is a new one") {
+  const test::TempDir folder;
+  const auto model = test::data("hostile/config/timm_classes_other").string();
+  const auto output = (folder / "out").string();
+  const auto refused = vitome({"convert", "--model", model, "--output", output});
+  CHECK(refused.status == 1);
+  CHECK_THAT(refused.err, ContainsSubstring(model + "/model.safetensors: ") &&
+                              ContainsSubstring("--num-classes N"));
+
+  const auto run = vitome({"convert", "--model", model, "--output", output, "--num-classes", "4"});
+  CHECK(run.status == 0);
+  CHECK_THAT(run.err, ContainsSubstring("warning: ") && ContainsSubstring("random weights"));
+  CHECK(vit::load(output)->config().num_classes == 4);
+  const auto usage =
+      vitome({"convert", "--model", model, "--output", output, "--num-classes", "0"});
+  CHECK(usage.status == 2);
+  CHECK_THAT(usage.err, ContainsSubstring("num-classes"));
+}

@@ -1,5 +1,6 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
+#include "tests/support/tiny_config.h"
 
 #include <thread>
 
@@ -12,14 +13,9 @@
 namespace {
 
 vit::ModelConfig small_config() {
-  vit::ModelConfig config;
-  config.vit.image_size = {32, 48};
-  config.vit.patch_size = {8, 8};
+  auto config = test::tiny_config({32, 48});
   config.vit.embed_dim = 24;
-  config.vit.depth = 3;
-  config.vit.num_heads = 3;
-  config.vit.mlp_hidden_dim = 48;
-  config.vit.num_classes = 7;
+  config.vit.depth = config.vit.num_heads = 3;
   return config;
 }
 

@@ -1,5 +1,6 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
+#include "tests/support/tiny_config.h"
 
 #include <cmath>
 
@@ -41,14 +42,7 @@ TEST_CASE("two-dimensional sinusoids encode the column, then the row") {
 }
 
 TEST_CASE("computed positions are no parameters and follow the image size") {
-  vit::ModelConfig config;
-  config.vit.image_size = {32, 32};
-  config.vit.patch_size = {8, 8};
-  config.vit.embed_dim = 16;
-  config.vit.depth = 1;
-  config.vit.num_heads = 2;
-  config.vit.mlp_hidden_dim = 16;
-  config.vit.num_classes = 3;
+  auto config = test::tiny_config({32, 32});
   config.vit.positions = vit::Positions::sincos_2d;
   vit::VisionTransformer model(config);
   CHECK_FALSE(model->named_parameters().contains("pos_embed"));

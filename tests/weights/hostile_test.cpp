@@ -136,6 +136,8 @@ void check_tensor_reader(const std::string& reader, size_t count, const Reader& 
   });
 }
 
+vit::StateDict read_any(const std::filesystem::path& path) { return vit::read_weights(path); }
+
 }  // namespace
 
 TEST_CASE("hostile safetensors files are refused, odd ones read bit for bit") {
@@ -150,13 +152,13 @@ TEST_CASE("hostile PyTorch checkpoints are refused, odd ones read bit for bit") 
   // The harmful ones leave a file PWNED here if anything in them is executed.
   const test::TempDir folder;
   const TemporaryFolderVariable variable(folder.path());
-  check_tensor_reader("torch", 122, vit::read_weights);
+  check_tensor_reader("torch", 122, read_any);
   CHECK(std::filesystem::is_empty(folder.path()));
   CHECK(!std::filesystem::exists("PWNED"));
 }
 
 TEST_CASE("hostile NumPy archives are refused, odd ones read bit for bit") {
-  check_tensor_reader("npz", 34, vit::read_weights);
+  check_tensor_reader("npz", 34, read_any);
 }
 
 TEST_CASE("hostile model folders are refused, odd ones give the right logits") {

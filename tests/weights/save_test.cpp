@@ -2,8 +2,10 @@
 #include "tests/support/compare.h"
 #include "tests/support/data.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/tiny_config.h"
 
 #include <fstream>
+#include <set>
 
 #include <ATen/ATen.h>
 
@@ -47,14 +49,7 @@ TEST_CASE("a model is saved in the type that is asked for") {
 
 TEST_CASE("computed positions are saved as the table that they are") {
   at::NoGradGuard no_grad;
-  vit::ModelConfig config;
-  config.vit.image_size = {16, 24};
-  config.vit.patch_size = {8, 8};
-  config.vit.embed_dim = 16;
-  config.vit.depth = 1;
-  config.vit.num_heads = 2;
-  config.vit.mlp_hidden_dim = 40;
-  config.vit.num_classes = 3;
+  auto config = test::tiny_config({16, 24});
   config.vit.positions = vit::Positions::sincos_2d;
   vit::VisionTransformer model(config);
   model->init_weights(3);
@@ -70,4 +65,25 @@ TEST_CASE("a folder that cannot be is an error") {
   const test::TempDir folder;
   std::ofstream(folder / "file") << "x";
   CHECK_THROWS_AS(vit::save(model, folder / "file" / "model"), vit::Error);
+}
+
+TEST_CASE("files are replaced whole, and nothing else is left in the folder") {
+  auto model = vit::load(test::data("vit/timm_vit_cls"));
+  const test::TempDir folder;
+  const auto names = [&] {
+    std::set<std::string> result;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+      result.insert(entry.path().filename());
+    return result;
+  };
+  vit::save(model, folder.path());
+  vit::save(model, folder.path());
+  CHECK(names() == std::set<std::string>{"config.json", "model.safetensors"});
+
+  // A target that cannot be replaced is named with the reason, and the partial file goes away.
+  std::filesystem::remove(folder / "config.json");
+  std::filesystem::create_directories(folder / "config.json" / "full");
+  CHECK_THROWS_WITH(vit::save(model, folder.path()),
+                    Catch::ContainsSubstring("config.json: cannot replace: "));
+  CHECK(names() == std::set<std::string>{"config.json", "model.safetensors"});
 }

@@ -21,6 +21,10 @@ bool is_harmless_extra(const std::string& name, const VitConfig& config) {
          config.architecture.find("siglip") != std::string::npos;
 }
 
+bool is_of_head(const std::string& name) {
+  return name.starts_with("head.") || name.starts_with("head_dist.");
+}
+
 /// Faults of one kind, the first few of them by name.
 class Faults {
  public:
@@ -47,7 +51,7 @@ class Faults {
 
 }  // namespace
 
-void assign_weights(VisionTransformerImpl& model, const StateDict& weights,
+void assign_weights(VisionTransformerImpl& model, const StateDict& weights, bool new_head,
                     const LoadOptions& options, const std::string& where) {
   const auto parameters = model.named_parameters();
   const auto buffers = model.named_buffers();  // computed positions: a file may have them or not
@@ -70,14 +74,15 @@ void assign_weights(VisionTransformerImpl& model, const StateDict& weights,
     }
   }
   for (const auto& parameter : parameters)
-    if (!weights.contains(parameter.key())) missing.add(parameter.key());
+    if (!weights.contains(parameter.key()) && !(new_head && is_of_head(parameter.key())))
+      missing.add(parameter.key());
 
   const bool incomplete = !missing.empty() || !unexpected.empty();
   if (!mis_shaped.empty() || !not_floating.empty() || (options.strict && incomplete))
     fail(where, ": the tensors do not fit the model ", model.config().architecture, ":",
          missing.text(), unexpected.text(), mis_shaped.text(), not_floating.text());
 
-  if (!missing.empty()) model.init_weights(/*seed=*/0);
+  if (!missing.empty() || new_head) model.init_weights(/*seed=*/0);
   for (auto& [target, tensor] : assignments)
     target.set_data(tensor.to(options.device, options.dtype).contiguous());
   model.to(options.device, options.dtype);  // what the file did not have

@@ -1,4 +1,5 @@
 #include <numeric>
+#include <system_error>
 
 #include <vit/error.h>
 #include <vit/weights/config_json.h>
@@ -12,22 +13,18 @@
 namespace vit {
 namespace {
 
-/// Parses a file and hands its document to `read`.
-template <typename Read>
-auto with_document(const std::filesystem::path& path, Read read) {
-  const auto file = MappedFile::open(path);
-  const auto document = parse_json(file->text(), path.string());
-  return read(JsonNode(document, path.string()));
-}
+namespace fs = std::filesystem;
 
 // Every library that writes a config.json has its own layout.
-ModelConfig read_any_config(const JsonNode& root, const std::filesystem::path& folder) {
+ModelConfig read_any_config(const JsonNode& root, const MappedFile* preprocessor) {
   // The transformers library wraps timm's models in what timm writes itself.
   if (const auto type = root.find("model_type"); type && type->string() != "timm_wrapper") {
     auto config = read_huggingface_config(root);
-    if (const auto path = folder / "preprocessor_config.json"; std::filesystem::exists(path))
-      with_document(path,
-                    [&](const JsonNode& node) { read_huggingface_preprocessor(node, config); });
+    if (preprocessor) {
+      const std::string where = preprocessor->path().string();
+      const auto document = parse_json(preprocessor->text(), where);
+      read_huggingface_preprocessor(JsonNode(document, where), config);
+    }
     return config;
   }
   if (const auto library = root.find("library"); library && library->string() == "torchvision")
@@ -47,16 +44,24 @@ void average_for_channels(std::vector<double>& colours, int64_t channels) {
 
 }  // namespace
 
-ModelConfig read_config(const std::filesystem::path& path) {
-  auto config = with_document(
-      path, [&](const JsonNode& root) { return read_any_config(root, path.parent_path()); });
+ModelConfig read_config(const fs::path& path) {
+  const auto beside = path.parent_path() / "preprocessor_config.json";
+  std::error_code error;
+  const auto preprocessor = fs::exists(beside, error) ? MappedFile::open(beside) : nullptr;
+  return read_config(*MappedFile::open(path), preprocessor.get());
+}
+
+ModelConfig read_config(const MappedFile& file, const MappedFile* preprocessor) {
+  const std::string where = file.path().string();
+  const auto document = parse_json(file.text(), where);
+  auto config = read_any_config(JsonNode(document, where), preprocessor);
   average_for_channels(config.preprocessing.mean, config.vit.in_channels);
   average_for_channels(config.preprocessing.std, config.vit.in_channels);
   try {
     config.vit.validate();
     config.preprocessing.validate(config.vit.in_channels);
   } catch (const Error& error) {
-    fail(path.string(), ": ", error.what());
+    fail(where, ": ", error.what());
   }
   return config;
 }

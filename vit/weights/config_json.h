@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include <vit/config.h>
+#include <vit/weights/mapped_file.h>
 
 namespace vit {
 
@@ -14,5 +15,8 @@ namespace vit {
 /// naming the file and the field: bad JSON, unknown architecture or option, wrong types, values out
 /// of range.
 ModelConfig read_config(const std::filesystem::path& path);
+
+/// The same for files that are open already; `preprocessor` may be null.
+ModelConfig read_config(const MappedFile& file, const MappedFile* preprocessor);
 
 }  // namespace vit

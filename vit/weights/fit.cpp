@@ -12,18 +12,15 @@ class Comparison {
   Comparison(const StateDict& weights, const std::string& where)
       : weights_(weights), where_(where) {}
 
-  void same(const char* what, int64_t of_config, int64_t of_weights) const {
-    if (of_config != of_weights)
-      fail(where_, ": the config says ", what, " ", of_config, ", but the weights have ",
-           of_weights);
-  }
-
-  /// The same for one dim of a tensor, if it is there and has that dim. What is missing or has
+  /// Compares with one dim of a tensor, if it is there and has that dim. What is missing or has
   /// another number of dims is reported when all tensors are matched with the model.
-  void dim(const char* what, int64_t of_config, const std::string& tensor, int64_t dim) const {
+  void dim(const char* what, int64_t of_config, const std::string& tensor, int64_t dim,
+           const char* advice = "") const {
     const auto found = weights_.find(tensor);
-    if (found != weights_.end() && found->second.dim() > dim)
-      same(what, of_config, found->second.size(dim));
+    if (found == weights_.end() || found->second.dim() <= dim) return;
+    if (const int64_t of_weights = found->second.size(dim); of_config != of_weights)
+      fail(where_, ": the config says ", what, " ", of_config, ", but tensor \"", tensor, "\" has ",
+           of_weights, advice);
   }
 
  private:
@@ -31,19 +28,54 @@ class Comparison {
   const std::string& where_;
 };
 
+// Models below these sizes are built before their tensors are matched with those of the file, and
+// the faults listed; what is above them and not in the file is a mistake or an attack.
+constexpr double kSmallParts = 1 << 22;  // elements: 16 MB
+constexpr double kLargeParts = 1 << 26;
+
+/// Elements of what makes up nearly all of a model.
+double backbone_elements(const VitConfig& c) {
+  const double dim = static_cast<double>(c.embed_dim);
+  const double mlp = static_cast<double>(c.mlp_hidden_dim);
+  const double block = dim * (4 * dim + mlp * (c.mlp == MlpKind::swiglu_packed ? 3 : 2));
+  const double patch = dim * static_cast<double>(c.in_channels * c.patch_size.height) *
+                       static_cast<double>(c.patch_size.width);
+  return patch + block * static_cast<double>(c.depth + (c.pooling == Pooling::map)) +
+         dim * static_cast<double>(c.reg_tokens);
+}
+
+double position_elements(VitConfig config, Size2d image_size) {
+  config.image_size = image_size;
+  return static_cast<double>(config.num_positions()) * static_cast<double>(config.embed_dim);
+}
+
+void check_number_of_parameters(const VitConfig& config, const StateDict& weights,
+                                const std::string& where) {
+  double elements = 0;
+  for (const auto& [name, tensor] : weights) elements += static_cast<double>(tensor.numel());
+  if (const double expected = backbone_elements(config); expected > elements + kSmallParts)
+    fail(where, ": has ", elements / 1e6, " million numbers, the model of the config ",
+         expected / 1e6, " million; is the config that of these weights?");
+}
+
 }  // namespace
 
 void check_config_fits(const VitConfig& config, const StateDict& weights,
                        const std::string& where) {
   const Comparison compare(weights, where);
-  compare.same("depth", config.depth, count_blocks(weights));
+  if (const int64_t blocks = count_blocks(weights); blocks != config.depth)
+    fail(where, ": the config says depth ", config.depth, ", but the weights have ", blocks,
+         " blocks (\"blocks.N.…\")");
   compare.dim("embed_dim", config.embed_dim, "patch_embed.proj.weight", 0);
   compare.dim("input channels", config.in_channels, "patch_embed.proj.weight", 1);
   compare.dim("patch height", config.patch_size.height, "patch_embed.proj.weight", 2);
   compare.dim("patch width", config.patch_size.width, "patch_embed.proj.weight", 3);
   compare.dim("MLP width", config.mlp_hidden_dim, "blocks.0.mlp.fc2.weight", 1);
   compare.dim("register tokens", config.reg_tokens, "reg_token", 1);
-  compare.dim("num_classes", config.num_classes, "head.weight", 0);
+  compare.dim("num_classes", config.num_classes, "head.weight", 0,
+              "; correct the config, or choose by --num-classes N (LoadOptions::num_classes): a "
+              "head of another number is replaced by an untrained one");
+  check_number_of_parameters(config, weights, where);
 }
 
 Size2d image_size_of_weights(const VitConfig& config, Size2d wanted, const StateDict& weights,
@@ -62,6 +94,19 @@ Size2d image_size_of_weights(const VitConfig& config, Size2d wanted, const State
     fail(where, ": the weights have ", rows, " positions, the config expects ",
          config.num_positions(), ", and they cover no square image that could be resampled");
   return {side * config.patch_size.height, side * config.patch_size.width};
+}
+
+void check_positions(const VitConfig& config, Size2d wanted, const StateDict& weights,
+                     const std::string& where) {
+  const bool learned = config.positions == Positions::learned;
+  if (config.positions == Positions::none) return;
+  const bool has_table = learned && weights.contains("pos_embed");
+  const double table = has_table ? position_elements(config, config.image_size) : 0;
+  const double limit = learned ? 16 * table + kSmallParts : kLargeParts;
+  if (position_elements(config, wanted) > limit)
+    fail(where, ": the config says images of ", wanted.height, "x", wanted.width, " pixels, far ",
+         "more than the tensor \"pos_embed\" is made for; correct the config, or choose by "
+         "--image-size (LoadOptions::image_size)");
 }
 
 }  // namespace vit

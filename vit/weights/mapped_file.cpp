@@ -33,7 +33,7 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::filesystem::path& path) 
   // Without O_NONBLOCK, opening a FIFO would wait for a writer before its type can be seen.
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.value() < 0) fail(path.string(), ": cannot open: ", std::strerror(errno));
-  struct stat info {};
+  struct stat info{};
   if (::fstat(file.value(), &info) != 0)
     fail(path.string(), ": cannot read its size: ", std::strerror(errno));
   if (!S_ISREG(info.st_mode)) fail(path.string(), ": is not a regular file");
@@ -47,19 +47,26 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::filesystem::path& path) 
         ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.value(), 0);
     if (data == MAP_FAILED) fail(path.string(), ": cannot map into memory: ", std::strerror(errno));
   }
-  return std::shared_ptr<MappedFile>(new MappedFile(path, static_cast<uint8_t*>(data), size));
+  const auto unmap = [](uint8_t* mapped, size_t length) {
+    if (mapped) ::munmap(mapped, length);
+  };
+  return std::shared_ptr<MappedFile>(
+      new MappedFile(path, static_cast<uint8_t*>(data), size, unmap));
 }
 
-MappedFile::~MappedFile() {
-  if (data_) ::munmap(data_, size_);
+std::shared_ptr<MappedFile> MappedFile::in_memory(const std::filesystem::path& path,
+                                                  std::string_view bytes) {
+  auto copy = std::make_unique<uint8_t[]>(bytes.size());
+  if (!bytes.empty()) std::memcpy(copy.get(), bytes.data(), bytes.size());
+  const auto free_copy = [](uint8_t* data, size_t) { delete[] data; };
+  return std::shared_ptr<MappedFile>(new MappedFile(path, copy.release(), bytes.size(), free_copy));
 }
 
 at::Tensor MappedFile::tensor(size_t offset, at::IntArrayRef shape, at::ScalarType dtype) {
   if (c10::multiply_integers(shape) == 0) return at::empty(shape, dtype);
   uint8_t* bytes = data_ + offset;
   if (reinterpret_cast<uintptr_t>(bytes) % c10::elementSize(dtype) == 0)
-    return at::from_blob(
-        bytes, shape, [keep = shared_from_this()](void*) {}, dtype);
+    return at::from_blob(bytes, shape, [keep = shared_from_this()](void*) {}, dtype);
   auto copy = at::empty(shape, dtype);
   std::memcpy(copy.mutable_data_ptr(), bytes, copy.nbytes());
   return copy;

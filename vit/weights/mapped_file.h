@@ -5,20 +5,25 @@
 #include <filesystem>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include <ATen/core/Tensor.h>
 
 namespace vit {
 
-/// A regular file in memory for as long as anybody holds the object. Pages are private to the
-/// process: what is written to them never reaches the file. A file that is made shorter while it is
-/// mapped faults the reader, as with every mapping; replace files by renaming instead.
+/// A file in memory for as long as anybody holds the object. Its pages are private to the process:
+/// what is written to them never reaches the file. A file that is made shorter while it is mapped
+/// faults the reader, as with every mapping; replace files by renaming instead.
 class MappedFile : public std::enable_shared_from_this<MappedFile> {
  public:
   /// Throws Error naming the file if it is missing, unreadable or not a regular file.
   static std::shared_ptr<MappedFile> open(const std::filesystem::path& path);
 
-  ~MappedFile();
+  /// A copy of `bytes` that readers take for a file of the name `path`.
+  static std::shared_ptr<MappedFile> in_memory(const std::filesystem::path& path,
+                                               std::string_view bytes);
+
+  ~MappedFile() { release_(data_, size_); }
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
@@ -32,12 +37,15 @@ class MappedFile : public std::enable_shared_from_this<MappedFile> {
   at::Tensor tensor(size_t offset, at::IntArrayRef shape, at::ScalarType dtype);
 
  private:
-  MappedFile(std::filesystem::path path, uint8_t* data, size_t size)
-      : path_(std::move(path)), data_(data), size_(size) {}
+  using Release = void (*)(uint8_t* data, size_t size);
+
+  MappedFile(std::filesystem::path path, uint8_t* data, size_t size, Release release)
+      : path_(std::move(path)), data_(data), size_(size), release_(release) {}
 
   std::filesystem::path path_;
   uint8_t* data_;
   size_t size_;
+  Release release_;
 };
 
 }  // namespace vit

@@ -1,72 +1,19 @@
 #include <limits>
+#include <utility>
 
 #include <vit/error.h>
 #include <vit/weights/bytes.h>
 #include <vit/weights/pickle.h>
+#include <vit/weights/pickle_opcodes.h>
 #include <vit/weights/text.h>
 
 namespace vit {
+
+using namespace pickle_opcode;
+
 namespace {
 
-// Opcodes of the binary protocols. Those of the text protocols 0 and 1 that torch and Python write
-// no more are left out, and so are INST, OBJ, PERSID and the extension registry.
-enum Opcode : uint8_t {
-  kMark = '(',
-  kStop = '.',
-  kPop = '0',
-  kPopMark = '1',
-  kDup = '2',
-  kBinInt = 'J',
-  kBinInt1 = 'K',
-  kBinInt2 = 'M',
-  kNone = 'N',
-  kBinPersId = 'Q',
-  kReduce = 'R',
-  kBinString = 'T',
-  kShortBinString = 'U',
-  kBinUnicode = 'X',
-  kAppend = 'a',
-  kBuild = 'b',
-  kGlobal = 'c',
-  kDict = 'd',
-  kEmptyDict = '}',
-  kAppends = 'e',
-  kBinGet = 'h',
-  kLongBinGet = 'j',
-  kList = 'l',
-  kEmptyList = ']',
-  kBinPut = 'q',
-  kLongBinPut = 'r',
-  kSetItem = 's',
-  kTuple = 't',
-  kEmptyTuple = ')',
-  kSetItems = 'u',
-  kBinFloat = 'G',
-  kBinBytes = 'B',
-  kShortBinBytes = 'C',
-  kProto = 0x80,
-  kNewObj = 0x81,
-  kTuple1 = 0x85,
-  kTuple2 = 0x86,
-  kTuple3 = 0x87,
-  kNewTrue = 0x88,
-  kNewFalse = 0x89,
-  kLong1 = 0x8a,
-  kLong4 = 0x8b,
-  kShortBinUnicode = 0x8c,
-  kBinUnicode8 = 0x8d,
-  kBinBytes8 = 0x8e,
-  kEmptySet = 0x8f,
-  kAddItems = 0x90,
-  kFrozenSet = 0x91,
-  kNewObjEx = 0x92,
-  kStackGlobal = 0x93,
-  kMemoize = 0x94,
-  kFrame = 0x95,
-  kByteArray8 = 0x96,
-};
-
-// Offsets are kept in 32 bits; no pickle of names and shapes comes near.
+// Offsets are kept in 31 bits; no pickle of names and shapes comes near.
 constexpr size_t kMaxBytes = std::numeric_limits<int32_t>::max();
 constexpr size_t kMaxValues = size_t{1} << 23;
 
@@ -163,10 +110,19 @@ void PickleMachine::call() {
   push(world_.call(*this, callable, sequence(args)));
 }
 
-// State such as attributes is of no use here; it only has to belong to an object.
+// Only the attributes of modules are of use here; other state just has to belong to an object.
 void PickleMachine::build() {
-  pop();
-  const Kind kind = value(top()).kind;
+  const PickleValue state = value(pop());
+  const auto& target = value(top());
+  const Kind kind = target.kind;
+  if (kind == Kind::module) {
+    if (state.kind != Kind::dict) bad("the attributes of a module are no dict");
+    // Moved, not copied: a few bytes could ask for many copies of a long list.
+    auto attributes = std::exchange(sequences_[state.index], {});
+    auto& known = sequences_[target.index];
+    known.insert(known.end(), attributes.begin(), attributes.end());
+    return;
+  }
   if (kind != Kind::opaque && kind != Kind::dict && kind != Kind::tensor)
     bad("it sets the state of what has none");
 }
@@ -336,7 +292,7 @@ bool PickleMachine::step() {
       break;
     }
     default:
-      step_protocol_4(opcode);
+      if (!step_protocol_0(opcode)) step_protocol_4(opcode);
   }
   return true;
 }

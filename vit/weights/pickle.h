@@ -23,14 +23,16 @@ struct PickleValue {
     tuple,
     list,
     dict,
+    module,   ///< a TorchScript module: names and values of its attributes
     opaque,   ///< an object whose contents nobody needs
     global,   ///< an imported name that PickleWorld knows
     storage,  ///< what PickleWorld makes of a persistent id
     tensor,   ///< what PickleWorld makes of a call
   };
   Kind kind = Kind::none;
-  /// text, bytes, big_integer: offset into the pickle; tuple, list, dict: number of the sequence;
-  /// else PickleWorld's own.
+  /// text, bytes, big_integer: offset into the pickle, or PickleMachine::kDecoded and the number of
+  /// a text that had to be decoded; tuple, list, dict, module: number of the sequence; else
+  /// PickleWorld's own.
   uint32_t index = 0;
   /// boolean, integer: the value; text, bytes, big_integer: the length; else PickleWorld's own.
   int64_t number = 0;
@@ -51,13 +53,16 @@ class PickleWorld {
   virtual PickleValue call(PickleMachine& machine, const PickleValue& callable,
                            const PickleSequence& args) = 0;
   virtual PickleValue persistent(PickleMachine& machine, const PickleValue& id) = 0;
+  /// The same for protocol 0, which has the printed form of the id.
+  virtual PickleValue persistent(PickleMachine& machine, std::string_view id) = 0;
 };
 
-/// Reads the binary opcodes of pickle protocols 2 to 5 (PEP 307, 3154, 574), never executing
-/// anything. Uses memory in proportion to the pickle's own length.
+/// Reads pickles of the protocols 0 to 5 (pickletools of Python; PEP 307, 3154, 574), never
+/// executing anything. Uses memory in proportion to the pickle's own length.
 class PickleMachine {
  public:
   using Kind = PickleValue::Kind;
+  static constexpr uint32_t kDecoded = uint32_t{1} << 31;
 
   /// Reads one pickle at the start of `bytes`, which must outlive the machine. `where` begins error
   /// messages.
@@ -69,10 +74,11 @@ class PickleMachine {
   size_t length() const { return position_; }
 
   const PickleValue& value(PickleRef ref) const { return values_[ref]; }
-  /// Items of a tuple or list; keys and values of a dict in turn.
+  /// Items of a tuple or list; keys and values of a dict or module in turn.
   const PickleSequence& sequence(const PickleValue& value) const { return sequences_[value.index]; }
   /// Contents of a text, bytes or big_integer.
   std::string_view text(const PickleValue& value) const {
+    if (value.index & kDecoded) return decoded_[value.index & ~kDecoded];
     return bytes_.substr(value.index, static_cast<size_t>(value.number));
   }
   PickleValue make_sequence(Kind kind, PickleSequence items);
@@ -80,6 +86,7 @@ class PickleMachine {
 
  private:
   bool step();
+  bool step_protocol_0(uint8_t opcode);
   void step_protocol_4(uint8_t opcode);
   void push(PickleValue value);
   void push_text(Kind kind, size_t length);
@@ -95,6 +102,10 @@ class PickleMachine {
   void remember(uint64_t slot);
   void recall(uint64_t slot);
   void push_long(size_t length);
+  void push_decoded(Kind kind, std::string text);
+  void push_integer(std::string_view digits);
+  void push_unicode(std::string_view line);
+  void push_quoted(std::string_view line);
   std::string_view take(size_t length);
   std::string_view take_line();
   template <typename T>
@@ -105,6 +116,7 @@ class PickleMachine {
   PickleWorld& world_;
   size_t position_ = 0;
   std::vector<PickleValue> values_;
+  std::deque<std::string> decoded_;
   std::deque<PickleSequence> sequences_;  ///< a deque: calls hold one while they make others
   std::vector<PickleRef> stack_;
   std::vector<size_t> marks_;  ///< heights of the stack

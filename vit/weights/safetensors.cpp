@@ -74,8 +74,11 @@ void check_metadata(const JsonNode& node) {
 }  // namespace
 
 StateDict read_safetensors(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
-  const std::string where = path.string();
+  return read_safetensors(MappedFile::open(path));
+}
+
+StateDict read_safetensors(const std::shared_ptr<MappedFile>& file) {
+  const std::string where = file->path().string();
   const auto text = header_text(*file);
   const auto header = parse_json(text, where + ": header");
 

@@ -2,9 +2,12 @@
 
 #include <array>
 #include <cstdint>
-#include <utility>
+#include <memory>
 
 #include <c10/core/ScalarType.h>
+
+#include <vit/weights/mapped_file.h>
+#include <vit/weights/state_dict.h>
 
 namespace vit {
 
@@ -35,5 +38,8 @@ constexpr std::array<SafetensorsDtype, 16> kSafetensorsDtypes{{
 
 constexpr int64_t kSafetensorsMaxHeader = 100'000'000;  // bytes, the format's own limit
 constexpr const char* kSafetensorsMetadata = "__metadata__";
+
+/// read_safetensors() for a file that is open already.
+StateDict read_safetensors(const std::shared_ptr<MappedFile>& file);
 
 }  // namespace vit

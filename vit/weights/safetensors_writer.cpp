@@ -1,9 +1,4 @@
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <random>
-#include <unistd.h>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -12,54 +7,10 @@
 #include <vit/error.h>
 #include <vit/weights/safetensors.h>
 #include <vit/weights/safetensors_format.h>
+#include <vit/weights/temporary_file.h>
 
 namespace vit {
 namespace {
-
-// A new file beside its target, removed unless it is moved there.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::filesystem::path& target) : target_(target) {
-    path_ = target;
-    path_ += ".part-" + std::to_string(std::random_device{}());
-    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor_ < 0) fail_system("cannot create");
-  }
-  ~TemporaryFile() {
-    if (descriptor_ < 0) return;
-    ::close(descriptor_);
-    ::unlink(path_.c_str());
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-
-  void write(const void* data, size_t size) {
-    const auto* bytes = static_cast<const char*>(data);
-    while (size > 0) {
-      const ssize_t written = ::write(descriptor_, bytes, size);
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail_system("cannot write");
-      bytes += written;
-      size -= static_cast<size_t>(written);
-    }
-  }
-
-  void move_to_target() {
-    if (::fsync(descriptor_) != 0) fail_system("cannot write");
-    if (::rename(path_.c_str(), target_.c_str()) != 0) fail_system("cannot replace");
-    ::close(descriptor_);
-    descriptor_ = -1;
-  }
-
- private:
-  [[noreturn]] void fail_system(const char* what) const {
-    fail(target_.string(), ": ", what, ": ", std::strerror(errno));
-  }
-
-  std::filesystem::path target_;
-  std::filesystem::path path_;
-  int descriptor_ = -1;
-};
 
 const char* dtype_name(const at::Tensor& tensor, const std::string& where) {
   for (const auto& [name, type] : kSafetensorsDtypes)

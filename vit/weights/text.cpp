@@ -1,12 +1,18 @@
+#include <algorithm>
+
 #include <vit/weights/text.h>
 
 namespace vit {
 
 std::string shortened(const std::string& text, size_t limit) {
-  if (text.size() <= limit) return text;
-  size_t end = limit;
-  while (end > 0 && (text[end] & 0xC0) == 0x80) --end;  // not inside a UTF-8 sequence
-  return text.substr(0, end) + "…";
+  size_t end = std::min(text.size(), limit);
+  while (end > 0 && end < text.size() && (text[end] & 0xC0) == 0x80)
+    --end;  // not inside a UTF-8 sequence
+  std::string shown = text.substr(0, end);
+  // NUL would end the message, others could command the terminal.
+  std::replace_if(
+      shown.begin(), shown.end(), [](unsigned char c) { return c < ' ' || c == 127; }, '?');
+  return end < text.size() ? shown + "…" : shown;
 }
 
 std::string in_quotes(const std::string& text) {

@@ -7,7 +7,8 @@
 
 namespace vit {
 
-/// What an error message quotes of a name or value from a file, whose length nobody limits.
+/// What an error message quotes of a name or value from a file, whose length nobody limits; control
+/// characters become question marks.
 std::string shortened(const std::string& text, size_t limit = 80);
 
 /// The same in quotation marks.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include <vit/weights/mapped_file.h>
 #include <vit/weights/state_dict.h>
@@ -14,6 +15,9 @@ namespace vit {
 
 /// The zip container of torch 1.6 and later. Storages are mapped, not copied.
 StateDict read_torch_zip(const ZipArchive& archive);
+
+/// Whether a file begins as those of the following do.
+bool is_torch_legacy(std::string_view text);
 
 /// The stream of pickles and storages of earlier versions.
 StateDict read_torch_legacy(const std::shared_ptr<MappedFile>& file);

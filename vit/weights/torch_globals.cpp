@@ -34,6 +34,11 @@ constexpr Known kKnown[] = {
     // Metadata. None of these is ever called.
     {"torch", "device", Kind::harmless},
     {"torch.serialization", "_get_layout", Kind::harmless},
+    {"torch.jit._pickle", "build_intlist", Kind::harmless},
+    {"torch.jit._pickle", "build_doublelist", Kind::harmless},
+    {"torch.jit._pickle", "build_boollist", Kind::harmless},
+    {"torch.jit._pickle", "build_tensorlist", Kind::harmless},
+    {"torch.jit._pickle", "restore_type_tag", Kind::harmless},
     {"argparse", "Namespace", Kind::harmless},
     {"types", "SimpleNamespace", Kind::harmless},
     {"copyreg", "_reconstructor", Kind::harmless},
@@ -138,6 +143,10 @@ constexpr KnownDtype kDtypes[] = {
 std::optional<TorchGlobal> find_torch_global(std::string_view module, std::string_view name) {
   for (const auto& known : kKnown)
     if (known.module == module && known.name == name) return TorchGlobal{.kind = known.kind};
+  // Classes of C++, such as packed weights of quantised layers, are no modules.
+  if ((module == "__torch__" || module.starts_with("__torch__.")) &&
+      !module.starts_with("__torch__.torch.classes"))
+    return TorchGlobal{.kind = Kind::script_module};
   if (module == "torch" || module == "torch.cuda")
     for (const auto& [storage, dtype] : kStorageTypes)
       if (storage == name) return TorchGlobal{.kind = Kind::storage_type, .dtype = dtype};

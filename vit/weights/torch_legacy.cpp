@@ -72,6 +72,11 @@ std::map<std::string, size_t> find_storages(std::string_view text, size_t positi
 
 }  // namespace
 
+bool is_torch_legacy(std::string_view text) {
+  // A pickle of the magic number: of protocol 2 and later, or as text.
+  return text.starts_with("\x80") || text.starts_with("L119547037146038801333356L\n");
+}
+
 StateDict read_torch_legacy(const std::shared_ptr<MappedFile>& file) {
   const std::string where = file->path().string();
   const std::string_view text = file->text();

@@ -1,6 +1,7 @@
 #include <algorithm>
-#include <array>
+#include <charconv>
 #include <utility>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -25,9 +26,14 @@ constexpr size_t kMaxCopiedItems = size_t{1} << 22;
 // A tensor may repeat the elements of a smaller storage up to this size.
 constexpr int64_t kMaxExpandedElements = int64_t{1} << 20;
 
+// What all tensors together may have in elements beyond those of their storages.
+constexpr int64_t kMaxExpandedInAll = int64_t{1} << 24;
+
 // Where training scripts put the model, the plain weights before running averages of them.
-constexpr std::array<std::string_view, 7> kWrappers{
-    "state_dict", "model", "model_state_dict", "module", "model_ema", "state_dict_ema", "ema"};
+constexpr std::string_view kWrappers[] = {"state_dict", "model",          "model_state_dict",
+                                          "module",     "teacher",        "student",
+                                          "model_ema",  "state_dict_ema", "ema",
+                                          "net",        "network",        "weights"};
 
 PickleValue of_global(const TorchGlobal& global) {
   return {Kind::global, static_cast<uint32_t>(global.kind), static_cast<int64_t>(global.dtype)};
@@ -76,12 +82,60 @@ bool has_tensors(const PickleMachine& machine, const PickleValue& dict) {
   return false;
 }
 
+/// The dict with the tensors: the outer one, or one that lies in it under the usual names.
 const PickleValue& unwrap(const PickleMachine& machine, const PickleValue& root) {
-  for (const auto wrapper : kWrappers) {
-    const auto* inner = find_item(machine, root, wrapper);
-    if (inner && inner->kind == Kind::dict && has_tensors(machine, *inner)) return *inner;
+  constexpr int kMaxNesting = 4;
+  const PickleValue* dict = &root;
+  for (int level = 0; level < kMaxNesting; ++level) {
+    const PickleValue* deeper = nullptr;
+    for (const auto wrapper : kWrappers) {
+      const auto* inner = find_item(machine, *dict, wrapper);
+      if (!inner || inner->kind != Kind::dict) continue;
+      if (has_tensors(machine, *inner)) return *inner;
+      if (!deeper) deeper = inner;
+    }
+    if (!deeper || has_tensors(machine, *dict)) break;
+    dict = deeper;
   }
   return root;
+}
+
+using Named = std::pair<std::string, PickleRef>;
+
+/// Tensors of a dict, or those of a TorchScript module and the modules in it,
+/// "blocks.0.norm1.bias".
+std::vector<Named> named_tensors(const PickleMachine& machine, const PickleValue& root,
+                                 const std::string& where) {
+  constexpr size_t kMaxModules = 1 << 16, kMaxDepth = 64;
+  struct Module {
+    const PickleValue* value;
+    std::string prefix;
+    size_t depth;
+  };
+  std::vector<Named> tensors;
+  std::vector<Module> pending{{&root, "", 0}};
+  for (size_t seen = 0; !pending.empty(); ++seen) {
+    const Module module = std::move(pending.back());
+    pending.pop_back();
+    if (seen > kMaxModules || module.depth > kMaxDepth)
+      fail(where, ": its modules are nested too deeply or too often");
+    const auto& items = machine.sequence(*module.value);
+    for (size_t i = 0; i < items.size(); i += 2) {
+      const auto& name = machine.value(items[i]);
+      const auto& value = machine.value(items[i + 1]);
+      const bool is_module = value.kind == Kind::module && root.kind == Kind::module;
+      if (name.kind != Kind::text || (value.kind != Kind::tensor && !is_module)) continue;
+      const auto text = machine.text(name);
+      if (module.prefix.size() + text.size() > kMaxName)
+        fail(where, ": a tensor's name has ", module.prefix.size() + text.size(), " bytes");
+      std::string full = module.prefix + std::string(text);
+      if (is_module)
+        pending.push_back({&value, full + ".", module.depth + 1});
+      else
+        tensors.emplace_back(std::move(full), items[i + 1]);
+    }
+  }
+  return tensors;
 }
 
 }  // namespace
@@ -90,12 +144,9 @@ PickleValue TorchWorld::find_global(std::string_view module, std::string_view na
   if (const auto global = find_torch_global(module, name)) return of_global(*global);
   const auto full =
       shortened(std::string(module.substr(0, 100)) + "." + std::string(name.substr(0, 100)));
-  if (module.starts_with("__torch__"))
-    fail(where_, ": a TorchScript program (", full,
-         "), not a state dict; save "
-         "model.state_dict() instead");
   fail(where_, ": the pickle refers to ", full,
-       ", which weights have no need of; it is not executed and the file is refused");
+       ", which weights have no need of; it is not executed and the file is refused. If it is a "
+       "whole model of your own, save model.state_dict() instead");
 }
 
 PickleValue TorchWorld::call(PickleMachine& machine, const PickleValue& callable,
@@ -116,6 +167,8 @@ PickleValue TorchWorld::call(PickleMachine& machine, const PickleValue& callable
       return rebuild_tensor(machine, args, /*with_dtype=*/true);
     case TorchGlobal::Kind::rebuild_parameter:
       return rebuild_parameter(machine, args);
+    case TorchGlobal::Kind::script_module:
+      return machine.make_sequence(Kind::module, {});
     default:
       machine.bad("it calls what is no function");
   }
@@ -185,7 +238,7 @@ PickleValue TorchWorld::rebuild_tensor(PickleMachine& machine, const PickleSeque
 }
 
 void TorchWorld::check_extent(const PickleMachine& machine, const View& view,
-                              const TorchStorage& storage) const {
+                              const TorchStorage& storage) {
   if (view.sizes.size() != view.strides.size())
     machine.bad("a tensor has " + std::to_string(view.sizes.size()) + " dims, but " +
                 std::to_string(view.strides.size()) + " strides");
@@ -206,7 +259,10 @@ void TorchWorld::check_extent(const PickleMachine& machine, const View& view,
                 shape_text(view.strides) + " from element " + std::to_string(view.offset) +
                 " on reaches past the " + std::to_string(storage.elements) +
                 " elements of its storage");
-  if (elements > std::max(storage.elements, kMaxExpandedElements))
+  const bool expands = elements > storage.elements;
+  const bool too_far = elements > std::max(storage.elements, kMaxExpandedElements);
+  if (expands && !too_far) expanded_elements_ += elements;
+  if (too_far || expanded_elements_ > kMaxExpandedInAll)
     machine.bad("a tensor of size " + shape_text(view.sizes) + " repeats a storage of " +
                 std::to_string(storage.elements) + " elements far too often");
 }
@@ -223,14 +279,43 @@ PickleValue TorchWorld::persistent(PickleMachine& machine, const PickleValue& id
   if (parts.size() == 6 && !is(parts[5], Kind::none))
     machine.bad("views of storages, as torch wrote them before 0.4, are not supported");
   const auto& type = machine.value(parts[1]);
+  return add_storage(machine, type, machine.text(machine.value(parts[2])),
+                     machine.value(parts[4]).number);
+}
+
+// "('storage', <class 'torch.FloatStorage'>, '0', 'cpu', 6)"
+PickleValue TorchWorld::persistent(PickleMachine& machine, std::string_view id) {
+  const auto take_up_to = [&](std::string_view mark) {
+    const size_t end = id.find(mark);
+    if (end == id.npos) machine.bad("a persistent id is no storage");
+    const auto part = id.substr(0, end);
+    id.remove_prefix(end + mark.size());
+    return part;
+  };
+  const bool begins_well = take_up_to("<class '") == "('storage', ";
+  const auto type = take_up_to("'>, '");
+  const auto key = take_up_to("', '");
+  take_up_to("', ");  // where it was
+  int64_t elements = -1;
+  const auto parsed = std::from_chars(id.data(), id.data() + id.size(), elements);
+  id.remove_prefix(static_cast<size_t>(parsed.ptr - id.data()));
+  const size_t dot = type.rfind('.');
+  if (!begins_well || dot == type.npos || parsed.ec != std::errc() ||
+      (id != ")" && id != ", None)"))
+    machine.bad("a persistent id is no storage");
+  return add_storage(machine, find_global(type.substr(0, dot), type.substr(dot + 1)), key,
+                     elements);
+}
+
+PickleValue TorchWorld::add_storage(const PickleMachine& machine, const PickleValue& type,
+                                    std::string_view key, int64_t elements) {
   const auto kind = global_kind(type);
   if (kind != TorchGlobal::Kind::storage_type && kind != TorchGlobal::Kind::untyped_storage)
     machine.bad("the type of a storage is none");
-  const auto key = machine.text(machine.value(parts[2]));
   if (key.size() > kMaxKey) machine.bad("the key of a storage is too long");
 
-  TorchStorage storage{std::string(key), static_cast<at::ScalarType>(type.number),
-                       machine.value(parts[4]).number, kind == TorchGlobal::Kind::storage_type};
+  TorchStorage storage{std::string(key), static_cast<at::ScalarType>(type.number), elements,
+                       kind == TorchGlobal::Kind::storage_type};
   const auto item_size = static_cast<int64_t>(c10::elementSize(storage.dtype));
   if (storage.elements < 0 || storage.elements > INT64_MAX / item_size)
     machine.bad("a storage cannot have " + std::to_string(storage.elements) + " elements");
@@ -254,25 +339,20 @@ const TorchStorage* TorchWorld::find_storage(const std::string& key) const {
 StateDict TorchWorld::state_dict(
     const PickleMachine& machine, PickleRef root,
     const std::function<at::Tensor(const TorchStorage&)>& read_storage) const {
-  if (machine.value(root).kind != Kind::dict)
+  const auto& object = machine.value(root);
+  if (object.kind != Kind::dict && object.kind != Kind::module)
     fail(where_, ": the file holds no dict of tensors; save model.state_dict()");
+  const auto& holder = object.kind == Kind::dict ? unwrap(machine, object) : object;
   std::map<uint32_t, at::Tensor> storages;
   StateDict tensors;
-  const auto& items = machine.sequence(unwrap(machine, machine.value(root)));
-  for (size_t i = 0; i < items.size(); i += 2) {
-    const auto& name = machine.value(items[i]);
-    const auto& value = machine.value(items[i + 1]);
-    if (name.kind != Kind::text || value.kind != Kind::tensor) continue;
-    const auto text = machine.text(name);
-    if (text.size() > kMaxName) fail(where_, ": a tensor's name has ", text.size(), " bytes");
-    const View& view = views_[value.index];
+  for (const auto& [name, ref] : named_tensors(machine, holder, where_)) {
+    const View& view = views_[machine.value(ref).index];
     const auto& storage = storages_[view.storage];
     auto [found, is_new] = storages.try_emplace(view.storage);
     if (is_new) found->second = read_storage(storage);
-    tensors[std::string(text)] =
-        checked_bytes(view.sizes, 1) == 0
-            ? at::empty(view.sizes, storage.dtype)
-            : found->second.as_strided(view.sizes, view.strides, view.offset);
+    tensors[name] = checked_bytes(view.sizes, 1) == 0
+                        ? at::empty(view.sizes, storage.dtype)
+                        : found->second.as_strided(view.sizes, view.strides, view.offset);
   }
   if (tensors.empty())
     fail(where_,

@@ -33,13 +33,15 @@ class TorchWorld : public PickleWorld {
   PickleValue call(PickleMachine& machine, const PickleValue& callable,
                    const PickleSequence& args) override;
   PickleValue persistent(PickleMachine& machine, const PickleValue& id) override;
+  PickleValue persistent(PickleMachine& machine, std::string_view id) override;
 
   const std::vector<TorchStorage>& storages() const { return storages_; }
   /// Null if the pickle does not mention it.
   const TorchStorage* find_storage(const std::string& key) const;
 
   /// The weights in the pickled object: it is a dict of tensors, or has one under one of the names
-  /// that training scripts use. `read_storage` gives all elements of a storage, in one dim.
+  /// that training scripts use, or is a TorchScript module with parameters and buffers.
+  /// `read_storage` gives all elements of a storage, in one dim.
   StateDict state_dict(const PickleMachine& machine, PickleRef root,
                        const std::function<at::Tensor(const TorchStorage&)>& read_storage) const;
 
@@ -54,14 +56,16 @@ class TorchWorld : public PickleWorld {
   PickleValue rebuild_tensor(PickleMachine& machine, const PickleSequence& args, bool with_dtype);
   PickleValue rebuild_parameter(PickleMachine& machine, const PickleSequence& args) const;
   PickleValue make_dict(PickleMachine& machine, const PickleSequence& args);
-  void check_extent(const PickleMachine& machine, const View& view,
-                    const TorchStorage& storage) const;
+  PickleValue add_storage(const PickleMachine& machine, const PickleValue& type,
+                          std::string_view key, int64_t elements);
+  void check_extent(const PickleMachine& machine, const View& view, const TorchStorage& storage);
 
   std::string where_;
   std::vector<TorchStorage> storages_;
   std::map<std::string, uint32_t> storage_of_key_;
   std::vector<View> views_;
   size_t copied_items_ = 0;
+  int64_t expanded_elements_ = 0;
 };
 
 }  // namespace vit

@@ -19,7 +19,7 @@ bool strip_prefix(StateDict& weights, std::string_view prefix) {
 }  // namespace
 
 StateDict without_wrapper_prefixes(StateDict weights) {
-  constexpr std::string_view kPrefixes[] = {"module.", "_orig_mod.", "model."};
+  constexpr std::string_view kPrefixes[] = {"module.", "_orig_mod.", "model.", "backbone."};
   constexpr int kMaxNesting = 4;
   for (int i = 0; i < kMaxNesting; ++i)
     if (std::none_of(std::begin(kPrefixes), std::end(kPrefixes),

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Writes tests/data/torch: one small model in every way torch and training scripts save one.
+
+Needs torch; run it as  python3 tests/weights/make_torch_files.py  (the files there are of 2.13)."""
+
+import collections
+import io
+import json
+import pathlib
+import shutil
+import struct
+
+import torch
+
+DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
+OUT = DATA / "torch"
+
+
+def read_safetensors(path):
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    tensors = collections.OrderedDict()
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        assert entry["dtype"] == "F32"
+        begin, end = (8 + length + offset for offset in entry["data_offsets"])
+        flat = torch.frombuffer(bytearray(data[begin:end]), dtype=torch.float32)
+        tensors[name] = flat.reshape(entry["shape"]).clone()
+    return tensors
+
+
+class Node(torch.nn.Module):
+    """A tree of modules with the parameters of a state dict."""
+
+    def __init__(self, tensors):
+        super().__init__()
+        children = collections.OrderedDict()
+        for name, tensor in tensors.items():
+            head, _, rest = name.partition(".")
+            if rest:
+                children.setdefault(head, {})[rest] = tensor
+            else:
+                self.register_parameter(name, torch.nn.Parameter(tensor))
+        for name, below in children.items():
+            self.add_module(name, Node(below))
+        self.grid = [2, 2]
+        self.scale = 0.5
+        self.options = {"r": 4}
+        self.names = ["a", "b"]
+
+    def forward(self, x):
+        return x * self.scale + self.grid[0] + self.options["r"] + len(self.names)
+
+
+def save_script(module, path):
+    """torch.jit.save without the records for debugging, which hold paths of this machine."""
+    whole = io.BytesIO()
+    torch.jit.save(module, whole)
+    whole.seek(0)
+    reader = torch._C.PyTorchFileReader(whole)
+    writer = torch._C.PyTorchFileWriter(str(path))
+    for name in reader.get_all_records():
+        if not name.endswith(".debug_pkl") and name not in ("version", ".data/serialization_id"):
+            data = reader.get_record(name)
+            writer.write_record(name, data, len(data))
+    writer.write_end_of_file()
+
+
+def prefixed(tensors, prefix):
+    return collections.OrderedDict((prefix + name, tensor) for name, tensor in tensors.items())
+
+
+def main():
+    (OUT / "sharded").mkdir(parents=True, exist_ok=True)
+    tensors = read_safetensors(DATA / "hostile/config/timm_valid/model.safetensors")
+
+    def save(name, value, **options):
+        torch.save(value, OUT / name, **options)
+
+    legacy = {"_use_new_zipfile_serialization": False}
+    for protocol in (0, 1):
+        save(f"protocol_{protocol}.bin", tensors, pickle_protocol=protocol, **legacy)
+        save(f"protocol_{protocol}_zip.pt", tensors, pickle_protocol=protocol)
+    # Text of protocol 0 that is more than letters: escapes, numbers, an epoch above 64 bits.
+    odd = {"näme \\ \n": tensors["norm.bias"], "€𝄞": tensors["norm.weight"], "n": 2**70, "x": 0.5,
+           "no": -(2**40), "yes": True}
+    save("protocol_0_names.pth", odd, pickle_protocol=0, **legacy)
+
+    half = dict(tensors)
+    for name in ("model_ema", "state_dict_ema", "teacher", "model_state_dict", "weights"):
+        save(f"in_{name}.pth", {"epoch": 3, "optimizer": {"lr": 0.1}, name: half})
+    save("in_model_state_dict_nested.pth", {"model": {"state_dict": half, "step": 1}})
+    # The plain weights win over their running average, wherever they stand.
+    ema = {name: tensor + 1 for name, tensor in half.items()}
+    save("in_both.pth", {"state_dict_ema": ema, "state_dict": half})
+    for name, prefix in {"ddp": "module.", "compiled": "_orig_mod.", "backbone": "backbone.",
+                         "ddp_compiled": "module._orig_mod."}.items():
+        save(f"{name}.pth", prefixed(half, prefix))
+    save("lightning.ckpt", {"pytorch-lightning_version": "2.1.0", "epoch": 1, "global_step": 10,
+                            "state_dict": prefixed(half, "model."), "hparams_name": "kwargs",
+                            "hyper_parameters": {"lr": 1e-3, "betas": (0.9, 0.999)}})
+    save("dino.pth", {"student": prefixed(ema, "module.backbone."),
+                      "teacher": prefixed(half, "backbone."), "epoch": 5})
+
+    module = Node(tensors).eval()
+    save_script(torch.jit.script(module), OUT / "script.pt")
+    save_script(torch.jit.trace(module, torch.ones(1)), OUT / "traced.pt")
+    quantized = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(torch.nn.Linear(2, 2)))
+    save_script(torch.jit.script(quantized), OUT / "script_quantized.pt")
+    torch.save(torch.nn.Linear(2, 2), OUT / "whole_model.pt")
+
+    names = list(tensors)
+    weight_map = {}
+    for i, part in enumerate((names[:8], names[8:]), 1):
+        shard = f"pytorch_model-{i:05}-of-00002.bin"
+        save(f"sharded/{shard}", {name: tensors[name] for name in part})
+        weight_map.update({name: shard for name in part})
+    total = sum(t.numel() * 4 for t in tensors.values())
+    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    (OUT / "sharded/pytorch_model.bin.index.json").write_text(json.dumps(index, indent=1))
+    shutil.copy(DATA / "hostile/config/timm_valid/config.json", OUT / "sharded")
+
+
+main()

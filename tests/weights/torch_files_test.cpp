@@ -1,0 +1,129 @@
+// Files that torch wrote (make_torch_files.py): old protocols, shards, TorchScript, and what
+// training scripts put around a state dict. The weights are always the same.
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+#include "tests/support/data.h"
+#include "tests/support/temp_dir.h"
+
+#include <fstream>
+
+#include <ATen/ATen.h>
+
+#include <vit/error.h>
+#include <vit/load.h>
+#include <vit/weights/read.h>
+#include <vit/weights/safetensors.h>
+#include <vit/weights/wrappers.h>
+
+using Catch::ContainsSubstring;
+
+namespace {
+
+std::filesystem::path model_folder() { return test::data("hostile/config/timm_valid"); }
+
+vit::StateDict expected_weights() {
+  return vit::read_safetensors(model_folder() / "model.safetensors");
+}
+
+void check_same(const vit::StateDict& got, const vit::StateDict& expected) {
+  CHECK(got.size() == expected.size());
+  for (const auto& [name, tensor] : expected) {
+    INFO("tensor " << name);
+    const auto found = got.find(name);
+    REQUIRE(found != got.end());
+    CHECK(test::same(found->second, tensor));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every protocol, container, wrapper and prefix gives the same weights") {
+  const std::string file = GENERATE(
+      as<std::string>{}, "protocol_0.bin", "protocol_0_zip.pt", "protocol_1.bin",
+      "protocol_1_zip.pt", "in_model_ema.pth", "in_state_dict_ema.pth", "in_teacher.pth",
+      "in_model_state_dict.pth", "in_weights.pth", "in_model_state_dict_nested.pth", "in_both.pth",
+      "ddp.pth", "compiled.pth", "backbone.pth", "ddp_compiled.pth", "lightning.ckpt", "dino.pth",
+      "script.pt", "traced.pt", "sharded/pytorch_model.bin.index.json");
+  CAPTURE(file);
+  const auto path = test::data("torch") / file;
+  check_same(vit::without_wrapper_prefixes(vit::read_weights(path)), expected_weights());
+
+  // All the way to a model, with the config beside it.
+  const test::TempDir folder;
+  std::filesystem::copy_file(model_folder() / "config.json", folder / "config.json");
+  const bool sharded = path.extension() == ".json";
+  if (!sharded) std::filesystem::copy_file(path, folder / path.filename());
+  const auto model = vit::load(sharded ? path.parent_path() : folder.path());
+  const auto input = at::linspace(-1, 1, 3 * 8 * 8).view({1, 3, 8, 8});
+  const at::NoGradGuard no_grad;
+  CHECK(test::same(model->forward(input), vit::load(model_folder())->forward(input)));
+}
+
+TEST_CASE("protocol 0: names with escapes and numbers of any size") {
+  const auto weights = vit::read_weights(test::data("torch/protocol_0_names.pth"));
+  const auto expected = expected_weights();
+  check_same(weights,
+             {{"näme \\ \n", expected.at("norm.bias")}, {"€𝄞", expected.at("norm.weight")}});
+}
+
+TEST_CASE("protocol 0: broken lines are refused") {
+  const std::string good = [] {
+    std::ifstream file(test::data("torch/protocol_0.bin"), std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  }();
+  const test::TempDir folder;
+  const auto error_of = [&](const std::string& from, const std::string& to) {
+    auto bytes = good;
+    const auto position = bytes.find(from);
+    REQUIRE(position != bytes.npos);
+    std::ofstream(folder / "x.pth", std::ios::binary) << bytes.replace(position, from.size(), to);
+    try {
+      vit::read_weights(folder / "x.pth");
+    } catch (const vit::Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("it is read");
+  };
+  CHECK_THAT(error_of("I1001", "I1002"), ContainsSubstring("unknown protocol version"));
+  CHECK_THAT(error_of("I1001", "Iabcd"), ContainsSubstring("what should be a number is none"));
+  CHECK_THAT(error_of("p1\n", "px\n"), ContainsSubstring("memo slot is no number"));
+  CHECK_THAT(error_of("p1\n", "p99999999\n"),
+             ContainsSubstring("the memo slot 99999999 cannot be"));
+  CHECK_THAT(error_of("\ng3\n", "\ng999\n"), ContainsSubstring("that it has not described"));
+  CHECK_THAT(error_of("Vcls_token", "Vcls\\u00g0"), ContainsSubstring("broken escape"));
+  CHECK_THAT(error_of("Vcls_token", "S'cls_token"), ContainsSubstring("quotation marks"));
+  CHECK_THAT(error_of("torch.FloatStorage", "os.system"), ContainsSubstring("os.system"));
+  CHECK_THAT(error_of("'storage'", "'package'"), ContainsSubstring("no storage"));
+  CHECK_THAT(error_of("torch.FloatStorage", "torch.DoubleStorage"),
+             ContainsSubstring("elements, the pickle says"));
+}
+
+TEST_CASE("TorchScript programs that are more than modules are refused by name") {
+  CHECK_THROWS_WITH(vit::read_weights(test::data("torch/script_quantized.pt")),
+                    ContainsSubstring("script_quantized.pt") &&
+                        ContainsSubstring("__torch__.torch.classes.quantized."));
+  CHECK_THROWS_WITH(vit::read_weights(test::data("torch/whole_model.pt")),
+                    ContainsSubstring("torch.nn.modules.linear.Linear") &&
+                        ContainsSubstring("save model.state_dict() instead"));
+}
+
+TEST_CASE("shards of PyTorch files: only beside the index, and all of them") {
+  const test::TempDir folder;
+  const auto source = test::data("torch/sharded");
+  std::filesystem::copy(
+      source, folder.path(),
+      std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::remove(folder / "pytorch_model-00002-of-00002.bin");
+  const auto index = folder / "pytorch_model.bin.index.json";
+  CHECK_THROWS_WITH(vit::load(folder.path()),
+                    ContainsSubstring("the shard \"pytorch_model-00002-of-00002.bin\" is missing"));
+  const auto refuses = [&](const std::string& shard, const std::string& message) {
+    std::ofstream(index) << nlohmann::json{{"weight_map", {{"a", shard}}}};
+    CHECK_THROWS_WITH(vit::read_weights(index), ContainsSubstring(message));
+  };
+  refuses("../x.bin", "is not the name of a .bin file in the folder");
+  refuses("x.safetensors", "is not the name of a .bin file");
+  refuses(std::string("x\0.bin", 6), "is not the name of a .bin file");
+  refuses(std::string(300, 'x') + ".bin", "is missing");
+  refuses("pytorch_model-00001-of-00002.bin", "lists tensor \"a\"");
+}

@@ -1,0 +1,97 @@
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include <vit/architectures.h>
+#include <vit/error.h>
+#include <vit/imagenet_labels.h>
+#include <vit/weights/checkpoint.h>
+#include <vit/weights/fit.h>
+#include <vit/weights/infer.h>
+#include <vit/weights/layouts.h>
+#include <vit/weights/wrappers.h>
+
+namespace vit {
+namespace {
+
+/// Classes of the head that the weights have; 0 if they have none.
+int64_t classes_of(const StateDict& weights) {
+  const auto head = weights.find("head.weight");
+  return head != weights.end() && head->second.dim() == 2 ? head->second.size(0) : 0;
+}
+
+ModelConfig choose_config(const ConfigOf& config_of, const StateDict& weights,
+                          const StateDict& stored, Layout layout, const LoadOptions& options,
+                          const std::string& where) {
+  if (!options.architecture.empty()) {
+    auto named = architecture(options.architecture);
+    // The number of classes belongs to the checkpoint, not to the architecture.
+    named.vit.num_classes = classes_of(weights);
+    return named;
+  }
+  if (auto config = config_of(layout)) return *std::move(config);
+  auto inferred = infer_config(weights, where, options.image_size);
+  apply_layout_defaults(layout, stored, inferred.vit);
+  return inferred;
+}
+
+/// OpenCLIP gives the final norm the same name on either side of the pooling, timm does not.
+void name_norm_by_place(const VitConfig& config, Layout layout, StateDict& weights) {
+  if (layout != Layout::open_clip || !config.fc_norm) return;
+  for (const std::string part : {"weight", "bias"})
+    if (auto norm = weights.extract("norm." + part)) {
+      norm.key() = "fc_norm." + part;
+      weights.insert(std::move(norm));
+    }
+}
+
+/// Gives the config the number of classes that the options ask for and takes a head of another
+/// number out of the weights.
+void choose_head(Checkpoint& checkpoint, int64_t num_classes, const LoadOptions& options,
+                 const std::string& where) {
+  auto& config = checkpoint.config;
+  const int64_t before = classes_of(checkpoint.weights);
+  config.vit.num_classes = num_classes;
+  if (static_cast<int64_t>(config.labels.size()) > num_classes) config.labels.clear();
+  if (before == num_classes) return;
+  std::erase_if(checkpoint.weights, [](const auto& item) {
+    return item.first.starts_with("head.") || item.first.starts_with("head_dist.");
+  });
+  if (num_classes == 0) return;
+  config.vit.head_bias = true;
+  checkpoint.new_head = true;
+  if (options.on_warning)
+    options.on_warning(where + ": the head " +
+                       (before ? "\"head.weight\" of " + std::to_string(before) + " classes"
+                               : std::string("that the weights lack")) +
+                       " is replaced by one of " + std::to_string(num_classes) +
+                       " classes with random weights: train it before its predictions mean "
+                       "anything");
+}
+
+}  // namespace
+
+Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
+                              const LoadOptions& options, const std::string& where) {
+  stored = without_wrapper_prefixes(std::move(stored));
+  const auto layout = detect_layout(stored);
+  Checkpoint checkpoint;
+  checkpoint.weights = to_timm_layout(stored, layout, where);
+  checkpoint.config =
+      choose_config(config_of, checkpoint.weights, stored, layout, options, where);
+  auto& vit = checkpoint.config.vit;
+  name_norm_by_place(vit, layout, checkpoint.weights);
+  if (options.num_classes) choose_head(checkpoint, *options.num_classes, options, where);
+
+  check_config_fits(vit, checkpoint.weights, where);
+  checkpoint.image_size = options.image_size.value_or(vit.image_size);
+  // The model is built for the size of its position table and resampled from there.
+  vit.image_size = image_size_of_weights(vit, checkpoint.image_size, checkpoint.weights, where);
+  if (!options.image_size) check_positions(vit, checkpoint.image_size, checkpoint.weights, where);
+  checkpoint.config.preprocessing.input_size = vit.image_size;
+  auto& labels = checkpoint.config.labels;
+  if (labels.empty() && !checkpoint.new_head) labels = imagenet_labels(vit.num_classes);
+  return checkpoint;
+}
+
+}  // namespace vit

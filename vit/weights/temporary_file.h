@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+
+namespace vit {
+
+/// A new file beside its target, removed unless it is moved there: the target appears whole or not
+/// at all. Whatever fails throws Error naming the target and the system's reason.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::filesystem::path& target);
+  ~TemporaryFile();
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  void write(const void* data, size_t size);
+
+  /// When everything is written: replaces the target. The object is of no use afterwards.
+  void move_to_target();
+
+ private:
+  [[noreturn]] void fail_system(const char* what) const;
+
+  std::filesystem::path target_;
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+}  // namespace vit
