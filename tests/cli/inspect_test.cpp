@@ -54,7 +54,6 @@ TEST_CASE("inspect names the family of a checkpoint") {
                                                         {"vit/hf_clip_vision", "clip"},
                                                         {"vit/hf_siglip", "siglip"},
                                                         {"vit/torchvision_vit", "vit"},
-                                                        {"vit/formats/augreg.npz", "augreg"},
                                                         {"families/hf_mae", "mae"},
                                                         {"families/open_clip", "clip"}}) {
     CAPTURE(folder);
