@@ -45,6 +45,25 @@ TEST_CASE("inspect describes a checkpoint in JSON") {
   }
 }
 
+TEST_CASE("inspect names the family of a checkpoint") {
+  for (const auto& [folder, family] :
+       std::vector<std::pair<std::string, std::string>>{{"vit/timm_deit_distilled", "deit"},
+                                                        {"vit/timm_dinov2_reg", "dinov2"},
+                                                        {"vit/hf_dinov2_registers", "dinov2"},
+                                                        {"vit/timm_clip_prenorm", "clip"},
+                                                        {"vit/hf_clip_vision", "clip"},
+                                                        {"vit/hf_siglip", "siglip"},
+                                                        {"vit/torchvision_vit", "vit"},
+                                                        {"families/hf_mae", "mae"},
+                                                        {"families/open_clip", "clip"}}) {
+    CAPTURE(folder);
+    const auto run = vitome({"inspect", "--model", test::data(folder).string(), "--json", "-"});
+    CAPTURE(run.err);
+    REQUIRE(run.status == 0);
+    CHECK(nlohmann::json::parse(run.out).at("family") == family);
+  }
+}
+
 TEST_CASE("inspect shows the shipped model without arguments") {
   const auto run = vitome({"inspect"});
   REQUIRE(run.status == 0);

@@ -4,6 +4,7 @@
 #include "tests/support/temp_dir.h"
 
 #include <array>
+#include <filesystem>
 #include <fstream>
 
 #include <ATen/ATen.h>
@@ -126,6 +127,52 @@ TEST_CASE("files of self-supervised training lose what only training needs") {
     const auto features = vit::load(folder.path())->forward_all(at::ones({1, 3, 64, 64})).features;
     CHECK(test::same(features, expected.features));
   }
+}
+
+TEST_CASE("timm's models load out of the transformers library's wrapper") {
+  at::NoGradGuard no_grad;
+  const auto source = test::data("vit/timm_dinov2_reg");
+  vit::StateDict wrapped;
+  for (const auto& [name, tensor] : vit::read_safetensors(source / "model.safetensors"))
+    wrapped["timm_model." + name] = tensor;
+  const test::TempDir folder;
+  vit::write_safetensors(folder / "model.safetensors", wrapped);
+  auto config = test::read_json(source / "config.json");
+  config["model_type"] = "timm_wrapper";
+  std::ofstream(folder / "config.json") << config;
+
+  const auto io = vit::read_safetensors(source / "io.safetensors");
+  const auto features = vit::load(folder.path())->forward_all(io.at("input")).features;
+  CHECK(test::max_difference(features, io.at("features")) < 1e-4);
+}
+
+TEST_CASE("OpenCLIP's config is read beside its weights, whatever else describes the model") {
+  const test::TempDir folder;
+  const auto source = test::data("families/open_clip");
+  for (const char* name : {"open_clip_config.json", "open_clip_model.safetensors"})
+    std::filesystem::copy_file(source / name, folder / name);
+  std::ofstream(folder / "config.json") << R"({"model_type": "clip", "architectures": ["CLIPModel"],
+      "vision_config": {"hidden_size": 1024}})";
+  const auto model = vit::load(folder.path());
+  CHECK(model->config().activation == vit::Activation::quick_gelu);
+  CHECK(model->config().num_heads == 2);
+  CHECK(model->config().num_classes == 10);
+  CHECK(model->preprocessing().std == std::vector<double>{0.25, 0.25, 0.25});
+
+  auto config = test::read_json(source / "open_clip_config.json");
+  const auto read_changed = [&](const char* key, const nlohmann::json& value) {
+    auto changed = config;
+    changed["model_cfg"]["vision_cfg"][key] = value;
+    return read(folder, changed.dump());
+  };
+  CHECK(read_changed("head_width", 8).vit.num_heads == 3);
+  CHECK_THROWS_WITH(read_changed("layers", {3, 4, 6, 3}), ContainsSubstring("ResNet"));
+  CHECK_THROWS_WITH(read_changed("head_width", 0),
+                    ContainsSubstring("head_width: must be positive"));
+  CHECK_THROWS_WITH(read_changed("attentional_pool", "parallel"),
+                    ContainsSubstring("attentional_pool: is not supported"));
+  CHECK_THROWS_WITH(read_changed("timm_model_name", "resnet50"),
+                    ContainsSubstring("timm_model_name: unknown architecture \"resnet50\""));
 }
 
 TEST_CASE("preprocessing of the transformers library is read from its own file") {

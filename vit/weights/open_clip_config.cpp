@@ -54,8 +54,16 @@ void read_tower(const JsonNode& model, const JsonNode& vision, VitConfig& vit) {
   vit.head_bias = false;
 }
 
+ModelConfig timm_architecture(const JsonNode& name) {
+  try {
+    return find_architecture(name.string()).config();
+  } catch (const Error& error) {
+    name.fail(error.what());
+  }
+}
+
 ModelConfig read_timm_tower(const JsonNode& model, const JsonNode& vision, const JsonNode& name) {
-  auto config = find_architecture(name.string()).config();
+  auto config = timm_architecture(name);
   VitConfig& vit = config.vit;
   if (const auto size = vision.find("image_size")) vit.image_size = parse_size(*size);
   if (const auto pool = vision.find("timm_pool"); pool && !pool->string().empty())
