@@ -15,23 +15,26 @@ def streams(task):
     return task.threads if task.name == "openvino-streams" else 1
 
 
-def shares(task):
-    """The input, one part for each stream."""
+def parts_of_input(task):
+    """One for each stream."""
     return np.split(load_file(task.path("input"))["input"], streams(task))
 
 
 def model_path(task):
-    return pathlib.Path(task.folder) / f"{task.name}-{task.dtype}.xml"
+    return pathlib.Path(task.folder) / f"openvino-{'int8' if task.dtype == 'int8' else 'float'}.xml"
 
 
 def prepare(task):
+    """For all that compute in floating point, and for all that compute in integers."""
+    if model_path(task).exists():
+        return
     from peers import timm_models
 
-    share = shares(task)[0]
-    model = openvino.convert_model(timm_models.load(task), example_input=timm_models.load_input(task)[: len(share)])
-    model.reshape(list(share.shape))
+    pixels = timm_models.load_input(task)
+    model = openvino.convert_model(timm_models.load(task), example_input=pixels)
+    model.reshape(list(pixels.shape))
     if task.dtype == "int8":
-        model = quantise(model, share.shape)
+        model = quantise(model, pixels.shape)
     openvino.save_model(model, model_path(task), compress_to_fp16=False)
 
 
@@ -51,12 +54,15 @@ def load(task):
         "INFERENCE_NUM_THREADS": task.threads,
         "NUM_STREAMS": streams(task),
     }
-    compiled = openvino.Core().compile_model(model_path(task), "CPU", options)
-    work = [(compiled.create_infer_request(), share) for share in shares(task)]
+    core, parts = openvino.Core(), parts_of_input(task)
+    model = core.read_model(model_path(task))
+    model.reshape(list(parts[0].shape))
+    compiled = core.compile_model(model, "CPU", options)
+    work = [(compiled.create_infer_request(), part) for part in parts]
 
     def run():
-        for request, share in work:
-            request.start_async([share], share_inputs=True)
+        for request, part in work:
+            request.start_async([part], share_inputs=True)
         for request, _ in work:
             request.wait()
         return np.concatenate([request.get_output_tensor().data for request, _ in work])
