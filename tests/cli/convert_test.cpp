@@ -50,7 +50,7 @@ TEST_CASE("convert refuses what it cannot do") {
   CHECK_THAT(run.err, ContainsSubstring("/dev/null/model: cannot be made"));
 }
 
-TEST_CASE("--num-classes chooses the head, with a warning where it is a new one") {
+TEST_CASE("the head is what --num-classes says, with a warning where it is a new one") {
   const test::TempDir folder;
   const auto model = test::data("hostile/config/timm_classes_other").string();
   const auto output = (folder / "out").string();
