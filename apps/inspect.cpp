@@ -253,7 +253,7 @@ int run(const cli::Arguments& arguments) {
   }
   vit::VisionTransformer model{nullptr};
   if (weights) {
-    model = choice.load({weights->dtype}, c10::kCPU);
+    model = choice.load({weights->dtype}, c10::kCPU, /*seed=*/0, /*keep_parameters=*/true);
   } else {
     // Random weights would take seconds and gigabytes for large ones, and nothing looks at them.
     auto config = vit::architecture(choice.architecture);

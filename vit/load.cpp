@@ -19,6 +19,7 @@ void finish(VisionTransformer& model, const LoadOptions& options) {
   model->eval();
   for (auto& parameter : model->parameters()) parameter.requires_grad_(false);
   model->set_int8(options.int8);
+  if (!options.keep_parameters) model->keep_packed_only();
 }
 
 /// The config beside the weights, if there is one. OpenCLIP's weights have one of another name,
@@ -43,7 +44,7 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
       where);
 
   VisionTransformer model(std::move(checkpoint.config));
-  assign_weights(*model, checkpoint.weights, checkpoint.new_head, options, where);
+  assign_weights(*model, std::move(checkpoint.weights), checkpoint.new_head, options, where);
   try {
     model->set_image_size(checkpoint.image_size);
   } catch (const Error& error) {
@@ -66,8 +67,8 @@ VisionTransformer create(const std::string& architecture, const LoadOptions& opt
   }
   config.preprocessing.input_size = config.vit.image_size;
   VisionTransformer model(std::move(config));
-  model->init_weights(seed);
   model->to(options.device, options.dtype);
+  model->init_weights(seed);
   finish(model, options);
   return model;
 }

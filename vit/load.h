@@ -19,6 +19,10 @@ struct LoadOptions {
   c10::Device device = c10::kCPU;
   /// Linear layers of the blocks in 8-bit integers; see VisionTransformerImpl::set_int8().
   bool int8 = false;
+  /// false: the weights of the blocks' linear layers are kept as the fused CPU kernels have packed
+  /// them, and no second time as parameters, where those kernels fit the model. For programs that
+  /// only run it; see VisionTransformerImpl::keep_packed_only().
+  bool keep_parameters = true;
   /// Input size other than the checkpoint's; positions are resampled.
   std::optional<Size2d> image_size = std::nullopt;
   /// timm's name of the architecture, for bare weight files; otherwise read from the config.json
@@ -36,9 +40,9 @@ struct LoadOptions {
 
 /// Loads a checkpoint: a folder with config.json and model.safetensors (or its sharded index, or
 /// one weights file of another name), or a bare weights file. The model is in eval mode, and its
-/// parameters want no gradients until requires_grad_() says so. Weights
-/// that are used in place are private to the process: training them leaves the file as it is, but
-/// the file must not be overwritten while the model lives.
+/// parameters want no gradients until requires_grad_() says so. Weights that are used in place are
+/// private to the process: training them leaves the file as it is, but the file must not be
+/// overwritten while the model lives.
 ///
 /// Throws Error that names the file and what is wrong: unreadable or malformed files, a config
 /// that contradicts the weights, and lists of missing, unexpected and mis-shaped tensors.

@@ -161,6 +161,10 @@ void VisionTransformerImpl::set_int8(bool int8) {
   int8_ = int8;
 }
 
+void VisionTransformerImpl::keep_packed_only() {
+  fused_.keep_packed_only(config_.vit, blocks_, int8_, patch_embed_->dtype());
+}
+
 void VisionTransformerImpl::set_image_size(Size2d image_size) {
   VitConfig changed = config_.vit;
   if (image_size == changed.image_size) return;
@@ -196,8 +200,10 @@ void VisionTransformerImpl::init_weights(uint64_t seed) {
       parameter.fill_(1e-5);
     else if (is_norm)
       parameter.fill_(1.0);
-    else
-      parameter.normal_(0.0, kStd, generator).clamp_(-2 * kStd, 2 * kStd);
+    else  // in float32 on the CPU, so that a seed means the same weights in every dtype
+      parameter.copy_(at::empty(parameter.sizes(), at::kFloat)
+                          .normal_(0.0, kStd, generator)
+                          .clamp_(-2 * kStd, 2 * kStd));
   }
 }
 

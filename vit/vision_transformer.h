@@ -61,6 +61,12 @@ class VisionTransformerImpl : public torch::nn::Module {
   void set_int8(bool int8);
   bool int8() const { return int8_; }
 
+  /// Packs the weights of the blocks' linear layers for the fused CPU kernels and frees the
+  /// parameters they came from, which have no elements from then on: the model needs half the memory
+  /// and can only be run, without gradients, in its dtype and precision, with no reducer or one that
+  /// forms groups. Nothing happens where the kernels do not fit the model.
+  void keep_packed_only();
+
   const VitConfig& config() const { return config_.vit; }
   const Preprocessing& preprocessing() const { return config_.preprocessing; }
   const std::vector<std::string>& labels() const { return config_.labels; }

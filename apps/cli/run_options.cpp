@@ -79,10 +79,11 @@ void add_device_options(Options& options, const std::string& dtype_help) {
 std::string ModelChoice::name() const { return path.empty() ? architecture : path.string(); }
 
 vit::VisionTransformer ModelChoice::load(Precision precision, c10::Device device,
-                                         uint64_t seed) const {
+                                         uint64_t seed, bool keep_parameters) const {
   vit::LoadOptions options;
   options.dtype = precision.dtype;
   options.int8 = precision.int8;
+  options.keep_parameters = keep_parameters;
   options.device = device;
   options.image_size = image_size;
   options.num_classes = num_classes;

@@ -55,7 +55,9 @@ struct ModelChoice {
   std::string name() const;
 
   /// The checkpoint, or without one random weights of that seed. Warnings go to stderr.
-  vit::VisionTransformer load(Precision precision, c10::Device device, uint64_t seed = 0) const;
+  /// It can be run, and nothing else, unless `keep_parameters`.
+  vit::VisionTransformer load(Precision precision, c10::Device device, uint64_t seed = 0,
+                              bool keep_parameters = false) const;
 };
 
 /// Throws UsageError, and vit::Error for models that cannot be found.

@@ -175,6 +175,26 @@ TEST_CASE("fused blocks notice new weights") {
   CHECK(model->forward(input).scalar_type() == at::kBFloat16);
 }
 
+TEST_CASE("a model that keeps only its packed weights computes the same and says what it cannot do") {
+  const auto config = config_of(48, 3);
+  auto model = model_of(config);
+  const auto input = pixels(config, 3);
+  tome::apply(model, {.r = 5});
+  const auto expected = model->forward(input);
+  model->keep_packed_only();
+  for (const char* name : {"attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"})
+    CHECK(model->named_parameters()["blocks.2." + std::string(name) + ".weight"].numel() == 0);
+  CHECK(test::same(model->forward(input), expected));
+  model->keep_packed_only();
+  CHECK(test::same(model->forward(input), expected));
+
+  CHECK_THROWS_WITH(reference(model, input), Catch::ContainsSubstring("keep_parameters"));
+  for (auto& parameter : model->parameters()) parameter.requires_grad_(true);
+  CHECK_THROWS_AS(model->forward(input), vit::Error);
+  at::NoGradGuard no_grad;
+  CHECK(test::same(model->forward(input), expected));
+}
+
 TEST_CASE("fused blocks leave gradients alone") {
   const auto config = config_of(48, 3);
   auto model = model_of(config);

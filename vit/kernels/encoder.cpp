@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t kMaxHeadDim = 256;
 
-EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math) {
+EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math,
+                        bool free_weights) {
   const auto parameters = block->named_parameters();
   const auto find = [&](const std::string& name) {
     const at::Tensor* found = parameters.find(name);
@@ -22,7 +23,12 @@ EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math) 
     return x.defined() ? padded_vector(x, size) : x;
   };
   const auto linear = [&](const std::string& name, int64_t groups) {
-    return PackedLinear(find(name + ".weight"), find(name + ".bias"), math, groups);
+    PackedLinear packed(find(name + ".weight"), find(name + ".bias"), math, groups);
+    if (free_weights) {
+      at::Tensor weight = parameters[name + ".weight"];
+      weight.set_data(at::empty({0}, weight.options()));
+    }
+    return packed;
   };
   const int64_t dim = config.embed_dim, head_dim = config.head_dim();
   EncoderLayer layer;
@@ -36,10 +42,6 @@ EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math) 
   layer.k_norm_bias = vector("attn.k_norm.bias", head_dim);
   layer.gamma1 = vector("ls1.gamma", dim);
   layer.gamma2 = vector("ls2.gamma", dim);
-  layer.qkv = linear("attn.qkv", 3 * config.num_heads);
-  layer.proj = linear("attn.proj", 1);
-  layer.fc1 = linear("mlp.fc1", config.mlp == MlpKind::swiglu_packed ? 2 : 1);
-  layer.fc2 = linear("mlp.fc2", 1);
   if (!config.qk_norm) {
     const auto mean_of_keys = [&](const at::Tensor& x) {
       if (!x.defined()) return x;
@@ -49,6 +51,10 @@ EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math) 
     layer.metric = PackedLinear(mean_of_keys(find("attn.qkv.weight")),
                                 bias.defined() ? bias.flatten() : bias, Math::fp32);
   }
+  layer.qkv = linear("attn.qkv", 3 * config.num_heads);
+  layer.proj = linear("attn.proj", 1);
+  layer.fc1 = linear("mlp.fc1", config.mlp == MlpKind::swiglu_packed ? 2 : 1);
+  layer.fc2 = linear("mlp.fc2", 1);
   return layer;
 }
 
@@ -59,10 +65,11 @@ bool Encoder::supports(const VitConfig& config, Math math) {
   return is_native(math) && is_native(Math::fp32) && config.head_dim() <= kMaxHeadDim;
 }
 
-Encoder::Encoder(const VitConfig& config, const std::vector<Block>& blocks, Math math)
+Encoder::Encoder(const VitConfig& config, const std::vector<Block>& blocks, Math math,
+                 bool free_weights)
     : config_(config), math_(math) {
   layers_.reserve(blocks.size());
-  for (const auto& block : blocks) layers_.push_back(pack_layer(config, block, math));
+  for (const auto& block : blocks) layers_.push_back(pack_layer(config, block, math, free_weights));
 }
 
 void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {

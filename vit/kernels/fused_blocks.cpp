@@ -5,6 +5,7 @@
 #include <ATen/autocast_mode.h>
 #include <c10/core/GradMode.h>
 
+#include <vit/error.h>
 #include <vit/kernels/choice.h>
 #include <vit/kernels/encoder.h>
 #include <vit/kernels/fused_blocks.h>
@@ -12,10 +13,8 @@
 namespace vit::kernels {
 namespace {
 
-std::optional<Math> math_for(const VitConfig& config, const at::Tensor& tokens, bool quantize) {
-  const auto dtype = tokens.scalar_type();
-  if (!tokens.device().is_cpu() || (dtype != at::kFloat && dtype != at::kBFloat16))
-    return std::nullopt;
+std::optional<Math> math_for(const VitConfig& config, at::ScalarType dtype, bool quantize) {
+  if (dtype != at::kFloat && dtype != at::kBFloat16) return std::nullopt;
   // bfloat16 that the CPU cannot multiply is faster in float32, and no less exact.
   const Math math = quantize                                             ? Math::int8
                     : dtype == at::kBFloat16 && is_native(Math::bf16) ? Math::bf16
@@ -52,6 +51,7 @@ struct FusedBlocks::Cache {
 
   bool is_current(Math math) const {
     if (!encoder || encoder->math() != math) return false;
+    if (packed_only) return true;
     for (const Mark& mark : marks)
       if (mark.parameter.const_data_ptr() != mark.data ||
           version_of(mark.parameter) != mark.version)
@@ -68,25 +68,45 @@ struct FusedBlocks::Cache {
     for (const auto& block : blocks)
       for (const auto& parameter : block->parameters())
         marks.push_back({parameter, parameter.const_data_ptr(), version_of(parameter)});
-    encoder = std::make_shared<const Encoder>(config, blocks, math);
+    encoder = std::make_shared<const Encoder>(config, blocks, math, /*free_weights=*/false);
     return encoder;
   }
 
   std::mutex mutex;
   std::shared_ptr<const Encoder> encoder;
   std::vector<Mark> marks;
+  bool packed_only = false;  // the parameters are gone, and the encoder is all there is
 };
 
 FusedBlocks::FusedBlocks() : cache_(std::make_unique<Cache>()) {}
 FusedBlocks::~FusedBlocks() = default;
 
+void FusedBlocks::keep_packed_only(const VitConfig& config, const std::vector<Block>& blocks,
+                                   bool quantize, at::ScalarType dtype) const {
+  const auto math = math_for(config, dtype, quantize);
+  if (blocks.empty() || !math || reference_only()) return;
+  for (const auto& parameter : blocks.front()->parameters())
+    if (!parameter.device().is_cpu()) return;
+  const std::lock_guard lock(cache_->mutex);
+  if (cache_->packed_only) return;
+  cache_->encoder = nullptr;
+  cache_->marks.clear();
+  cache_->encoder = std::make_shared<const Encoder>(config, blocks, *math, /*free_weights=*/true);
+  cache_->packed_only = true;
+}
+
 bool FusedBlocks::run(const VitConfig& config, const std::vector<Block>& blocks, bool quantize,
                       TokenState& state, const TokenReducer* reducer) const {
-  if (blocks.empty() || reference_only() || at::autocast::is_autocast_enabled(at::kCPU))
-    return false;
-  if (reducer && !reducer->forms_groups()) return false;
-  const auto math = math_for(config, state.tokens, quantize);
-  if (!math || wants_gradient(blocks, state.tokens)) return false;
+  const auto math = state.tokens.device().is_cpu()
+                        ? math_for(config, state.tokens.scalar_type(), quantize)
+                        : std::nullopt;
+  const bool fits = !blocks.empty() && math && !reference_only() &&
+                    !at::autocast::is_autocast_enabled(at::kCPU) &&
+                    (!reducer || reducer->forms_groups()) && !wants_gradient(blocks, state.tokens);
+  if (cache_->packed_only && (!fits || cache_->encoder->math() != *math))
+    fail("the model keeps its weights packed for one purpose only, to be run on the CPU in the dtype "
+         "it was loaded in; load it with keep_parameters to do anything else with it");
+  if (!fits) return false;
   cache_->get(config, blocks, *math)->forward(state, reducer);
   return true;
 }

@@ -3,6 +3,8 @@
 #include <memory>
 #include <vector>
 
+#include <c10/core/ScalarType.h>
+
 #include <vit/block.h>
 #include <vit/config.h>
 #include <vit/token_reducer.h>
@@ -25,6 +27,11 @@ class FusedBlocks {
   /// integers. Many threads may call it at once.
   bool run(const VitConfig& config, const std::vector<Block>& blocks, bool quantize,
            TokenState& state, const TokenReducer* reducer) const;
+
+  /// Packs the weights for tokens of that dtype and frees the parameters of the linear layers, if
+  /// the fused kernels fit. run() throws Error from then on where they do not.
+  void keep_packed_only(const VitConfig& config, const std::vector<Block>& blocks, bool quantize,
+                        at::ScalarType dtype) const;
 
  private:
   struct Cache;

@@ -15,4 +15,7 @@ bool FusedBlocks::run(const VitConfig&, const std::vector<Block>&, bool, TokenSt
   return false;
 }
 
+void FusedBlocks::keep_packed_only(const VitConfig&, const std::vector<Block>&, bool,
+                                   at::ScalarType) const {}
+
 }  // namespace vit::kernels

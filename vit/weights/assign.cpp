@@ -51,14 +51,14 @@ class Faults {
 
 }  // namespace
 
-void assign_weights(VisionTransformerImpl& model, const StateDict& weights, bool new_head,
+void assign_weights(VisionTransformerImpl& model, StateDict weights, bool new_head,
                     const LoadOptions& options, const std::string& where) {
   const auto parameters = model.named_parameters();
   const auto buffers = model.named_buffers();  // computed positions: a file may have them or not
   Faults missing("missing"), unexpected("unexpected"), mis_shaped("mis-shaped"),
       not_floating("not floating-point");
 
-  std::vector<std::pair<at::Tensor, at::Tensor>> assignments;
+  std::vector<std::pair<at::Tensor, std::string>> assignments;
   for (const auto& [name, tensor] : weights) {
     const auto* target = parameters.find(name);
     if (!target) target = buffers.find(name);
@@ -70,7 +70,7 @@ void assign_weights(VisionTransformerImpl& model, const StateDict& weights, bool
     } else if (!at::isFloatingType(tensor.scalar_type())) {
       not_floating.add(name + " is " + at::toString(tensor.scalar_type()));
     } else {
-      assignments.emplace_back(*target, tensor);
+      assignments.emplace_back(*target, name);
     }
   }
   for (const auto& parameter : parameters)
@@ -83,8 +83,10 @@ void assign_weights(VisionTransformerImpl& model, const StateDict& weights, bool
          missing.text(), unexpected.text(), mis_shaped.text(), not_floating.text());
 
   if (!missing.empty() || new_head) model.init_weights(/*seed=*/0);
-  for (auto& [target, tensor] : assignments)
-    target.set_data(tensor.to(options.device, options.dtype).contiguous());
+  for (auto& [target, name] : assignments) {
+    const auto node = weights.extract(name);
+    target.set_data(node.mapped().to(options.device, options.dtype).contiguous());
+  }
   model.to(options.device, options.dtype);  // what the file did not have
 }
 

@@ -27,6 +27,15 @@ class FileDescriptor {
   int value_;
 };
 
+// Nobody looks at these bytes any more: their pages count as this process's memory no longer, and
+// stay in the system's cache of the file.
+void forget(uint8_t* bytes, size_t count) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(bytes) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(bytes) + count) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 }  // namespace
 
 std::shared_ptr<MappedFile> MappedFile::open(const std::filesystem::path& path) {
@@ -66,7 +75,13 @@ at::Tensor MappedFile::tensor(size_t offset, at::IntArrayRef shape, at::ScalarTy
   if (c10::multiply_integers(shape) == 0) return at::empty(shape, dtype);
   uint8_t* bytes = data_ + offset;
   if (reinterpret_cast<uintptr_t>(bytes) % c10::elementSize(dtype) == 0)
-    return at::from_blob(bytes, shape, [keep = shared_from_this()](void*) {}, dtype);
+    return at::from_blob(
+        bytes, shape,
+        [keep = shared_from_this(), bytes, count = static_cast<size_t>(
+             c10::multiply_integers(shape)) * c10::elementSize(dtype)](void*) {
+          forget(bytes, count);
+        },
+        dtype);
   auto copy = at::empty(shape, dtype);
   std::memcpy(copy.mutable_data_ptr(), bytes, copy.nbytes());
   return copy;

@@ -31,7 +31,8 @@ class MappedFile : public std::enable_shared_from_this<MappedFile> {
   size_t size() const { return size_; }
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
 
-  /// A contiguous tensor over the bytes from `offset` on, which keeps the file mapped; a copy where
+  /// A contiguous tensor over the bytes from `offset` on, which keeps the file mapped and is the
+  /// only one over these bytes that may be written to; a copy where
   /// the bytes are not aligned to the element size. The caller has checked that they lie in the
   /// file.
   at::Tensor tensor(size_t offset, at::IntArrayRef shape, at::ScalarType dtype);
