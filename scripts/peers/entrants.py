@@ -14,8 +14,6 @@ class Entrant:
         self.name = f"{contender.name}-{dtype}"
         self.title = f"{contender.title}, {dtype}"
         self.rs = session.case.rs if contender.merges else (0,)
-        if dtype == "int8":
-            self.rs = (0,)
         self.rounds = []
         self.memory = {}
         self.difference = {}
@@ -93,13 +91,13 @@ class Peer(Entrant):
 
 class Vitome(Entrant):
     def options(self):
-        case, weights = self.session.case, self.session.folder / "weights.safetensors"
-        options = ["--arch", case.arch, "--dtype", self.dtype, "--threads", str(case.threads)]
-        if weights.exists():
-            options += ["--model", str(weights)]
+        case, model = self.session.case, self.session.folder / "model"
+        options = ["--dtype", self.dtype, "--threads", str(case.threads)]
+        if model.exists():
+            return [*options, "--model", str(model)]
         if case.image_size:
             options += ["--image-size", "x".join(map(str, case.image_size))]
-        return options
+        return [*options, "--arch", case.arch]
 
     def json_path(self):
         return self.session.folder / f"{self.name}.json"

@@ -1,5 +1,8 @@
 """The models of timm that all contenders compute, with random weights, and what comes out of them."""
 
+import json
+import pathlib
+
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -23,7 +26,7 @@ def create(task):
 
 def load_weights(task, dtype=torch.float32):
     """Those of the session."""
-    return {name: tensor.to(dtype, copy=True) for name, tensor in load_file(task.path("weights")).items()}
+    return {name: tensor.to(dtype, copy=True) for name, tensor in load_file(task.path("model/model")).items()}
 
 
 def load(task, weights=None):
@@ -44,8 +47,17 @@ def prepare(task):
     """Makes weights, input and, in float32, the logits of every r that others must come up with."""
     torch.manual_seed(0)
     model = create(task)
-    save_file(model.state_dict(), task.path("weights"))
-    pixels = torch.randn(task.batch, 3, *model.patch_embed.img_size)
+    size = list(model.patch_embed.img_size)
+    pathlib.Path(task.path("model/model")).parent.mkdir()
+    save_file(model.state_dict(), task.path("model/model"))
+    config = {
+        "architecture": task.arch,
+        "num_classes": model.num_classes,
+        "model_args": {"img_size": size},
+        "pretrained_cfg": {"input_size": [3, *size]},
+    }
+    pathlib.Path(task.path("model/model")).with_name("config.json").write_text(json.dumps(config))
+    pixels = torch.randn(task.batch, 3, *size)
     save_file({"input": pixels}, task.path("input"))
     with torch.inference_mode():
         logits = {"r0": model(pixels)}

@@ -32,7 +32,7 @@ class Task:
     folder: str
 
     def path(self, what):
-        """Of the safetensors files that all share: weights, input, reference; or the logits of one."""
+        """Of the safetensors files that all share: model/model, input, reference; or the logits of one."""
         return str(pathlib.Path(self.folder) / f"{what}.safetensors")
 
 
