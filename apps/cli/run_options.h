@@ -20,8 +20,7 @@ constexpr int64_t kMaxBatch = 4096;
 constexpr int64_t kMaxMerged = 1 << 20;  // tokens a layer may be asked to merge
 
 /// --model, --arch and --num-classes; `arch_alone` continues the help of --arch with what it means
-/// without
-/// --model.
+/// without --model.
 void add_model_options(Options& options, const std::string& arch_alone);
 
 /// --seed.
