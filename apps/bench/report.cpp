@@ -8,6 +8,7 @@
 #include <apps/cli/host.h>
 #include <apps/cli/table.h>
 #include <apps/cli/text.h>
+#include <vit/kernels/cpu_features.h>
 
 namespace bench {
 namespace {
@@ -141,7 +142,7 @@ nlohmann::ordered_json json(const Setup& setup, const std::vector<Result>& resul
                     {{"cpu", cli::cpu_name()},
                      {"cores", cli::usable_cpus()},
                      {"simd", at::get_cpu_capability()},
-                     {"fast_bf16", cli::bf16_is_fast()},
+                     {"fast_bf16", vit::kernels::cpu_features().fast_bf16},
                      {"libtorch", TORCH_VERSION},
                      {"vitome", VITOME_VERSION},
                      {"peak_memory_bytes", cli::peak_memory()}}},

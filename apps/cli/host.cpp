@@ -33,17 +33,6 @@ std::string cpu_name() {
   return uname(&system) == 0 ? system.machine : "unknown";
 }
 
-bool bf16_is_fast() {
-  const std::vector<std::string> flags = split(cpuinfo({"flags", "Features"}), ' ');
-  const auto has = [&](const char* flag) {
-    return std::find(flags.begin(), flags.end(), flag) != flags.end();
-  };
-  // Intel's AVX-512 alone multiplies bf16 no faster than fp32 (ViT-B: 4.1 against 7.2 images/s with
-  // two threads); its matrix units (AMX) and AMD's AVX-512 do.
-  return has("amx_bf16") || has("bf16") ||
-         (has("avx512_bf16") && cpuinfo({"vendor_id"}) == "AuthenticAMD");
-}
-
 int64_t usable_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);

@@ -11,6 +11,7 @@
 #include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <vit/error.h>
+#include <vit/kernels/cpu_features.h>
 
 namespace cli {
 namespace {
@@ -148,7 +149,7 @@ c10::Device device_option(const Arguments& arguments) {
 }
 
 Precision parse_dtype(const std::string& text, c10::Device device) {
-  const bool fast_bf16 = device.is_cuda() || bf16_is_fast();
+  const bool fast_bf16 = device.is_cuda() || vit::kernels::cpu_features().fast_bf16;
   if (text == "fp32") return {at::kFloat};
   if (text == "bf16") return {at::kBFloat16};
   if (text == "fp16") return {at::kHalf};

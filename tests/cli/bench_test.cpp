@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <vit/kernels/fused_blocks.h>
+
 using Catch::ContainsSubstring;
 using test::vitome;
 
@@ -51,6 +53,24 @@ TEST_CASE("bench writes the figures of every setting as JSON") {
   CHECK(results[5].at("dtype") == "bf16");
   CHECK(results[5].at("baseline") == true);
   CHECK(results[5].at("speedup") == 1);
+}
+
+TEST_CASE("bench computes in 8-bit integers where the CPU multiplies them, and says so elsewhere") {
+  const test::TempDir temp;
+  const auto path = temp / "out.json";
+  const auto run =
+      vitome(tiny_bench({"--r", "0,4", "--dtype", "fp32,int8", "--json", path.string()}));
+  CAPTURE(run.err);
+  if (!vit::kernels::has_native_int8()) {
+    CHECK(run.status == 1);
+    CHECK_THAT(run.err, Catch::ContainsSubstring("AVX512-VNNI"));
+    return;
+  }
+  REQUIRE(run.status == 0);
+  const auto results = test::read_json(path).at("results");
+  REQUIRE(results.size() == 4);
+  CHECK(results[2].at("dtype") == "int8");
+  CHECK(results[3].at("tokens") == results[1].at("tokens"));
 }
 
 TEST_CASE("bench measures r=0 even if it is not asked for, and prints a table") {

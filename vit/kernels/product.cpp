@@ -1,9 +1,11 @@
-#include <cpuid.h>
+#include <cstring>
+#include <vector>
 
 #include <ATen/native/CPUBlas.h>
 #include <c10/util/BFloat16.h>
 #include <c10/util/Exception.h>
 
+#include <vit/kernels/cpu_features.h>
 #include <vit/kernels/product.h>
 
 // Older releases of LibTorch lack the kernels; the plain operators do the work there.
@@ -17,53 +19,43 @@
 namespace vit::kernels {
 namespace {
 
-struct CpuFeatures {
-  bool avx2 = false;
-  bool avx512 = false;
-  bool avx512_bf16 = false;
-  bool avx512_vnni = false;
-  bool amx_bf16 = false;
-  bool amx_int8 = false;
-  bool amd = false;
-};
-
-CpuFeatures detect() {
-  CpuFeatures features;
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  __builtin_cpu_init();
-  features.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  features.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  features.avx512_vnni = features.avx512 && __builtin_cpu_supports("avx512vnni");
-  features.avx512_bf16 = features.avx512 && __builtin_cpu_supports("avx512bf16");
-  features.amd = __builtin_cpu_is("amd");
-  if (features.avx512 && __get_cpuid_count(7, 0, &a, &b, &c, &d)) {
-    features.amx_bf16 = d & (1U << 22);
-    features.amx_int8 = d & (1U << 25);
+/// Whether a product comes out right. LibTorch's kernels refuse where oneDNN is switched off or held
+/// back (ONEDNN_MAX_CPU_ISA), whatever the CPU could do.
+bool works(Math math) {
+  constexpr int64_t kSize = 16;
+  // All ones in each type, so that every sum is kSize.
+  const std::vector<float> floats(kSize * kSize, 1.0f);
+  const std::vector<at::BFloat16> halves(kSize * kSize, 1.0f);
+  const std::vector<uint8_t> bytes(kSize * kSize, 1);
+  const void* ones = math == Math::fp32   ? static_cast<const void*>(floats.data())
+                     : math == Math::bf16 ? static_cast<const void*>(halves.data())
+                                          : static_cast<const void*>(bytes.data());
+  std::vector<float> sums(kSize * kSize);
+  try {
+    multiply(math, kSize, kSize, kSize, ones, kSize, ones, sums.data(), kSize);
+  } catch (const c10::Error&) {
+    return false;
   }
-  return features;
+  end_of_products();
+  int32_t bits = 0;
+  std::memcpy(&bits, sums.data(), sizeof(bits));
+  return math == Math::int8 ? bits == kSize : sums[0] == static_cast<float>(kSize);
 }
 
-const CpuFeatures& cpu() {
-  static const CpuFeatures features = detect();
-  return features;
+bool detect(Math math) {
+  if (!VITOME_HAVE_BRGEMM) return false;
+  const CpuFeatures& cpu = cpu_features();
+  const bool has = math == Math::fp32   ? cpu.avx2
+                   : math == Math::bf16 ? cpu.fast_bf16
+                                        : cpu.fast_int8;
+  return has && works(math);
 }
 
 }  // namespace
 
 bool is_native(Math math) {
-  if (!VITOME_HAVE_BRGEMM) return false;
-  switch (math) {
-    case Math::fp32:
-      return cpu().avx2;
-    case Math::bf16:
-      // Intel's AVX-512 alone multiplies bfloat16 no faster than float32; its matrix units and
-      // AMD's AVX-512 do.
-      return cpu().amx_bf16 || (cpu().avx512_bf16 && cpu().amd);
-    case Math::int8:
-      return cpu().amx_int8 || cpu().avx512_vnni;
-  }
-  return false;
+  static const bool native[] = {detect(Math::fp32), detect(Math::bf16), detect(Math::int8)};
+  return native[static_cast<int>(math)];
 }
 
 #if VITOME_HAVE_BRGEMM

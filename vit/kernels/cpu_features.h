@@ -1,0 +1,15 @@
+#pragma once
+
+namespace vit::kernels {
+
+/// What the CPU at hand multiplies in hardware, as the operating system lets programs use it.
+struct CpuFeatures {
+  bool avx2 = false;  ///< with FMA
+  bool avx512 = false;
+  bool fast_bf16 = false;  ///< bfloat16 in clearly less time than float32
+  bool fast_int8 = false;  ///< 8-bit integers likewise
+};
+
+const CpuFeatures& cpu_features();
+
+}  // namespace vit::kernels
