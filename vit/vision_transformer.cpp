@@ -3,6 +3,7 @@
 #include <torch/nn/modules/container/modulelist.h>
 
 #include <vit/error.h>
+#include <vit/init.h>
 #include <vit/pos_embed.h>
 #include <vit/vision_transformer.h>
 
@@ -187,24 +188,8 @@ void VisionTransformerImpl::set_image_size(Size2d image_size) {
 }
 
 void VisionTransformerImpl::init_weights(uint64_t seed) {
-  at::NoGradGuard no_grad;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  constexpr double kStd = 0.02;
-  for (const auto& entry : named_parameters()) {
-    const std::string& name = entry.key();
-    at::Tensor parameter = entry.value();
-    const bool is_norm = name.find("norm") != std::string::npos;
-    if (name.ends_with("bias"))
-      parameter.zero_();
-    else if (name.ends_with("gamma"))
-      parameter.fill_(1e-5);
-    else if (is_norm)
-      parameter.fill_(1.0);
-    else  // in float32 on the CPU, so that a seed means the same weights in every dtype
-      parameter.copy_(at::empty(parameter.sizes(), at::kFloat)
-                          .normal_(0.0, kStd, generator)
-                          .clamp_(-2 * kStd, 2 * kStd));
-  }
+  for (auto& entry : named_parameters()) init_parameter(entry.key(), entry.value(), generator);
 }
 
 }  // namespace vit

@@ -1,8 +1,10 @@
 #include <vector>
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 
 #include <vit/error.h>
+#include <vit/init.h>
 #include <vit/weights/assign.h>
 #include <vit/weights/text.h>
 
@@ -73,16 +75,21 @@ void assign_weights(VisionTransformerImpl& model, StateDict weights, bool new_he
       assignments.emplace_back(*target, name);
     }
   }
-  for (const auto& parameter : parameters)
-    if (!weights.contains(parameter.key()) && !(new_head && is_of_head(parameter.key())))
-      missing.add(parameter.key());
+  std::vector<std::string> to_init;
+  for (const auto& parameter : parameters) {
+    const std::string& name = parameter.key();
+    if (weights.contains(name)) continue;
+    to_init.push_back(name);
+    if (!(new_head && is_of_head(name))) missing.add(name);
+  }
 
   const bool incomplete = !missing.empty() || !unexpected.empty();
   if (!mis_shaped.empty() || !not_floating.empty() || (options.strict && incomplete))
     fail(where, ": the tensors do not fit the model ", model.config().architecture, ":",
          missing.text(), unexpected.text(), mis_shaped.text(), not_floating.text());
 
-  if (!missing.empty() || new_head) model.init_weights(/*seed=*/0);
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(/*seed=*/0);
+  for (const auto& name : to_init) init_parameter(name, parameters[name], generator);
   for (auto& [target, name] : assignments) {
     const auto node = weights.extract(name);
     target.set_data(node.mapped().to(options.device, options.dtype).contiguous());
