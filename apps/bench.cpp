@@ -40,7 +40,8 @@ cli::Options options() {
       .value("schedules", "SPEC;SPEC",
              "other schedules, as --schedule of classify reads them: '13,-1.0;[8,0,8,4];keep=0.9'");
   cli::add_prop_attn_option(options);
-  cli::add_device_options(options, "fp32, bf16, fp16, int8, auto, or several of them between commas");
+  cli::add_device_options(options,
+                          "fp32, bf16, fp16, int8, auto, or several of them between commas");
   options.value("batch", "N", "inputs that run together", "8")
       .value("seconds", "S", "measuring time for each setting", "10")
       .flag("on-request",

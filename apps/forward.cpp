@@ -95,8 +95,8 @@ int run(const cli::Arguments& arguments) {
   const at::Tensor input = is_tensor ? read_tensor(file, arguments.text("input-key"))
                                      : cli::read_picture(file, model->preprocessing()).unsqueeze(0);
   check_shape(input, model->config(), file);
-  const vit::ForwardResult result =
-      model->forward_all(input.to(device, precision.dtype), {.track_source = arguments.has("trace")});
+  const vit::ForwardResult result = model->forward_all(input.to(device, precision.dtype),
+                                                       {.track_source = arguments.has("trace")});
 
   vit::StateDict outputs = {{"logits", result.logits},
                             {"features", result.features},

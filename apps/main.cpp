@@ -1,7 +1,6 @@
-#include <malloc.h>
-
 #include <exception>
 #include <iostream>
+#include <malloc.h>
 #include <new>
 
 #include <ATen/Version.h>
@@ -19,8 +18,8 @@ constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
 
 std::vector<Command> all_commands() {
-  return {classify_command(), bench_command(), inspect_command(), forward_command(),
-          convert_command(), pull_command()};
+  return {classify_command(), bench_command(),   inspect_command(),
+          forward_command(),  convert_command(), pull_command()};
 }
 
 std::string overview(const std::vector<Command>& commands) {

@@ -48,7 +48,7 @@ enum class Pooling {
 /// ViT-B/16 at 224 with an ImageNet-1k head.
 struct VitConfig {
   std::string architecture = "vit_base_patch16_224";  ///< timm's name, for display
-  std::string family = "vit";   ///< what it descends from: "deit", "dinov2", "clip", …; for display
+  std::string family = "vit";  ///< what it descends from: "deit", "dinov2", "clip", …; for display
   Size2d image_size{224, 224};  ///< pixels; what the patches leave over at the right and the
                                 ///< bottom is not looked at
   Size2d patch_size{16, 16};    ///< pixels

@@ -23,8 +23,7 @@ std::vector<std::string> subset_of_21k(unsigned member) {
     const size_t end = lines.find('\n', start);
     const char digit = lines[start];
     const auto bits = static_cast<unsigned>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
-    if ((bits & member) == member)
-      labels.emplace_back(lines.substr(start + 1, end - start - 1));
+    if ((bits & member) == member) labels.emplace_back(lines.substr(start + 1, end - start - 1));
     start = end + 1;
   }
   return labels;

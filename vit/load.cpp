@@ -23,7 +23,8 @@ void finish(VisionTransformer& model, const LoadOptions& options) {
 }
 
 /// The config beside the weights, if there is one. OpenCLIP's weights have one of another name,
-/// beside which there may be a config.json that describes the same model in another library's files.
+/// beside which there may be a config.json that describes the same model in another library's
+/// files.
 std::optional<ModelConfig> config_beside(const fs::path& weights, Layout layout) {
   const auto open_clip = weights.parent_path() / "open_clip_config.json";
   const auto config = weights.parent_path() / "config.json";

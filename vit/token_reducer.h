@@ -53,8 +53,8 @@ class TokenReducer {
   /// (after their norm, before rotary positions). Called only where tokens_after() is below N.
   virtual void reduce(TokenState& state, const at::Tensor& metric) const = 0;
 
-  /// Whether group() says all that reduce() does: each output token is the mean of its group weighted
-  /// by size, its size their sum. Fused kernels then merge on their way through memory.
+  /// Whether group() says all that reduce() does: each output token is the mean of its group
+  /// weighted by size, its size their sum. Fused kernels then merge on their way through memory.
   virtual bool forms_groups() const { return false; }
 
   /// The groups of one sample, with tokens_after() rows. Called by many threads at once, only where

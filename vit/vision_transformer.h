@@ -62,9 +62,9 @@ class VisionTransformerImpl : public torch::nn::Module {
   bool int8() const { return int8_; }
 
   /// Packs the weights of the blocks' linear layers for the fused CPU kernels and frees the
-  /// parameters they came from, which have no elements from then on: the model needs half the memory
-  /// and can only be run, without gradients, in its dtype and precision, with no reducer or one that
-  /// forms groups. Nothing happens where the kernels do not fit the model.
+  /// parameters they came from, which have no elements from then on: the model needs half the
+  /// memory and can only be run, without gradients, in its dtype and precision, with no reducer or
+  /// one that forms groups. Nothing happens where the kernels do not fit the model.
   void keep_packed_only();
 
   const VitConfig& config() const { return config_.vit; }

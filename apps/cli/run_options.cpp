@@ -79,8 +79,8 @@ void add_device_options(Options& options, const std::string& dtype_help) {
 
 std::string ModelChoice::name() const { return path.empty() ? architecture : path.string(); }
 
-vit::VisionTransformer ModelChoice::load(Precision precision, c10::Device device,
-                                         uint64_t seed, bool keep_parameters) const {
+vit::VisionTransformer ModelChoice::load(Precision precision, c10::Device device, uint64_t seed,
+                                         bool keep_parameters) const {
   vit::LoadOptions options;
   options.dtype = precision.dtype;
   options.int8 = precision.int8;
@@ -157,8 +157,9 @@ Precision parse_dtype(const std::string& text, c10::Device device) {
   if (text != "int8")
     usage_error("--dtype is '", printable(text), "', expected fp32, bf16, fp16, int8 or auto");
   if (!device.is_cpu() || !vit::kernels::has_native_int8())
-    vit::fail("--dtype int8 needs a CPU with AVX512-VNNI or AMX, and ViToMe built with its fused "
-              "kernels; use fp32, bf16 or auto here");
+    vit::fail(
+        "--dtype int8 needs a CPU with AVX512-VNNI or AMX, and ViToMe built with its fused "
+        "kernels; use fp32, bf16 or auto here");
   return {fast_bf16 ? at::kBFloat16 : at::kFloat, true};
 }
 

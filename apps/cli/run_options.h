@@ -73,8 +73,8 @@ tome::Schedule parse_schedule(const std::string& option, const std::string& text
 /// The device of --device. Throws vit::Error if this LibTorch or machine lacks it.
 c10::Device device_option(const Arguments& arguments);
 
-/// "fp32", "bf16", "fp16", "int8", or "auto": bf16 where `device` is faster with it, fp32 elsewhere.
-/// Throws vit::Error for int8 where the device lacks it.
+/// "fp32", "bf16", "fp16", "int8", or "auto": bf16 where `device` is faster with it, fp32
+/// elsewhere. Throws vit::Error for int8 where the device lacks it.
 Precision parse_dtype(const std::string& text, c10::Device device);
 std::string dtype_name(Precision precision);
 

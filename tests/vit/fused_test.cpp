@@ -82,7 +82,8 @@ TEST_CASE("fused blocks compute what separate operators do") {
   const int threads = GENERATE(1, 2, 3, 4);
   const int64_t batch = GENERATE(1, 2, 3, 9);
   const int64_t r = GENERATE(0, 4, 100);
-  const auto [dim, heads] = GENERATE(table<int64_t, int64_t>({{24, 3}, {64, 1}, {80, 5}, {144, 2}}));
+  const auto [dim, heads] =
+      GENERATE(table<int64_t, int64_t>({{24, 3}, {64, 1}, {80, 5}, {144, 2}}));
   CAPTURE(threads, batch, r, dim, heads);
   const ThreadCount thread_count(threads);
   const auto config = config_of(dim, heads);
@@ -145,7 +146,8 @@ TEST_CASE("fused blocks in bfloat16 and in 8-bit integers stay close to float32"
   }
   for (auto* model : {&exact, &half}) {
     (*model)->set_int8(true);
-    const auto features = (*model)->forward_all(input.to((*model)->parameters()[0].dtype())).features;
+    const auto features =
+        (*model)->forward_all(input.to((*model)->parameters()[0].dtype())).features;
     CHECK(relative(features, expected.features) < 0.1);
     CHECK(test::max_difference(features, expected.features) > 1e-4);  // it did something
     (*model)->set_int8(false);
@@ -175,7 +177,8 @@ TEST_CASE("fused blocks notice new weights") {
   CHECK(model->forward(input).scalar_type() == at::kBFloat16);
 }
 
-TEST_CASE("a model that keeps only its packed weights computes the same and says what it cannot do") {
+TEST_CASE(
+    "a model that keeps only its packed weights computes the same and says what it cannot do") {
   const auto config = config_of(48, 3);
   auto model = model_of(config);
   const auto input = pixels(config, 3);
@@ -220,9 +223,9 @@ TEST_CASE("fused blocks run in many threads at once") {
       for (int round = 0; round < 10; ++round) {
         const int64_t first = (static_cast<int64_t>(i) + round) % 5;
         const int64_t last = round % 2 ? first + 1 : 6;
-        worst[i] = std::max(worst[i],
-                            test::max_difference(model->forward(input.slice(0, first, last)),
-                                                 expected.slice(0, first, last)));
+        worst[i] =
+            std::max(worst[i], test::max_difference(model->forward(input.slice(0, first, last)),
+                                                    expected.slice(0, first, last)));
       }
     });
   for (auto& thread : threads) thread.join();

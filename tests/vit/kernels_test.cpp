@@ -29,9 +29,7 @@ at::Tensor padded(const at::Tensor& x) {
 const Bf16* bf16(const at::Tensor& x) {
   return reinterpret_cast<const Bf16*>(x.const_data_ptr<at::BFloat16>());
 }
-Bf16* bf16(at::Tensor& x) {
-  return reinterpret_cast<Bf16*>(x.mutable_data_ptr<at::BFloat16>());
-}
+Bf16* bf16(at::Tensor& x) { return reinterpret_cast<Bf16*>(x.mutable_data_ptr<at::BFloat16>()); }
 
 /// The whole of a linear layer without its bias -> [rows, outputs].
 at::Tensor multiply(const PackedLinear& linear, const vit::kernels::Operand& operand,
@@ -40,8 +38,8 @@ at::Tensor multiply(const PackedLinear& linear, const vit::kernels::Operand& ope
   const int64_t count = linear.columns() / linear.group_columns() * linear.blocks_per_group();
   for (int64_t i = 0; i < count; ++i) {
     const auto& block = linear.block(i);
-    linear.multiply_block(block, operand, 0, rows,
-                          out.mutable_data_ptr<float>() + block.column, linear.columns());
+    linear.multiply_block(block, operand, 0, rows, out.mutable_data_ptr<float>() + block.column,
+                          linear.columns());
   }
   return out;
 }
@@ -87,9 +85,9 @@ TEST_CASE("a packed linear layer multiplies as the plain one does") {
     std::vector<vit::simd::Quantized> scales(rows);
     auto restored = at::empty(input.sizes());
     for (int64_t i = 0; i < rows; ++i) {
-      scales[i] = vit::simd::quantize(input.const_data_ptr<float>() + i * input.size(1),
-                                      input.size(1),
-                                      quantized.mutable_data_ptr<uint8_t>() + i * input.size(1));
+      scales[i] =
+          vit::simd::quantize(input.const_data_ptr<float>() + i * input.size(1), input.size(1),
+                              quantized.mutable_data_ptr<uint8_t>() + i * input.size(1));
       restored[i].copy_((quantized[i].to(at::kFloat) - scales[i].zero) * scales[i].scale);
       CHECK(test::max_difference(restored[i], input[i]) <= 0.5001 * scales[i].scale);
     }
@@ -125,8 +123,8 @@ TEMPLATE_TEST_CASE("attention of a head is what scaled dot product attention giv
   const auto pointer = [](const at::Tensor& x) {
     return static_cast<const TestType*>(x.const_data_ptr());
   };
-  vit::kernels::Head<TestType> head{pointer(q), pointer(k), pointer(v), tokens, q.size(1),
-                                    dim,        scale,      nullptr};
+  vit::kernels::Head<TestType> head{pointer(q), pointer(k), pointer(v), tokens,
+                                    q.size(1),  dim,        scale,      nullptr};
   if (biased) head.bias = bias.const_data_ptr<float>();
   vit::kernels::attend(head, scratch, static_cast<TestType*>(out.mutable_data_ptr()), ld);
 
@@ -161,14 +159,14 @@ TEST_CASE("activations of a tile") {
   using vit::simd::TileActivation;
   const auto x = at::linspace(-30, 30, 64 * 48).view({64, 48}).contiguous();
   const auto bias = random({48}, 1), z = x + bias;
-  const auto [activation, expected] = GENERATE_COPY(
-      table<TileActivation, at::Tensor>({{TileActivation::gelu, at::gelu(z)},
-                                         {TileActivation::gelu_tanh, at::gelu(z, "tanh")},
-                                         {TileActivation::quick_gelu, z * at::sigmoid(1.702 * z)}}));
+  const auto [activation, expected] = GENERATE_COPY(table<TileActivation, at::Tensor>(
+      {{TileActivation::gelu, at::gelu(z)},
+       {TileActivation::gelu_tanh, at::gelu(z, "tanh")},
+       {TileActivation::quick_gelu, z * at::sigmoid(1.702 * z)}}));
   const vit::simd::Tile tile{x.const_data_ptr<float>(), 48, 64, 48};
   auto out = at::empty({64, 50});
-  vit::simd::activate(tile, bias.const_data_ptr<float>(), activation,
-                      out.mutable_data_ptr<float>(), 50);
+  vit::simd::activate(tile, bias.const_data_ptr<float>(), activation, out.mutable_data_ptr<float>(),
+                      50);
   CHECK(test::max_difference(out.slice(1, 0, 48), expected) < 1e-5);
   auto narrow = at::empty({64, 48}, at::kBFloat16);
   vit::simd::activate(tile, bias.const_data_ptr<float>(), activation, bf16(narrow), 48);

@@ -11,8 +11,7 @@ namespace {
 
 constexpr int64_t kMaxHeadDim = 256;
 
-EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math,
-                        bool free_weights) {
+EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math, bool free_weights) {
   const auto parameters = block->named_parameters();
   const auto find = [&](const std::string& name) {
     const at::Tensor* found = parameters.find(name);
@@ -59,6 +58,16 @@ EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math,
 }
 
 }  // namespace
+
+TokenPlan plan_tokens(const Encoder& encoder, int64_t tokens, int64_t prefix_tokens,
+                      const TokenReducer* reducer) {
+  TokenPlan plan{reducer, prefix_tokens, {tokens}};
+  for (int64_t layer = 0; layer < encoder.depth(); ++layer) {
+    if (reducer) tokens = reducer->tokens_after(layer, encoder.depth(), tokens, prefix_tokens);
+    plan.tokens.push_back(tokens);
+  }
+  return plan;
+}
 
 bool Encoder::supports(const VitConfig& config, Math math) {
   // Whatever is quantized, attention multiplies floating point numbers.

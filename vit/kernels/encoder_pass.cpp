@@ -1,8 +1,7 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -10,7 +9,7 @@
 #include <ATen/Parallel.h>
 
 #include <vit/kernels/encoder_pass.h>
-#include <vit/kernels/head_attention.h>
+#include <vit/kernels/encoder_worker.h>
 #include <vit/kernels/merge_plan.h>
 #include <vit/kernels/simd.h>
 
@@ -18,13 +17,9 @@ namespace vit::kernels {
 namespace {
 
 using simd::Bf16;
-using simd::Quantized;
 using simd::Tile;
 
-// Rows of one product: its result, kTileRows x kBlockColumns floats, stays in the first-level
-// cache until it is used.
-constexpr int64_t kTileRows = 64;
-constexpr int64_t kMaxBlockTiles = 4;
+constexpr int64_t kMaxBlockTiles = 4;  // of a block of rows
 
 int64_t second_level_cache() {
   static const int64_t bytes = [] {
@@ -34,9 +29,7 @@ int64_t second_level_cache() {
   return bytes;
 }
 
-const float* data(const at::Tensor& x) {
-  return x.defined() ? x.const_data_ptr<float>() : nullptr;
-}
+const float* data(const at::Tensor& x) { return x.defined() ? x.const_data_ptr<float>() : nullptr; }
 
 simd::TileActivation tile_activation(Activation activation) {
   switch (activation) {
@@ -80,13 +73,15 @@ class Pass {
     if (columns_ != dim_) std::fill_n(attended_, rows * columns_, T{});
 
     // Rows of one block: more of them read the weights less often, fewer keep what they become
-    // nearer to the core. Twice the second-level cache was fastest of what was tried (ViT-B on AMD's
-    // fourth EPYC: 7 % faster than half of it).
+    // nearer to the core. Twice the second-level cache was fastest of what was tried (ViT-B on
+    // AMD's fourth EPYC: 7 % faster than half of it).
     const int64_t row_bytes = (columns_ + hidden_columns_) * static_cast<int64_t>(sizeof(T));
-    block_rows_ = std::clamp(2 * second_level_cache() / row_bytes / kTileRows, int64_t{1},
-                             kMaxBlockTiles) *
-                  kTileRows;
-    for (int64_t i = 0; i < threads; ++i) workers_.emplace_back(arena, *this, tokens);
+    block_rows_ =
+        std::clamp(2 * second_level_cache() / row_bytes / kTileRows, int64_t{1}, kMaxBlockTiles) *
+        kTileRows;
+    const WorkerSizes sizes{block_rows_,   columns_, hidden_columns_,
+                            head_columns_, tokens,   quantizes()};
+    for (int64_t i = 0; i < threads; ++i) workers_.emplace_back(arena, sizes);
   }
 
   void run() {
@@ -122,30 +117,6 @@ class Pass {
   }
 
  private:
-  struct Worker {
-    Worker(Arena& arena, const Pass& pass, int64_t tokens)
-        : operand(arena.take<T>(pass.block_rows_ * pass.columns_)),
-          hidden(arena.take<T>(pass.block_rows_ * pass.hidden_columns_)),
-          tile(arena.take<float>(kTileRows * std::max(pass.head_columns_, kBlockColumns))),
-          other_tile(arena.take<float>(kTileRows * std::max(pass.head_columns_, kBlockColumns))),
-          rows(arena.take<float>(kTileRows * pass.columns_)),
-          head(arena, tokens, pass.head_columns_) {
-      if (pass.quantizes()) {
-        bytes = arena.take<uint8_t>(pass.block_rows_ *
-                                    std::max(pass.columns_, pass.hidden_columns_));
-        scales = arena.take<Quantized>(pass.block_rows_);
-      }
-    }
-    T* operand;         // [block_rows, columns]
-    T* hidden;          // [block_rows, hidden_columns]
-    float* tile;        // what a product gave
-    float* other_tile;  // of the same size
-    float* rows;        // [tile rows, columns] in float32, where they are not enough as T
-    uint8_t* bytes = nullptr;
-    Quantized* scales = nullptr;
-    HeadScratch<T> head;
-  };
-
   Share rows_of(int64_t tokens, int64_t thread) const {
     return share_of(samples_.size() * tokens, thread, threads_);
   }
@@ -181,7 +152,7 @@ class Pass {
     for (int64_t row = 0; row < rows; row += kTileRows) work(row, std::min(kTileRows, rows - row));
   }
 
-  Operand quantized(const T* from, int64_t rows, int64_t ld, Worker& worker) const {
+  Operand quantized(const T* from, int64_t rows, int64_t ld, Worker<T>& worker) const {
     for (int64_t i = 0; i < rows; ++i)
       worker.scales[i] = simd::quantize(from + i * ld, ld, worker.bytes + i * ld);
     return {worker.bytes, ld, worker.scales};
@@ -189,7 +160,7 @@ class Pass {
 
   /// Layer norm of rows of x as the input of a linear layer.
   Operand normalized(const float* x, int64_t rows, const at::Tensor& weight, const at::Tensor& bias,
-                     Worker& worker) const {
+                     Worker<T>& worker) const {
     const auto eps = static_cast<float>(config_.norm_eps);
     for (int64_t i = 0; i < rows; ++i) {
       const float* from = x + i * columns_;
@@ -211,8 +182,8 @@ class Pass {
       if (tensors_.input.scalar_type() == at::kFloat)
         std::copy_n(tensors_.input.const_data_ptr<float>() + (first + row) * dim_, dim_, to);
       else
-        simd::to_float(reinterpret_cast<const Bf16*>(
-                           tensors_.input.const_data_ptr<at::BFloat16>() + (first + row) * dim_),
+        simd::to_float(reinterpret_cast<const Bf16*>(tensors_.input.const_data_ptr<at::BFloat16>() +
+                                                     (first + row) * dim_),
                        dim_, to);
       std::fill(to + dim_, to + columns_, 0.0f);
     }
@@ -236,13 +207,13 @@ class Pass {
     return heads_data_ + (which * heads_ + head) * samples_.size() * tokens * head_columns_;
   }
 
-  void project_qkv(int64_t index, const float* x, Share share, Worker& worker) {
+  void project_qkv(int64_t index, const float* x, Share share, Worker<T>& worker) {
     const EncoderLayer& layer = encoder_.layer(index);
     const int64_t tokens = plan_.tokens[index];
     const bool with_metric = plan_.tokens[index + 1] < tokens;
     for_blocks(share, [&](int64_t first, int64_t rows) {
-      const Operand operand = normalized(x + first * columns_, rows, layer.norm1_weight,
-                                         layer.norm1_bias, worker);
+      const Operand operand =
+          normalized(x + first * columns_, rows, layer.norm1_weight, layer.norm1_bias, worker);
       for (int64_t which = 0; which < 3; ++which)
         for (int64_t head = 0; head < heads_; ++head)
           for_tiles(rows, [&](int64_t row, int64_t count) {
@@ -262,7 +233,7 @@ class Pass {
 
   /// One head's columns of the packed projection -> worker.tile.
   void project_head(const EncoderLayer& layer, int64_t which, int64_t head, const Operand& operand,
-                    int64_t row, int64_t count, Worker& worker) {
+                    int64_t row, int64_t count, Worker<T>& worker) {
     const int64_t blocks = layer.qkv.blocks_per_group();
     const int64_t group = which * heads_ + head;
     for (int64_t i = 0; i < blocks; ++i) {
@@ -274,7 +245,7 @@ class Pass {
 
   /// Replaces the tile by its layer norm; returns the bias that is left to add.
   const float* normalize_head(const EncoderLayer& layer, int64_t which, Tile& tile,
-                              const float* bias, Worker& worker) {
+                              const float* bias, Worker<T>& worker) {
     const auto eps = static_cast<float>(config_.norm_eps);
     simd::store(tile, bias, worker.other_tile, tile.ld);
     const float* weight = data(which == 0 ? layer.q_norm_weight : layer.k_norm_weight);
@@ -288,7 +259,7 @@ class Pass {
 
   /// The metric of rows from `first` on, from x in float32.
   void project_metric(const EncoderLayer& layer, const float* x, int64_t first, int64_t rows,
-                      Worker& worker) {
+                      Worker<T>& worker) {
     const auto eps = static_cast<float>(config_.norm_eps);
     for_tiles(rows, [&](int64_t row, int64_t count) {
       for (int64_t i = 0; i < count; ++i)
@@ -307,7 +278,7 @@ class Pass {
 
   /// The metric is the mean of the keys over the heads, before they are rounded.
   void add_to_metric(const Tile& tile, const float* bias, int64_t head, int64_t row,
-                     Worker& worker) {
+                     Worker<T>& worker) {
     simd::store(tile, bias, worker.other_tile, tile.ld);
     simd::accumulate({worker.other_tile, tile.ld, tile.rows, tile.cols},
                      1.0f / static_cast<float>(heads_), head == 0, metric_ + row * head_columns_,
@@ -318,9 +289,8 @@ class Pass {
   void attend_and_match(int64_t index) {
     const int64_t tokens = plan_.tokens[index], after = plan_.tokens[index + 1];
     const int64_t matchings = after < tokens ? samples_.size() : 0;
-    const bool biased =
-        merges_ && merges_->merged() && plan_.reducer->proportional_attention();
-    const auto attend_head = [&](int64_t unit, Worker& worker) {
+    const bool biased = merges_ && merges_->merged() && plan_.reducer->proportional_attention();
+    const auto attend_head = [&](int64_t unit, Worker<T>& worker) {
       const int64_t sample = unit / heads_, head = unit % heads_;
       const int64_t from = sample * tokens * head_columns_;
       Head<T> work;
@@ -350,7 +320,7 @@ class Pass {
   }
 
   /// x += proj(attended)
-  void project_attended(int64_t index, float* x, Share share, Worker& worker) {
+  void project_attended(int64_t index, float* x, Share share, Worker<T>& worker) {
     const EncoderLayer& layer = encoder_.layer(index);
     for_blocks(share, [&](int64_t first, int64_t rows) {
       const T* from = attended_ + first * columns_;
@@ -362,7 +332,7 @@ class Pass {
 
   /// x += gamma * linear(operand)
   void add_linear(const PackedLinear& linear, const Operand& operand, const float* gamma, float* x,
-                  int64_t rows, Worker& worker) {
+                  int64_t rows, Worker<T>& worker) {
     for (int64_t i = 0; i < linear.blocks_per_group(); ++i) {
       const auto& block = linear.block(i);
       for_tiles(rows, [&](int64_t row, int64_t count) {
@@ -375,7 +345,7 @@ class Pass {
   }
 
   /// Merges the rows `from` into the fewer `x`, if this layer does, and x += mlp(x).
-  void mlp(int64_t index, const float* from, float* x, Share share, Worker& worker) {
+  void mlp(int64_t index, const float* from, float* x, Share share, Worker<T>& worker) {
     const EncoderLayer& layer = encoder_.layer(index);
     const int64_t before = plan_.tokens[index], after = plan_.tokens[index + 1];
     for_blocks(share, [&](int64_t first, int64_t rows) {
@@ -383,18 +353,17 @@ class Pass {
         for (int64_t i = first; i < first + rows; ++i)
           merges_->merge_row(i / after, i % after, from + i / after * before * columns_, columns_,
                              x + i * columns_);
-      const Operand operand = normalized(x + first * columns_, rows, layer.norm2_weight,
-                                         layer.norm2_bias, worker);
+      const Operand operand =
+          normalized(x + first * columns_, rows, layer.norm2_weight, layer.norm2_bias, worker);
       activate(layer.fc1, operand, rows, worker);
-      const Operand hidden = quantizes()
-                                 ? quantized(worker.hidden, rows, hidden_columns_, worker)
-                                 : Operand{worker.hidden, hidden_columns_};
+      const Operand hidden = quantizes() ? quantized(worker.hidden, rows, hidden_columns_, worker)
+                                         : Operand{worker.hidden, hidden_columns_};
       add_linear(layer.fc2, hidden, data(layer.gamma2), x + first * columns_, rows, worker);
     });
   }
 
   /// worker.hidden = act(fc1(operand)), or its gated form.
-  void activate(const PackedLinear& fc1, const Operand& operand, int64_t rows, Worker& worker) {
+  void activate(const PackedLinear& fc1, const Operand& operand, int64_t rows, Worker<T>& worker) {
     const bool gated = config_.mlp == MlpKind::swiglu_packed;
     const auto activation = tile_activation(config_.activation);
     for (int64_t i = 0; i < fc1.blocks_per_group(); ++i) {
@@ -423,7 +392,7 @@ class Pass {
   const int64_t threads_;
   const int64_t dim_, columns_, heads_, head_columns_, hidden_columns_;
   int64_t block_rows_ = 0;
-  std::vector<Worker> workers_;
+  std::vector<Worker<T>> workers_;
   float* x_ = nullptr;         // [rows, columns] tokens
   float* merged_x_ = nullptr;  // where merging puts them
   float* metric_ = nullptr;    // [rows, head_columns]
@@ -433,16 +402,6 @@ class Pass {
 };
 
 }  // namespace
-
-TokenPlan plan_tokens(const Encoder& encoder, int64_t tokens, int64_t prefix_tokens,
-                      const TokenReducer* reducer) {
-  TokenPlan plan{reducer, prefix_tokens, {tokens}};
-  for (int64_t layer = 0; layer < encoder.depth(); ++layer) {
-    if (reducer) tokens = reducer->tokens_after(layer, encoder.depth(), tokens, prefix_tokens);
-    plan.tokens.push_back(tokens);
-  }
-  return plan;
-}
 
 void run_pass(const Encoder& encoder, const TokenPlan& plan, const BatchTensors& tensors,
               Share samples, int64_t threads, Arena& arena) {

@@ -16,7 +16,7 @@ namespace {
 std::optional<Math> math_for(const VitConfig& config, at::ScalarType dtype, bool quantize) {
   if (dtype != at::kFloat && dtype != at::kBFloat16) return std::nullopt;
   // bfloat16 that the CPU cannot multiply is faster in float32, and no less exact.
-  const Math math = quantize                                             ? Math::int8
+  const Math math = quantize                                          ? Math::int8
                     : dtype == at::kBFloat16 && is_native(Math::bf16) ? Math::bf16
                                                                       : Math::fp32;
   if (!Encoder::supports(config, math)) return std::nullopt;
@@ -104,8 +104,10 @@ bool FusedBlocks::run(const VitConfig& config, const std::vector<Block>& blocks,
                     !at::autocast::is_autocast_enabled(at::kCPU) &&
                     (!reducer || reducer->forms_groups()) && !wants_gradient(blocks, state.tokens);
   if (cache_->packed_only && (!fits || cache_->encoder->math() != *math))
-    fail("the model keeps its weights packed for one purpose only, to be run on the CPU in the dtype "
-         "it was loaded in; load it with keep_parameters to do anything else with it");
+    fail(
+        "the model keeps its weights packed for one purpose only, to be run on the CPU in the "
+        "dtype "
+        "it was loaded in; load it with keep_parameters to do anything else with it");
   if (!fits) return false;
   cache_->get(config, blocks, *math)->forward(state, reducer);
   return true;

@@ -31,8 +31,8 @@ struct Head {
   int64_t columns;    ///< padded
   int64_t dim;        ///< without padding
   float scale;        ///< of the scores
-  const float* bias;  ///< [tokens] added to the scores of each key, in units of log2; null for none;
-                      ///< readable up to a multiple of simd::kPad
+  const float* bias;  ///< [tokens] added to the scores of each key, in units of log2; null for
+                      ///< none; readable up to a multiple of simd::kPad
 };
 
 /// Scaled dot product attention of one head on one thread -> `out` [tokens, dim] in rows `out_ld`

@@ -23,7 +23,8 @@ class MergePlan {
   const float* log_sizes(int64_t sample) const { return log_sizes_ + sample * stride_; }
 
   /// Asks `reducer` which of a sample's tokens merge into `rows` rows.
-  void match(const TokenReducer& reducer, const GroupRequest& request, int64_t sample, int64_t rows);
+  void match(const TokenReducer& reducer, const GroupRequest& request, int64_t sample,
+             int64_t rows);
 
   /// Row `row` of what `x` [tokens, columns] of a sample merges into.
   void merge_row(int64_t sample, int64_t row, const float* x, int64_t columns, float* out) const;

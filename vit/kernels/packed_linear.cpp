@@ -98,8 +98,7 @@ void PackedLinear::pack_block(const Block& block, const float* weight, int64_t i
 
 void PackedLinear::multiply_block(const Block& block, const Operand& a, int64_t first, int64_t rows,
                                   float* tile, int64_t ld) const {
-  const auto* from =
-      static_cast<const uint8_t*>(a.data) + first * a.ld * element_size(math_);
+  const auto* from = static_cast<const uint8_t*>(a.data) + first * a.ld * element_size(math_);
   multiply(math_, rows, block.width, inner_, from, a.ld,
            weights_.const_data_ptr<uint8_t>() + block.offset, tile, ld);
   if (math_ == Math::int8)

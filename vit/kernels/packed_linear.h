@@ -34,7 +34,7 @@ class PackedLinear {
   /// `weight` [out, in], `bias` [out] or undefined, both of any floating point type on the CPU.
   PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Math math, int64_t groups = 1);
 
-  int64_t inner() const { return inner_; }                    ///< padded inputs
+  int64_t inner() const { return inner_; }                      ///< padded inputs
   int64_t columns() const { return groups_ * group_columns_; }  ///< padded outputs
   int64_t group_columns() const { return group_columns_; }
   int64_t blocks_per_group() const { return blocks_per_group_; }

@@ -19,8 +19,8 @@
 namespace vit::kernels {
 namespace {
 
-/// Whether a product comes out right. LibTorch's kernels refuse where oneDNN is switched off or held
-/// back (ONEDNN_MAX_CPU_ISA), whatever the CPU could do.
+/// Whether a product comes out right. LibTorch's kernels refuse where oneDNN is switched off or
+/// held back (ONEDNN_MAX_CPU_ISA), whatever the CPU could do.
 bool works(Math math) {
   constexpr int64_t kSize = 16;
   // All ones in each type, so that every sum is kSize.

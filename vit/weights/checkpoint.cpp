@@ -77,8 +77,7 @@ Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
   const auto layout = detect_layout(stored);
   Checkpoint checkpoint;
   checkpoint.weights = to_timm_layout(stored, layout, where);
-  checkpoint.config =
-      choose_config(config_of, checkpoint.weights, stored, layout, options, where);
+  checkpoint.config = choose_config(config_of, checkpoint.weights, stored, layout, options, where);
   auto& vit = checkpoint.config.vit;
   name_norm_by_place(vit, layout, checkpoint.weights);
   if (options.num_classes) choose_head(checkpoint, *options.num_classes, options, where);

@@ -42,7 +42,7 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::filesystem::path& path) 
   // Without O_NONBLOCK, opening a FIFO would wait for a writer before its type can be seen.
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.value() < 0) fail(path.string(), ": cannot open: ", std::strerror(errno));
-  struct stat info{};
+  struct stat info {};
   if (::fstat(file.value(), &info) != 0)
     fail(path.string(), ": cannot read its size: ", std::strerror(errno));
   if (!S_ISREG(info.st_mode)) fail(path.string(), ": is not a regular file");
@@ -77,10 +77,9 @@ at::Tensor MappedFile::tensor(size_t offset, at::IntArrayRef shape, at::ScalarTy
   if (reinterpret_cast<uintptr_t>(bytes) % c10::elementSize(dtype) == 0)
     return at::from_blob(
         bytes, shape,
-        [keep = shared_from_this(), bytes, count = static_cast<size_t>(
-             c10::multiply_integers(shape)) * c10::elementSize(dtype)](void*) {
-          forget(bytes, count);
-        },
+        [keep = shared_from_this(), bytes,
+         count = static_cast<size_t>(c10::multiply_integers(shape)) *
+                 c10::elementSize(dtype)](void*) { forget(bytes, count); },
         dtype);
   auto copy = at::empty(shape, dtype);
   std::memcpy(copy.mutable_data_ptr(), bytes, copy.nbytes());

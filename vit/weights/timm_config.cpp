@@ -23,10 +23,12 @@ InputSize parse_input_size(const JsonNode& node) {
 }
 
 Pooling parse_pooling(const JsonNode& node) {
-  return choose<Pooling>(
-      node,
-      {{"token", Pooling::cls}, {"avg", Pooling::avg}, {"max", Pooling::max},
-       {"avgmax", Pooling::avg_max}, {"map", Pooling::map}, {"", Pooling::none}});
+  return choose<Pooling>(node, {{"token", Pooling::cls},
+                                {"avg", Pooling::avg},
+                                {"max", Pooling::max},
+                                {"avgmax", Pooling::avg_max},
+                                {"map", Pooling::map},
+                                {"", Pooling::none}});
 }
 
 /// Whether timm puts the final norm behind such a pooling unless told otherwise.
@@ -186,8 +188,9 @@ ModelConfig Draft::finish() {
                      c.image_size.height % c.patch_size.height == 0 &&
                      c.image_size.width % c.patch_size.width == 0;
   if (padded && !whole)
-    padded->fail("padding an image to whole patches is not supported; choose an img_size that is a "
-                 "multiple of patch_size");
+    padded->fail(
+        "padding an image to whole patches is not supported; choose an img_size that is a "
+        "multiple of patch_size");
   c.mlp_hidden_dim = mlp_hidden_dim(c.embed_dim, mlp_ratio, c.mlp);
   c.fc_norm = c.final_norm && fc_norm.value_or(norms_after(c.pooling));
   model.preprocessing.input_size = c.image_size;

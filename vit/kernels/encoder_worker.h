@@ -1,0 +1,52 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include <vit/kernels/arena.h>
+#include <vit/kernels/head_attention.h>
+#include <vit/kernels/product.h>
+#include <vit/kernels/simd.h>
+
+namespace vit::kernels {
+
+/// Rows of one product: its result, kTileRows x kBlockColumns floats, stays in the first-level
+/// cache until it is used.
+constexpr int64_t kTileRows = 64;
+
+/// What a thread's scratch memory has to hold; all but rows and tokens are padded.
+struct WorkerSizes {
+  int64_t block_rows;  ///< rows that go through a linear layer together
+  int64_t columns;
+  int64_t hidden_columns;
+  int64_t head_columns;
+  int64_t tokens;
+  bool quantizes;
+};
+
+/// Scratch memory of one thread of the fused encoder. `T` is float or simd::Bf16.
+template <typename T>
+struct Worker {
+  Worker(Arena& arena, const WorkerSizes& sizes)
+      : operand(arena.take<T>(sizes.block_rows * sizes.columns)),
+        hidden(arena.take<T>(sizes.block_rows * sizes.hidden_columns)),
+        tile(arena.take<float>(kTileRows * std::max(sizes.head_columns, kBlockColumns))),
+        other_tile(arena.take<float>(kTileRows * std::max(sizes.head_columns, kBlockColumns))),
+        rows(arena.take<float>(kTileRows * sizes.columns)),
+        head(arena, sizes.tokens, sizes.head_columns) {
+    if (!sizes.quantizes) return;
+    bytes = arena.take<uint8_t>(sizes.block_rows * std::max(sizes.columns, sizes.hidden_columns));
+    scales = arena.take<simd::Quantized>(sizes.block_rows);
+  }
+
+  T* operand;                ///< [block_rows, columns] what a linear layer reads
+  T* hidden;                 ///< [block_rows, hidden_columns] what the second one of the MLP reads
+  float* tile;               ///< what a product gave
+  float* other_tile;         ///< of the same size
+  float* rows;               ///< [kTileRows, columns] in float32, where T is not enough
+  uint8_t* bytes = nullptr;  ///< a quantized operand
+  simd::Quantized* scales = nullptr;
+  HeadScratch<T> head;
+};
+
+}  // namespace vit::kernels
