@@ -11,6 +11,7 @@
 #include <tome/tome.h>
 #include <vit/error.h>
 #include <vit/kernels/product.h>
+#include <vit/save.h>
 #include <vit/vision_transformer.h>
 
 // All blocks as one kernel against the same blocks as separate operators.
@@ -192,6 +193,8 @@ TEST_CASE(
   CHECK(test::same(model->forward(input), expected));
 
   CHECK_THROWS_WITH(reference(model, input), Catch::ContainsSubstring("keep_parameters"));
+  CHECK_THROWS_WITH(vit::save(model, "unused", at::kFloat),
+                    Catch::ContainsSubstring("keep_parameters"));
   for (auto& parameter : model->parameters()) parameter.requires_grad_(true);
   CHECK_THROWS_AS(model->forward(input), vit::Error);
   at::NoGradGuard no_grad;
