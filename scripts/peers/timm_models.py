@@ -7,16 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from peers import tome_timm
-
-try:
-    import timm
-except RuntimeError:
-    # A torchvision built for CUDA cannot load its operators beside a torch for the CPU alone, and
-    # then fails to declare how they behave. timm's ViTs do not use them.
-    library = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        library.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    import timm
+from peers.import_timm import timm
 
 
 def create(task):
