@@ -6,7 +6,6 @@
 #include <thread>
 
 #include <apps/cli/host.h>
-#include <apps/cli/text.h>
 
 namespace cli {
 namespace {

@@ -15,9 +15,9 @@ CpuFeatures detect() {
   __builtin_cpu_init();
   CpuFeatures features;
   features.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  features.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  if (!features.avx512) return features;
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  if (!avx512) return features;
   unsigned a = 0, b = 0, c = 0, d = 0;
   const bool known = __get_cpuid_count(7, 0, &a, &b, &c, &d);
   const bool amx_bf16 = known && (d & (1U << 22)), amx_int8 = known && (d & (1U << 25));

@@ -97,8 +97,8 @@ void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
     tensors.source = at::empty({batch, left, input.size(1)}, floats);
 
   const int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
-  // A thread that has samples of its own waits for nobody. Otherwise threads share samples layer by
-  // layer: at most one in four is idle where the samples do not divide evenly.
+  // A thread that has samples of its own waits for nobody. With few samples that do not divide
+  // evenly that would leave threads idle at the end: there they share all of them layer by layer.
   const bool own_samples =
       threads > 1 && batch >= threads && (batch % threads == 0 || batch >= 4 * threads);
   const auto run = [&](Share samples, int64_t team) {
