@@ -14,7 +14,9 @@
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
 #include <apps/data/subset.h>
+#include <apps/train/mimetic.h>
 #include <apps/train/model_setup.h>
+#include <apps/train/seeds.h>
 #include <apps/train/trainer.h>
 #include <vit/error.h>
 
@@ -45,6 +47,10 @@ cli::Options options() {
              "what differs from --arch, as timm's arguments: 'img_size=32 patch_size=4 depth=9'");
   cli::add_image_size_option(options);
   options
+      .value("init", "plain|mimetic",
+             "random weights: normal, or like those of a trained model (arXiv 2305.09828), better "
+             "for small data",
+             "plain")
       .value("freeze", "N|backbone",
              "keep the first N blocks and the embedding as they are, or all but the head (a linear "
              "probe)",
@@ -208,7 +214,10 @@ vit::VisionTransformer random_model(const cli::Arguments& arguments,
   if (const auto size = cli::image_size_option(arguments))
     model_args +=
         " img_size=[" + std::to_string(size->height) + "," + std::to_string(size->width) + "]";
-  return train::random_model(arguments.text("arch"), model_args, classes, seed);
+  auto model = train::random_model(arguments.text("arch"), model_args, classes, seed);
+  if (arguments.choice("init", {"plain", "mimetic"}) == "mimetic")
+    train::mimetic_init(model, train::combine_seeds({seed, 1}));
+  return model;
 }
 
 void freeze(vit::VisionTransformer& model, const std::string& what) {
