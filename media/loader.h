@@ -1,16 +1,14 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
+#include <media/read_ahead.h>
 #include <media/sources.h>
 #include <vit/config.h>
 
@@ -43,20 +41,14 @@ class ImageLoader {
   /// The next picture in the order of the sources, waiting for it; nothing after the last one. For
   /// one thread at a time. Never throws for a file: sources with an error are passed on, others get
   /// one.
-  std::optional<LoadedImage> next();
+  std::optional<LoadedImage> next() { return images_.next(); }
 
  private:
-  void work(std::stop_token stop);
   LoadedImage load(const Source& source) const;
 
   const std::vector<Source> sources_;
   const vit::Preprocessing how_;
-
-  std::mutex mutex_;                              // guards what follows, up to the workers
-  std::condition_variable_any room_, ready_;      // for the workers, for next()
-  std::vector<std::optional<LoadedImage>> ring_;  // source i waits in place i % prefetch
-  size_t begun_ = 0, taken_ = 0;                  // sources so far
-  std::vector<std::jthread> workers_;             // the last member: joined before the rest goes
+  ReadAhead<LoadedImage> images_;  // the last member: its threads use the others
 };
 
 }  // namespace media

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -47,11 +48,13 @@ class Dataset {
 
 struct OpenOptions {
   /// Classes in the order of a model's outputs: labels of the data are looked up here, and a label
-  /// that is not among them is an error that lists some of both. Empty: the labels that the data
-  /// uses, sorted (numbers by value).
+  /// that is not among them is an error that lists some of both. Numbers of classes and WordNet ids
+  /// do as well, see docs/data.md. Empty: the labels that the data uses, sorted (numbers by value).
   std::vector<std::string> class_names = {};
   /// Gets a line of text for what is left out (a folder without pictures, an entry without label).
   std::function<void(const std::string&)> on_warning = {};
+  /// Labels of the data that mean another one: the name of a class, or its number.
+  std::map<std::string, std::string> class_map = {};
 };
 
 /// Opens labelled data, whatever form it has:
