@@ -17,8 +17,8 @@ namespace {
 
 void check_range(const char* name, double low, double high, double least, double most) {
   if (!(low >= least && low <= high && high <= most))
-    vit::fail("--min-", name, " ", low, " and --max-", name, " ", high, ": expected ", least,
-              " <= min <= max <= ", most);
+    vit::fail("--", name, " is ", low, ",", high, ", expected MIN,MAX between ", least, " and ",
+              most);
 }
 
 void check_share(const char* name, double value, const char* meaning) {

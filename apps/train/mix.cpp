@@ -68,8 +68,8 @@ double paste(at::Tensor& pixels, double keep, int64_t step, Random& random) {
 void MixOptions::validate() const {
   check_alpha("mixup", mixup);
   check_alpha("cutmix", cutmix);
-  check_probability("mix-probability", probability);
-  check_probability("mix-switching", switching);
+  check_probability("mix-prob", probability);
+  check_probability("mix-switch-prob", switching);
 }
 
 void mix_batch(at::Tensor& pixels, at::Tensor& targets, const MixOptions& options, uint64_t seed) {

@@ -96,8 +96,10 @@ std::vector<uint8_t> smooth(const uint8_t* in, int64_t height, int64_t width) {
       column[i] = static_cast<uint16_t>(row[i - stride] + row[i] + row[i + stride]);
     uint8_t* result = out.data() + y * stride;
     for (int64_t i = 3; i + 3 < stride; ++i) {
-      const int sum = column[i - 3] + column[i] + column[i + 3] + 4 * row[i];
-      result[i] = static_cast<uint8_t>((sum + 6) / 13);
+      // At most 13 * 255 + 6: 16 bits are enough, and twice as fast as 32.
+      const auto sum =
+          static_cast<uint16_t>(column[i - 3] + column[i] + column[i + 3] + 4 * row[i] + 6);
+      result[i] = static_cast<uint8_t>(sum / uint16_t{13});
     }
   }
   return out;

@@ -25,7 +25,7 @@ void random_erase(at::Tensor& pixels, Random& random) {
     for (int64_t c = 0; c < channels; ++c)
       for (int64_t y = top; y < top + rows; ++y)
         for (int64_t x = left; x < left + columns; ++x)
-          data[(c * height + y) * width + x] = static_cast<float>(random.normal());
+          data[(c * height + y) * width + x] = random.normal();
     return;
   }
 }

@@ -29,10 +29,20 @@ class Random {
   /// True with that probability.
   bool chance(double probability) { return uniform() < probability; }
 
-  /// Standard normal (Box and Muller, 1958).
-  double normal() {
-    const double radius = std::sqrt(-2.0 * std::log1p(-uniform()));
-    return radius * std::cos(2.0 * std::numbers::pi * uniform());
+  /// Standard normal, in steps as fine as float32 has them (Box and Muller, 1958).
+  float normal() {
+    if (has_spare_) {
+      has_spare_ = false;
+      return spare_;
+    }
+    const uint64_t drawn = bits();
+    const float radius =
+        std::sqrt(-2.0F * std::log((static_cast<float>(drawn >> 32) + 1) * 0x1p-32F));
+    const float angle =
+        static_cast<float>(drawn & 0xffffff) * (0x1p-23F * std::numbers::pi_v<float>);
+    spare_ = radius * std::sin(angle);
+    has_spare_ = true;
+    return radius * std::cos(angle);
   }
 
  private:
@@ -45,6 +55,8 @@ class Random {
   }
 
   uint64_t counter_;
+  float spare_ = 0;  ///< normals come in pairs
+  bool has_spare_ = false;
 };
 
 }  // namespace train
