@@ -14,10 +14,12 @@
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
 #include <apps/data/subset.h>
+#include <apps/train/augment/contact_sheet.h>
 #include <apps/train/mimetic.h>
 #include <apps/train/model_setup.h>
 #include <apps/train/seeds.h>
 #include <apps/train/trainer.h>
+#include <media/write_png.h>
 #include <vit/error.h>
 
 namespace {
@@ -93,6 +95,8 @@ cli::Options options() {
       .value("output", "FOLDER", "where the model and the run go")
       .flag("resume", "go on with the run in FOLDER; give the same options as before")
       .flag("overwrite", "begin anew where FOLDER has a run")
+      .value("show-augment", "FILE.png",
+             "only draw some pictures and their random views, to judge the augmentation by")
       .value("save-every", "MINUTES", "between checkpoints, beside the end of each epoch", "10")
       .value("json", "FILE", "the result as JSON; - is standard output");
   options
@@ -105,6 +109,8 @@ cli::Options options() {
           "--model-args 'img_size=32 patch_size=4 depth=9' --padding 4 --epochs 30 "
           "--output cifar/",
           "a small model from random weights")
+      .example("vitome train photos/ --auto-augment rand-m9-n2-mstd0.5 --show-augment views.png",
+               "look at what the model would learn from")
       .example("vitome train photos/ --model my-vit/ --r 8 --output flowers-r8/",
                "train with token merging on, which is faster, too");
   return options;
@@ -174,10 +180,9 @@ struct Data {
 // `labels` are those of the model to be fine-tuned: if the data has the same classes, they stay in
 // the model's order.
 Data open_data(const cli::Arguments& arguments, const std::vector<std::string>& labels,
-               uint64_t seed) {
+               uint64_t seed, const std::function<void(const std::string&)>& warn) {
   if (arguments.files().size() != 1) cli::usage_error("expected one DATA to learn from");
   const std::string& path = arguments.files().front();
-  const auto warn = [](const std::string& text) { std::cerr << "warning: " << text << "\n"; };
   Data data;
   data.training = data::open_dataset(path, {.on_warning = warn});
   std::vector<std::string> names = data.training->class_names(), known = labels;
@@ -241,6 +246,19 @@ void remove_run(const fs::path& output) {
       fs::remove(entry.path(), error);
 }
 
+// Some pictures, evenly spread, with random views of each.
+void show_augment(const std::string& file, const data::Dataset& dataset,
+                  const train::Settings& settings, const vit::VisionTransformer& model) {
+  constexpr int64_t kPictures = 8, kViews = 10;
+  std::vector<at::Tensor> pictures;
+  const int64_t count = std::min(kPictures, dataset.size());
+  for (int64_t i = 0; i < count; ++i) pictures.push_back(dataset.read(i * dataset.size() / count));
+  const train::Augment augment(settings.augment, model->preprocessing());
+  media::write_png(file, train::contact_sheet(pictures, augment, kViews, settings.seed));
+  std::cout << file << ": " << count << " pictures as evaluation sees them, and " << kViews
+            << " random views of each\n";
+}
+
 nlohmann::ordered_json result_json(const train::Trainer& trainer, const std::string& output,
                                    bool validated) {
   const train::Progress& progress = trainer.progress();
@@ -255,11 +273,13 @@ nlohmann::ordered_json result_json(const train::Trainer& trainer, const std::str
 
 int run(const cli::Arguments& arguments) {
   const std::string& output = arguments.text("output");
-  if (output.empty()) cli::usage_error("--output FOLDER is missing");
+  const bool shows_only = arguments.has("show-augment");
+  if (output.empty() && !shows_only) cli::usage_error("--output FOLDER is missing");
   if (arguments.has("resume") && arguments.has("overwrite"))
     cli::usage_error("--resume and --overwrite exclude each other");
   const c10::Device device = cli::device_option(arguments);
   cli::set_threads(arguments);
+  cli::keep_freed_memory();
   const bool fine_tunes = arguments.has("model");
   const train::Settings settings = settings_of(arguments, fine_tunes, device);
   const tome::Options merging = cli::merge_options(arguments);
@@ -268,19 +288,26 @@ int run(const cli::Arguments& arguments) {
 
   vit::VisionTransformer model{nullptr};
   if (fine_tunes) model = pretrained(arguments, settings.seed);
+  const auto warn = [](const std::string& text) {
+    std::cerr << "warning: " << cli::printable(text) << "\n";
+  };
+  const auto warn_once = [&](const std::string& text) {
+    if (group->leader()) warn(text);
+  };
   const Data data = open_data(arguments, fine_tunes ? model->labels() : std::vector<std::string>{},
-                              settings.seed);
+                              settings.seed, warn_once);
   const std::vector<std::string>& classes = data.training->class_names();
   model = fine_tunes ? train::with_classes(model, classes, settings.seed)
                      : random_model(arguments, classes, settings.seed);
+  if (shows_only) {
+    show_augment(arguments.text("show-augment"), *data.training, settings, model);
+    return 0;
+  }
   freeze(model, settings.freeze);
   model->to(device);
   model->set_drop_path(settings.drop_path);
   tome::apply(model, merging);
 
-  const auto warn = [](const std::string& text) {
-    std::cerr << "warning: " << cli::printable(text) << "\n";
-  };
   cli::Progress bar(0, "pictures");
   int64_t shown = 0;
   train::Surroundings surroundings;
@@ -306,7 +333,10 @@ int run(const cli::Arguments& arguments) {
     shown = done;
     bar.update(done, note);
   };
-  surroundings.hide_progress = [&] { bar.hide(); };
+  surroundings.on_line = [&](const std::string& text) {
+    bar.hide();
+    std::cout << text << std::endl;
+  };
   if (group->leader() && arguments.has("overwrite")) remove_run(output);
   cli::watch_interrupts();
 

@@ -1,6 +1,5 @@
 #include <chrono>
 #include <ctime>
-#include <iostream>
 #include <system_error>
 
 #include <apps/cli/table.h>
@@ -48,8 +47,7 @@ Journal::Journal(const fs::path& folder)
   if (!log_) vit::fail((folder / "log.txt").string(), ": cannot be written");
 }
 
-void Journal::line(const std::string& text, bool quiet) {
-  if (!quiet) std::cout << text << std::endl;
+void Journal::line(const std::string& text) {
   log_ << now() << " " << text << std::endl;
   if (!log_) vit::fail((folder_ / "log.txt").string(), ": writing failed; is the disk full?");
 }

@@ -17,8 +17,8 @@ class Journal {
   /// Makes `folder`; goes on in the log of an earlier part of the run.
   explicit Journal(const std::filesystem::path& folder);
 
-  /// A line in the log, with the time, and on standard output unless `quiet`.
-  void line(const std::string& text, bool quiet = false);
+  /// A line in the log, with the time.
+  void line(const std::string& text);
 
   /// A point of the curves of the steps.
   void step(int64_t step, double loss, double rate, double norm, double pictures_per_second);

@@ -55,7 +55,8 @@ Trainer::Trainer(vit::VisionTransformer model, const data::Dataset& training,
       ema_(settings_.ema > 0 ? std::make_unique<Ema>(model_, settings_.ema) : nullptr),
       stepper_(model_, optimizer_, settings_, training.multi_label(), group_),
       judged_(empty_copy(model_, at::kFloat)),
-      saved_(Clock::now()) {
+      saved_(Clock::now()),
+      reported_(saved_) {
   if (settings_.batch % group_->size() != 0)
     vit::fail("a batch of ", settings_.batch, " pictures cannot be dealt out evenly to ",
               group_->size(), " processes: choose a --batch that is a multiple of their number");
@@ -136,8 +137,8 @@ void Trainer::resume() {
 
 Outcome Trainer::run() {
   if (leader() && progress_.step > 0)
-    journal_->line("goes on after step " + std::to_string(progress_.step) + ", in epoch " +
-                   std::to_string(progress_.epoch + 1));
+    line("goes on after step " + std::to_string(progress_.step) + ", in epoch " +
+         std::to_string(progress_.epoch + 1));
   while (progress_.epoch < settings_.epochs) {
     if (!run_epoch() || !judge()) {
       if (leader()) save_checkpoint();
@@ -200,7 +201,6 @@ bool Trainer::run_epoch() {
   if (progress_.current.pictures == 0)
     vit::fail("none of the training pictures can be read; the first error: ",
               warned_.empty() ? "is another process's" : *warned_.begin());
-  surroundings_.hide_progress();
   return true;
 }
 
@@ -216,12 +216,29 @@ void Trainer::note(const StepResult& result, double rate, double seconds) {
   constexpr int64_t kCurveSteps = 10;  // a point of the curves for so many steps
   if (progress_.step % kCurveSteps == 0)
     journal_->step(progress_.step, result.loss / pictures, rate, result.norm, pictures / seconds);
+  if (Clock::now() - reported_ > surroundings_.report_every) report();
   if (surroundings_.on_progress)
     surroundings_.on_progress(
         progress_.step_in_epoch * settings_.batch,
         training_.size() / settings_.batch * settings_.batch,
         "epoch " + std::to_string(current.epoch) + "/" + std::to_string(settings_.epochs) +
             ", loss " + cli::fixed(current.loss / static_cast<double>(current.pictures), 3));
+}
+
+void Trainer::line(const std::string& text) {
+  journal_->line(text);
+  if (surroundings_.on_line) surroundings_.on_line(text);
+  reported_ = Clock::now();
+}
+
+void Trainer::report() {
+  const EpochResult& current = progress_.current;
+  const auto pictures = static_cast<double>(current.pictures);
+  line("epoch " + std::to_string(current.epoch) + "/" + std::to_string(settings_.epochs) +
+       "  step " + std::to_string(progress_.step_in_epoch) + "/" +
+       std::to_string(training_.size() / settings_.batch) + "  loss " +
+       cli::fixed(current.loss / pictures, 4) + "  lr " + cli::fixed(current.rate, 6) + "  " +
+       cli::fixed(pictures / current.seconds, 0) + " pictures/s");
 }
 
 bool Trainer::judge() {
@@ -239,13 +256,20 @@ bool Trainer::judge() {
   return true;
 }
 
+bool Trainer::is_best(const EpochResult& row) const {
+  if (!validation_ || progress_.best_epoch == 0) return true;
+  if (row.score != progress_.best_score) return row.score > progress_.best_score;
+  const auto best = static_cast<std::size_t>(progress_.best_epoch - 1);
+  return row.validation_loss < progress_.history[best].validation_loss;
+}
+
 void Trainer::finish_epoch() {
   EpochResult row = std::exchange(progress_.current, {});
   row.loss /= static_cast<double>(row.pictures);
   ++progress_.epoch;
   progress_.step_in_epoch = 0;
+  const bool better = is_best(row);
   progress_.history.push_back(row);
-  const bool better = !validation_ || progress_.best_epoch == 0 || row.score > progress_.best_score;
   if (better) {
     progress_.best_epoch = row.epoch;
     progress_.best_score = row.score;
@@ -254,15 +278,15 @@ void Trainer::finish_epoch() {
 }
 
 void Trainer::record(const EpochResult& row, bool better) {
-  std::string line = "epoch " + std::to_string(row.epoch) + "/" + std::to_string(settings_.epochs) +
+  std::string text = "epoch " + std::to_string(row.epoch) + "/" + std::to_string(settings_.epochs) +
                      "  loss " + cli::fixed(row.loss, 4);
   if (validation_)
-    line += "  validation loss " + cli::fixed(row.validation_loss, 4) + "  top-1 " +
+    text += "  validation loss " + cli::fixed(row.validation_loss, 4) + "  top-1 " +
             cli::fixed(100 * row.score, 2) + "%" + (better ? " (best)" : "");
-  line += "  lr " + cli::fixed(row.rate, 6) + "  " +
+  text += "  lr " + cli::fixed(row.rate, 6) + "  " +
           cli::fixed(static_cast<double>(row.pictures) / row.seconds, 0) + " pictures/s";
-  if (row.unreadable > 0) line += "  " + std::to_string(row.unreadable) + " unreadable";
-  journal_->line(line);
+  if (row.unreadable > 0) text += "  " + std::to_string(row.unreadable) + " unreadable";
+  line(text);
   journal_->epoch(progress_, validation_ != nullptr);
   if (better) save_model(judged_);
   save_checkpoint();

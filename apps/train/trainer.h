@@ -29,11 +29,12 @@ struct Surroundings {
   std::filesystem::path output;  ///< folder of the model; the run's own files are in output/run
   bool resume = false;
   std::chrono::seconds checkpoint_every{600};  ///< beside the end of each epoch
+  std::chrono::seconds report_every{60};       ///< a line within an epoch
   int64_t workers = 2;
   std::function<bool()> stopped = [] { return false; };
   /// Gets the pictures of the epoch that are learnt and all of them, and a word on the loss.
   std::function<void(int64_t done, int64_t total, const std::string& note)> on_progress;
-  std::function<void()> hide_progress = [] {};
+  std::function<void(const std::string&)> on_line;  ///< gets what goes into the log
   std::function<void(const std::string&)> on_warning;
 };
 
@@ -62,6 +63,7 @@ class Trainer {
   void start();
   void resume();
   bool run_epoch();  // false: stopped before its end
+  bool is_best(const EpochResult& row) const;
   void finish_epoch();
   void record(const EpochResult& row, bool better);
   bool judge();
@@ -69,6 +71,8 @@ class Trainer {
   void save_checkpoint();
   StepInput input_of(data::Batch& batch);
   void note(const StepResult& result, double rate, double seconds);
+  void report();
+  void line(const std::string& text);
 
   vit::VisionTransformer model_;
   const data::Dataset& training_;
@@ -85,7 +89,7 @@ class Trainer {
   std::unique_ptr<Journal> journal_;  // of the leader
   Progress progress_;
   std::set<std::string> warned_;  // errors of pictures, each of which is told once
-  std::chrono::steady_clock::time_point saved_;
+  std::chrono::steady_clock::time_point saved_, reported_;
 };
 
 }  // namespace train
