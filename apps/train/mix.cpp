@@ -29,6 +29,7 @@ double log_gamma_variate(double shape, Random& random) {
 
 /// Of the distribution Beta(alpha, alpha).
 double beta_variate(double alpha, Random& random) {
+  alpha = std::max(alpha, 1e-300);  // below, even the logarithms are infinite
   const double a = log_gamma_variate(alpha, random), b = log_gamma_variate(alpha, random);
   return 1.0 / (1.0 + std::exp(b - a));
 }

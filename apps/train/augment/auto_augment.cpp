@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -15,7 +15,7 @@ namespace train {
 namespace {
 
 constexpr double kMaxMagnitude = 10.0;
-constexpr int64_t kMaxOperations = 100;
+constexpr double kMaxOperations = 100;
 
 /// The picture that operations work on.
 struct Subject {
@@ -137,17 +137,31 @@ void apply(const Subject& subject) {
             "as in rand-m9-n2-mstd0.5");
 }
 
-/// The number that follows `name`, if that is how `part` begins.
-std::optional<double> setting(const std::string& text, const std::string& part,
-                              std::string_view name, double low, double high) {
-  const size_t digits = part.find_first_not_of("abcdefghijklmnopqrstuvwxyz");
-  if (std::string_view(part).substr(0, digits) != name) return std::nullopt;
-  const auto value =
-      cli::parse_number(digits == part.npos ? "" : std::string_view(part).substr(digits));
-  if (!value || !(*value >= low && *value <= high))
-    bad(text, cli::printable(part) + " is not " + std::string(name) + " and a number from " +
-                  cli::fixed(low, 0) + " to " + cli::fixed(high, 0));
-  return value;
+/// A letter or word with a number, such as m9.
+struct Setting {
+  std::string_view name;
+  double low, high;
+  double value;
+  bool given = false;
+};
+
+/// Gives the setting that `part` names its value.
+void read_setting(const std::string& text, std::string_view part, std::span<Setting> settings) {
+  const size_t letters =
+      std::min(part.find_first_not_of("abcdefghijklmnopqrstuvwxyz"), part.size());
+  const std::string shown = cli::printable(part);
+  const auto setting = std::find_if(settings.begin(), settings.end(), [&](const Setting& s) {
+    return s.name == part.substr(0, letters);
+  });
+  if (setting == settings.end()) bad(text, "'" + shown + "' is no setting");
+  const std::string name(setting->name);
+  if (setting->given) bad(text, name + " is given twice");
+  const auto value = cli::parse_number(part.substr(letters));
+  if (!value || !(*value >= setting->low && *value <= setting->high))
+    bad(text, "'" + shown + "' is not " + name + " and a number from " +
+                  cli::fixed(setting->low, 0) + " to " + cli::fixed(setting->high, 0));
+  setting->value = *value;
+  setting->given = true;
 }
 
 }  // namespace
@@ -161,26 +175,19 @@ AutoAugment AutoAugment::parse(const std::string& text) {
   }
   const std::vector<std::string> parts = cli::split(text, '-');
   if (parts.front() != "rand") bad(text, "it is not the name of a policy");
+  std::array settings{Setting{"m", 0, kMaxMagnitude, result.magnitude},
+                      Setting{"mstd", 0, 100, result.magnitude_std},
+                      Setting{"n", 1, kMaxOperations, static_cast<double>(result.operations)},
+                      Setting{"p", 0, 1, result.probability}, Setting{"inc", 0, 1, 1}};
+  for (size_t i = 1; i < parts.size(); ++i) read_setting(text, parts[i], settings);
+  const auto& [magnitude, deviation, operations, probability, increasing] = settings;
+  if (operations.value != std::floor(operations.value)) bad(text, "n is not a whole number");
+  if (increasing.value != 1.0) bad(text, "there are only operations of increasing strength, inc1");
   result.policy = Policy::rand;
-  for (size_t i = 1; i < parts.size(); ++i) {
-    const auto read = [&](std::string_view name, double low, double high) {
-      return setting(text, parts[i], name, low, high);
-    };
-    if (const auto m = read("m", 0, kMaxMagnitude)) {
-      result.magnitude = *m;
-    } else if (const auto std = read("mstd", 0, 100)) {
-      result.magnitude_std = *std;
-    } else if (const auto p = read("p", 0, 1)) {
-      result.probability = *p;
-    } else if (const auto n = read("n", 1, kMaxOperations)) {
-      if (*n != std::floor(*n)) bad(text, cli::printable(parts[i]) + " is not a whole number");
-      result.operations = static_cast<int64_t>(*n);
-    } else if (const auto inc = read("inc", 0, 1)) {
-      if (*inc != 1.0) bad(text, "there are only operations of increasing strength, inc1");
-    } else {
-      bad(text, "'" + cli::printable(parts[i]) + "' is no setting");
-    }
-  }
+  result.magnitude = magnitude.value;
+  result.magnitude_std = deviation.value;
+  result.operations = static_cast<int64_t>(operations.value);
+  result.probability = probability.value;
   return result;
 }
 
