@@ -18,7 +18,7 @@ constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
 
 std::vector<Command> all_commands() {
-  return {classify_command(), bench_command(),   inspect_command(),
+  return {classify_command(), eval_command(),    bench_command(), inspect_command(),
           forward_command(),  convert_command(), pull_command()};
 }
 
