@@ -36,10 +36,16 @@ class Group {
   virtual void barrier() = 0;
 };
 
-/// The group that the environment describes; a group of this process alone if it names none.
-/// Waits for the other processes up to `timeout`. Throws vit::Error that names the variable that is
-/// missing or wrong, and what to do.
+/// The group that the environment describes; a group of this process alone if it names none. Waits
+/// for the other processes up to `timeout`; later calls wait up to `call_timeout` for those that
+/// are late, and notice at once that one has ended. Throws vit::Error that names the variable that
+/// is missing or wrong, or the place where the others were not found, and what to do.
 std::shared_ptr<Group> group_from_environment(
-    c10::Device device, std::chrono::milliseconds timeout = std::chrono::minutes(5));
+    c10::Device device, std::chrono::milliseconds timeout = std::chrono::minutes(5),
+    std::chrono::milliseconds call_timeout = std::chrono::minutes(30));
+
+/// The device that this process is to use: a GPU without a number becomes the one that LOCAL_RANK
+/// names, so that each process of a machine has its own. Throws vit::Error if that is no number.
+c10::Device local_device(c10::Device device);
 
 }  // namespace distributed

@@ -1,0 +1,49 @@
+# Whether several processes can work together: LibTorch's c10d with Gloo, whose headers LibTorch
+# does not bring along (on Debian and Ubuntu they are in libgloo-dev). With a CUDA LibTorch also
+# NCCL, if its headers and those of CUDA are there. Sets VITOME_GLOO_INCLUDE_DIR and perhaps
+# VITOME_NCCL_INCLUDE_DIRS, or VITOME_NOT_DISTRIBUTED to the reason.
+include(CheckCXXSourceCompiles)
+
+set(VITOME_NOT_DISTRIBUTED "")
+set(VITOME_NCCL_INCLUDE_DIRS "")
+if(VITOME_DISTRIBUTED)
+  find_path(VITOME_GLOO_INCLUDE_DIR gloo/rendezvous/store.h)
+  mark_as_advanced(VITOME_GLOO_INCLUDE_DIR)
+  # The name is all it takes: compiling the real header takes half a minute.
+  set(CMAKE_REQUIRED_LIBRARIES "${TORCH_INSTALL_PREFIX}/lib/libtorch_cpu.so"
+      "${TORCH_INSTALL_PREFIX}/lib/libc10.so" -Wl,--allow-shlib-undefined)
+  check_cxx_source_compiles("
+    namespace c10d { struct ProcessGroupGloo { ~ProcessGroupGloo(); }; }
+    void destroy(c10d::ProcessGroupGloo* group) { group->~ProcessGroupGloo(); }
+    int main(int argc, char**) { if (argc > 99) destroy(nullptr); }" VITOME_LIBTORCH_HAS_GLOO)
+  unset(CMAKE_REQUIRED_LIBRARIES)
+  if(NOT VITOME_LIBTORCH_HAS_GLOO)
+    set(VITOME_NOT_DISTRIBUTED "its LibTorch has no Gloo")
+  elseif(NOT VITOME_GLOO_INCLUDE_DIR)
+    set(VITOME_NOT_DISTRIBUTED "the headers of Gloo were missing (Debian's libgloo-dev)")
+  endif()
+else()
+  set(VITOME_NOT_DISTRIBUTED "VITOME_DISTRIBUTED was OFF")
+endif()
+if(VITOME_NOT_DISTRIBUTED)
+  message(STATUS "Several processes: no, ${VITOME_NOT_DISTRIBUTED}")
+  return()
+endif()
+
+if(EXISTS "${TORCH_INSTALL_PREFIX}/lib/libtorch_cuda.so")
+  # pip's CUDA packages lie beside torch.
+  file(GLOB nvidia_folders "${TORCH_INSTALL_PREFIX}/../nvidia/*/include")
+  find_path(VITOME_NCCL_INCLUDE_DIR nccl.h HINTS ${nvidia_folders})
+  find_path(VITOME_CUDA_INCLUDE_DIR cuda_runtime_api.h
+            HINTS ${nvidia_folders} ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES include)
+  mark_as_advanced(VITOME_NCCL_INCLUDE_DIR VITOME_CUDA_INCLUDE_DIR)
+  if(VITOME_NCCL_INCLUDE_DIR AND VITOME_CUDA_INCLUDE_DIR)
+    set(VITOME_NCCL_INCLUDE_DIRS ${VITOME_NCCL_INCLUDE_DIR} ${VITOME_CUDA_INCLUDE_DIR})
+    message(STATUS "Several processes: with Gloo and NCCL")
+  else()
+    message(STATUS "Several processes: with Gloo; headers of NCCL or CUDA are missing, so GPUs "
+                   "exchange through the CPU")
+  endif()
+else()
+  message(STATUS "Several processes: with Gloo")
+endif()
