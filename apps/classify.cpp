@@ -158,8 +158,8 @@ class Classifier {
       if (picture.error.empty()) pixels.push_back(picture.pixels);
     at::Tensor logits, values, indices;
     if (!pixels.empty()) {
-      logits = model_->forward(at::stack(pixels).to(device_, precision_.dtype))
-                   .to(at::kCPU, at::kFloat);
+      logits =
+          model_->forward(at::stack(pixels).to(device_, precision_.dtype)).to(at::kCPU, at::kFloat);
       std::tie(values, indices) = logits.softmax(-1).topk(top_);
     }
     int64_t row = 0;

@@ -65,8 +65,10 @@ cli::Options options() {
       .value("resume", "FILE",
              "save what is done to FILE now and then, and go on from there after an interruption");
   options.example("vitome eval test/", "the shipped model, with and without merging")
-      .example("vitome eval test/ --model my-vit/ --r 0,4,8 --schedules '8,-1.0;keep=0.9' --json out.json",
-               "a model of your own under several schedules")
+      .example(
+          "vitome eval test/ --model my-vit/ --r 0,4,8 --schedules '8,-1.0;keep=0.9' --json "
+          "out.json",
+          "a model of your own under several schedules")
       .example("vitome eval 'val-{00..11}.tar' --model hf:ORG/NAME --dtype auto --resume val.state",
                "tar shards; the same command again goes on after an interruption")
       .example("torchrun --nproc-per-node 2 --no-python vitome eval val.csv --r 0,8",
@@ -198,6 +200,26 @@ void work(const eval::Job& job, eval::Share share, eval::Records& records,
   });
 }
 
+// Writes all outputs. Throws vit::Error if there is nothing to say.
+void report(const eval::Setup& setup, const eval::Job& job,
+            const std::vector<cli::Setting>& settings, const eval::LabelledData& data,
+            const eval::Records& records, Outputs& outputs) {
+  const int64_t finished = records.finished();
+  if (finished == static_cast<int64_t>(setup.failures.size())) {
+    if (setup.complete) vit::fail(setup.data, ": no picture can be read");
+    std::cerr << "interrupted before anything was evaluated\n";
+    return;
+  }
+  const std::vector<eval::Figures> figures = eval::figures(records, data.targets);
+  std::vector<eval::Result> results;
+  for (std::size_t i = 0; i < settings.size(); ++i)
+    results.push_back({settings[i], job.mergings[i], figures[i]});
+  outputs.write(setup, results, [&] { return predictions_csv(data, records, settings); });
+  if (!setup.complete)
+    std::cerr << "interrupted: the figures are of " << finished << " of " << setup.asked
+              << " pictures\n";
+}
+
 int run(const cli::Arguments& arguments) {
   if (arguments.files().size() != 1)
     cli::usage_error(arguments.files().empty() ? "no DATA given" : "more than one DATA given");
@@ -265,34 +287,19 @@ int run(const cli::Arguments& arguments) {
   work(job, share, records, state, leader);
   eval::gather(*group, records);
   setup.complete = records.finished() == setup.asked;
-  if (!leader) {
-    if (state && setup.complete) state->remove();
-    return setup.complete ? 0 : cli::kExitInterrupted;
-  }
-
-  for (const auto& [picture, reason] : records.failures()) {
+  for (const auto& [picture, reason] : records.failures())
     setup.failures.emplace_back(data.dataset->entry(picture).name, reason);
-    std::cerr << "left out: " << cli::printable(reason) << "\n";
+  if (leader) {
+    for (const auto& [file, reason] : setup.failures)
+      std::cerr << "left out: " << cli::printable(reason) << "\n";
+    report(setup, job, settings, data, records, *outputs);
+    if (!setup.complete)
+      std::cerr << (state ? "the same command goes on" : "with --resume FILE it could go on")
+                << "\n";
   }
-  const int64_t evaluated = records.finished() - static_cast<int64_t>(setup.failures.size());
-  if (evaluated == 0 && !setup.complete) {
-    std::cerr << "interrupted before anything was evaluated\n";
-    return cli::kExitInterrupted;
-  }
-  if (evaluated == 0) vit::fail(setup.data, ": no picture can be read");
-
-  const std::vector<eval::Figures> figures = eval::figures(records, data.targets);
-  std::vector<eval::Result> results;
-  for (std::size_t i = 0; i < settings.size(); ++i)
-    results.push_back({settings[i], job.mergings[i], figures[i]});
-  outputs->write(setup, results, [&] { return predictions_csv(data, records, settings); });
-  if (!setup.complete) {
-    std::cerr << "interrupted: the figures are of " << evaluated << " of " << setup.asked
-              << " pictures"
-              << (state ? "; the same command goes on" : "; with --resume FILE it could go on")
-              << "\n";
-    return cli::kExitInterrupted;
-  }
+  // Whoever started the processes may end all of them when one has ended.
+  group->barrier();
+  if (!setup.complete) return cli::kExitInterrupted;
   if (state) state->remove();
   return setup.failures.empty() ? 0 : 1;
 }

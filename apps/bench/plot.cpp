@@ -53,13 +53,12 @@ std::string plot(const Setup& setup, const std::vector<Result>& results) {
     std::stable_sort(line.begin(), line.end(), [](const Result& a, const Result& b) {
       return a.merge_ratio < b.merge_ratio;
     });
-  cli::MergeChart chart(
-      "Speed-up by token merging: " + setup.model,
-      setup.image_size + ", " + std::to_string(setup.num_tokens) + " tokens, batch " +
-          std::to_string(setup.batch) + ", " + std::to_string(setup.threads) + " threads, " +
-          setup.device,
-      x_high, y_low, std::max(y_high, y_low + 0.25),
-      [](double value) { return cli::fixed(value, 2) + "x"; });
+  cli::MergeChart chart("Speed-up by token merging: " + setup.model,
+                        setup.image_size + ", " + std::to_string(setup.num_tokens) +
+                            " tokens, batch " + std::to_string(setup.batch) + ", " +
+                            std::to_string(setup.threads) + " threads, " + setup.device,
+                        x_high, y_low, std::max(y_high, y_low + 0.25),
+                        [](double value) { return cli::fixed(value, 2) + "x"; });
   chart.line(points(series.front(), by_flops), "what the FLOPs would allow", kFlopColour, "5 4");
   for (std::size_t i = 0; i < series.size(); ++i)
     chart.line(points(series[i], measured), "measured, " + series[i].front().dtype,

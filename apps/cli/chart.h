@@ -34,8 +34,8 @@ class MergeChart {
   struct Point {
     double ratio = 0;
     double value = 0;
-    bool on_line = true;   ///< of a constant r: between other schedules nothing is interpolated
-    double low = 0;        ///< an interval around the value, drawn if it is not empty
+    bool on_line = true;  ///< of a constant r: between other schedules nothing is interpolated
+    double low = 0;       ///< an interval around the value, drawn if it is not empty
     double high = 0;
   };
 

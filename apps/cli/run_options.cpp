@@ -108,8 +108,7 @@ ModelChoice model_choice(const Arguments& arguments) {
 
 vit::VisionTransformer load_classifier(const ModelChoice& choice, Precision precision,
                                        c10::Device device) {
-  if (choice.path.empty())
-    usage_error("--arch describes a weights file: name it by --model");
+  if (choice.path.empty()) usage_error("--arch describes a weights file: name it by --model");
   vit::VisionTransformer model = choice.load(precision, device);
   const vit::VitConfig& config = model->config();
   if (config.num_classes == 0 || config.pooling == vit::Pooling::none)

@@ -21,9 +21,7 @@ void add(std::vector<Setting>& settings, Setting setting) {
 
 }  // namespace
 
-std::string Setting::label() const {
-  return r ? "r=" + std::to_string(*r) : schedule.to_string();
-}
+std::string Setting::label() const { return r ? "r=" + std::to_string(*r) : schedule.to_string(); }
 
 void add_schedule_options(Options& options) {
   options

@@ -12,9 +12,8 @@ namespace eval {
 namespace {
 
 bool all_numbers(const std::vector<std::string>& names) {
-  return std::all_of(names.begin(), names.end(), [](const std::string& name) {
-    return cli::parse_integer(name).has_value();
-  });
+  return std::all_of(names.begin(), names.end(),
+                     [](const std::string& name) { return cli::parse_integer(name).has_value(); });
 }
 
 // "0 = cat, 1 = dog, …"

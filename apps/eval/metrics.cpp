@@ -45,8 +45,9 @@ void calibrate(Accuracy& accuracy, const Row& row, const std::vector<int64_t>& p
   for (int64_t i : pictures) {
     // Bins hold their upper end.
     const auto place = static_cast<int64_t>(std::ceil(row.confidence[i] * kCalibrationBins)) - 1;
-    Bin& bin = accuracy.bins[static_cast<std::size_t>(
-        std::clamp<int64_t>(place, 0, kCalibrationBins - 1))];
+    Bin& bin =
+        accuracy
+            .bins[static_cast<std::size_t>(std::clamp<int64_t>(place, 0, kCalibrationBins - 1))];
     ++bin.count;
     bin.confidence += row.confidence[i];
     bin.accuracy += row.rank[i] == 0;

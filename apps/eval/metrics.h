@@ -40,8 +40,8 @@ struct Accuracy {
   std::vector<Bin> bins;
   std::vector<ClassCounts> classes;
   std::map<std::pair<int64_t, int64_t>, int64_t> confusion;  ///< by label and prediction, if not 0
-  int64_t lost = 0;    ///< pictures that the first schedule got right and this one did not
-  int64_t gained = 0;  ///< the other way round
+  int64_t lost = 0;        ///< pictures that the first schedule got right and this one did not
+  int64_t gained = 0;      ///< the other way round
   Interval loss_interval;  ///< of the accuracy lost, see paired_interval()
 };
 

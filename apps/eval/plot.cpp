@@ -64,8 +64,8 @@ std::string plot(const Setup& setup, const std::vector<Result>& results) {
 }
 
 std::string confusion_plot(const Setup& setup, const Result& result) {
-  constexpr double kSide = 600;       // of the matrix
-  constexpr double kLeft = 150;       // for labels
+  constexpr double kSide = 600;  // of the matrix
+  constexpr double kLeft = 150;  // for labels
   constexpr double kTop = 64;
   constexpr std::size_t kNamed = 60;  // classes that leave room for names
   const Accuracy& accuracy = *result.figures.accuracy;

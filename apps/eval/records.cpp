@@ -9,6 +9,13 @@ namespace eval {
 
 Records::Records(int64_t schedules, int64_t pictures, int64_t classes, bool multi_label)
     : schedules_(schedules), pictures_(pictures), classes_(classes), multi_label_(multi_label) {
+  constexpr double kMostLogits = 4e9;
+  const auto count = [](int64_t number) { return static_cast<double>(number); };
+  if (multi_label && count(schedules) * count(pictures) * count(classes) > kMostLogits)
+    vit::fail("mAP needs the logits of all pictures: ", schedules, " schedules x ", pictures,
+              " pictures x ", classes,
+              " classes are too many; name fewer schedules, or a part of "
+              "the data");
   tensors_["status"] = at::zeros({pictures}, at::kByte);
   tensors_["prediction"] = at::zeros({schedules, pictures}, at::kInt);
   tensors_["loss"] = at::zeros({schedules, pictures}, at::kDouble);

@@ -19,6 +19,7 @@ class Records {
  public:
   enum Status : uint8_t { waiting = 0, evaluated = 1, unreadable = 2 };
 
+  /// Throws vit::Error if the logits of multi-label data would take too much memory.
   Records(int64_t schedules, int64_t pictures, int64_t classes, bool multi_label);
 
   int64_t schedules() const { return schedules_; }
@@ -39,11 +40,17 @@ class Records {
   void finish(const std::vector<int64_t>& pictures);
   void fail(int64_t picture, std::string reason);
 
-  at::Tensor prediction(int64_t schedule) const { return row("prediction", schedule); }  ///< int32
-  at::Tensor rank(int64_t schedule) const { return row("rank", schedule); }              ///< int32
-  at::Tensor loss(int64_t schedule) const { return row("loss", schedule); }  ///< float64
-  at::Tensor confidence(int64_t schedule) const { return row("confidence", schedule); }  ///< float64
-  at::Tensor logits(int64_t schedule) const { return row("logits", schedule); }  ///< [N,C] float32
+  // Of all pictures under a schedule.
+  /// [N] int32
+  at::Tensor prediction(int64_t schedule) const { return row("prediction", schedule); }
+  /// [N] int32, of single-label data
+  at::Tensor rank(int64_t schedule) const { return row("rank", schedule); }
+  /// [N] float64
+  at::Tensor loss(int64_t schedule) const { return row("loss", schedule); }
+  /// [N] float64, of single-label data
+  at::Tensor confidence(int64_t schedule) const { return row("confidence", schedule); }
+  /// [N, classes] float32, of multi-label data
+  at::Tensor logits(int64_t schedule) const { return row("logits", schedule); }
 
   /// All numbers by name. Zero for pictures that wait: records of different pictures can be added.
   const std::map<std::string, at::Tensor>& tensors() const { return tensors_; }

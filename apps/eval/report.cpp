@@ -139,13 +139,12 @@ std::string markdown(const Setup& setup, const std::vector<Result>& results) {
 }
 
 std::string csv(const Setup& setup, const std::vector<Result>& results) {
-  std::string text = cli::csv_line({"model",        "data",      "schedule",
-                                    "r",            "dtype",     "device",
-                                    "pictures",     "failed",    "merge_ratio",
-                                    "final_tokens", "gflops",    "top1",
-                                    "top5",         "map",       "loss",
-                                    "ece",          "agreement", "accuracy_loss",
-                                    "loss_low",     "loss_high", "complete"});
+  std::string text =
+      cli::csv_line({"model",   "data",      "schedule",      "r",           "dtype",
+                     "device",  "pictures",  "failed",        "merge_ratio", "final_tokens",
+                     "gflops",  "top1",      "top5",          "map",         "loss",
+                     "ece",     "agreement", "accuracy_loss", "loss_low",    "loss_high",
+                     "complete"});
   for (const Result& result : results) {
     const Figures& figures = result.figures;
     const Accuracy* accuracy = figures.accuracy ? &*figures.accuracy : nullptr;

@@ -23,8 +23,8 @@ struct Share {
 
 struct Job {
   const data::Dataset& dataset;
-  const Targets& targets;              ///< by entry of the data set
-  std::vector<int64_t> entries;        ///< that are to be evaluated
+  const Targets& targets;        ///< by entry of the data set
+  std::vector<int64_t> entries;  ///< that are to be evaluated
   vit::VisionTransformer& model;
   std::vector<cli::Merging> mergings;  ///< by schedule
   cli::Precision precision;

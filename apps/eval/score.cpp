@@ -11,8 +11,9 @@ namespace {
 at::Tensor finite(const at::Tensor& logits) {
   at::Tensor values = logits.to(at::kCPU, at::kDouble);
   if (!values.isfinite().all().item<bool>())
-    vit::fail("the model computes logits that are not finite; try another --dtype, and look at its "
-              "weights");
+    vit::fail(
+        "the model computes logits that are not finite; try another --dtype, and look at its "
+        "weights");
   return values;
 }
 
@@ -45,9 +46,9 @@ MultiLabelScores score_multi_label(const at::Tensor& logits, const at::Tensor& l
   const at::Tensor values = finite(logits);
   MultiLabelScores scores;
   scores.prediction = values.argmax(1).to(at::kInt);
-  scores.loss =
-      at::binary_cross_entropy_with_logits(values, labels.to(at::kDouble), {}, {}, at::Reduction::None)
-          .mean(1);
+  scores.loss = at::binary_cross_entropy_with_logits(values, labels.to(at::kDouble), {}, {},
+                                                     at::Reduction::None)
+                    .mean(1);
   scores.logits = values.to(at::kFloat);
   return scores;
 }

@@ -115,8 +115,7 @@ std::string file_fingerprint(const fs::path& path) {
     if (!fs::is_regular_file(file, ignored)) continue;
     fingerprint.add(file.filename().string());
     fingerprint.add(std::to_string(fs::file_size(file, ignored)));
-    fingerprint.add(
-        std::to_string(fs::last_write_time(file, ignored).time_since_epoch().count()));
+    fingerprint.add(std::to_string(fs::last_write_time(file, ignored).time_since_epoch().count()));
   }
   return fingerprint.text();
 }

@@ -34,7 +34,8 @@ class StateFile {
   std::string job_;
 };
 
-/// Reasons by picture as JSON, and back again. The latter throws vit::Error that begins with `where`.
+/// Reasons by picture as JSON, and back again. The latter throws vit::Error that begins with
+/// `where`.
 std::string failures_text(const std::map<int64_t, std::string>& failures);
 std::map<int64_t, std::string> parse_failures(const std::string& text, int64_t pictures,
                                               const std::string& where);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -49,8 +50,8 @@ test::Finished eval(Words words, const test::ProcessOptions& options = {}) {
 
 // What classify takes each sample for.
 std::map<std::string, nlohmann::json> classified(const std::string& r) {
-  const auto run = vitome({"classify", VITOME_SAMPLES, "--r", r, "--top", "5", "--threads", "1",
-                           "--json", "-"});
+  const auto run =
+      vitome({"classify", VITOME_SAMPLES, "--r", r, "--top", "5", "--threads", "1", "--json", "-"});
   REQUIRE(run.status == 0);
   std::map<std::string, nlohmann::json> predictions;
   for (const auto& line : test::json_lines(run.out))
@@ -211,7 +212,8 @@ TEST_CASE("eval maps labels to classes") {
   const auto list = [&](const std::string& cat, const std::string& ship) {
     std::string text;
     for (const auto& [file, label] : labels)
-      if (label == "cat" || label == "ship") text += file + "," + (label == "cat" ? cat : ship) + "\n";
+      if (label == "cat" || label == "ship")
+        text += file + "," + (label == "cat" ? cat : ship) + "\n";
     write(temp / "two.csv", text);
     return (temp / "two.csv").string();
   };
@@ -232,8 +234,8 @@ TEST_CASE("eval maps labels to classes") {
 
   const auto unknown = eval({list("Katze", "Schiff")});
   CHECK(unknown.status == 1);
-  CHECK_THAT(unknown.err, ContainsSubstring("no label of the data") && ContainsSubstring("'Katze'") &&
-                              ContainsSubstring("'airplane'"));
+  CHECK_THAT(unknown.err, ContainsSubstring("no label of the data") &&
+                              ContainsSubstring("'Katze'") && ContainsSubstring("'airplane'"));
   write(temp / "map.csv", "Katze\n");
   CHECK_THAT(eval({list("a", "b"), "--class-map", (temp / "map.csv").string()}).err,
              ContainsSubstring("map.csv:1: expected a label"));
@@ -257,7 +259,8 @@ TEST_CASE("eval goes on after an interruption, and only with what belongs to it"
   const test::TempDir temp;
   const std::string list = sample_list(temp, 60);
   const auto state = temp / "eval.state";
-  const Words words = {list, "--r", "0,4", "--batch", "8", "--json", "-", "--resume", state.string()};
+  const Words words = {list,     "--r", "0,4",      "--batch",     "8",
+                       "--json", "-",   "--resume", state.string()};
   const auto whole = eval({list, "--r", "0,4", "--batch", "8", "--json", "-"});
   REQUIRE(whole.status == 0);
 
@@ -301,4 +304,42 @@ TEST_CASE("eval says what is wrong with its command line and its files") {
                               (temp / "no/such/folder/state").string()});
   CHECK(headless.status == 1);
   CHECK_THAT(headless.err, ContainsSubstring("no/such/folder"));
+}
+
+TEST_CASE("Two processes write what one does, and the second one nothing") {
+  const test::TempDir temp;
+  const std::string list = sample_list(temp, 3);
+  std::ofstream(list, std::ios::app) << "missing.png,dog\n";
+  const Words words = {list, "--r", "0,4", "--batch", "4"};
+  const auto with_output = [&](const char* name) {
+    Words all = words;
+    all.insert(all.end(), {"--json", (temp / name).string(), "--predictions",
+                           (temp / name).string() + ".csv"});
+    return all;
+  };
+  const auto one = eval(with_output("one"));
+  CHECK(one.status == 1);  // for the missing picture
+
+  const uint16_t port = test::free_port();
+  std::vector<std::unique_ptr<test::Process>> processes;
+  for (int rank = 0; rank < 2; ++rank) {
+    Words command = with_output("two");
+    command.insert(command.begin(), {VITOME_PROGRAM, "eval", "--threads", "1"});
+    test::ProcessOptions options;
+    options.environment = {"RANK=" + std::to_string(rank), "WORLD_SIZE=2", "MASTER_ADDR=127.0.0.1",
+                           "MASTER_PORT=" + std::to_string(port),
+                           "VITOME_MODELS=" VITOME_SHIPPED_MODELS};
+    processes.push_back(std::make_unique<test::Process>(command, options));
+  }
+  const auto leader = processes[0]->wait();
+  const auto other = processes[1]->wait();
+  CAPTURE(leader.err, other.err);
+  CHECK(leader.status == 1);
+  CHECK(other.status == 1);
+  CHECK(leader.out == one.out);
+  CHECK(leader.err == one.err);
+  CHECK(other.out.empty());
+  CHECK(other.err.empty());
+  CHECK(test::read_text(temp / "two") == test::read_text(temp / "one"));
+  CHECK(test::read_text(temp / "two.csv") == test::read_text(temp / "one.csv"));
 }

@@ -104,8 +104,7 @@ TEST_CASE("Figures of many labels are those of scikit-learn") {
   for (std::size_t i = 0; i < 9; ++i) {
     const auto& average = expected.at("average_precision")[i];
     REQUIRE(all[0].precision->average[i].has_value() == !average.is_null());
-    if (!average.is_null())
-      CHECK(near(*all[0].precision->average[i], average.get<double>()));
+    if (!average.is_null()) CHECK(near(*all[0].precision->average[i], average.get<double>()));
   }
 }
 
@@ -144,8 +143,8 @@ TEST_CASE("Of equally likely classes the first one counts, as in argmax") {
 }
 
 TEST_CASE("Logits that are not finite are an error") {
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
-                          std::numeric_limits<float>::infinity()})
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
     CHECK_THROWS_AS(eval::score(at::tensor({0.0F, bad}).unsqueeze(0), at::tensor({int64_t{0}})),
                     vit::Error);
 }
