@@ -50,14 +50,16 @@ test::Finished eval(Words words, const test::ProcessOptions& options = {}) {
 
 // What classify takes each sample for.
 std::map<std::string, nlohmann::json> classified(const std::string& r) {
-  const auto run =
-      vitome({"classify", VITOME_SAMPLES, "--r", r, "--top", "5", "--threads", "1", "--json", "-"});
+  const auto run = vitome(
+      {"classify", VITOME_SAMPLES, "--r", r, "--top", "10", "--threads", "1", "--json", "-"});
   REQUIRE(run.status == 0);
   std::map<std::string, nlohmann::json> predictions;
   for (const auto& line : test::json_lines(run.out))
     predictions[line.at("file")] = line.at("predictions");
   return predictions;
 }
+
+std::string name(const nlohmann::json& prediction) { return prediction.at("label"); }
 
 bool near(double a, double b) { return std::abs(a - b) < 1e-6; }
 
@@ -90,27 +92,26 @@ TEST_CASE("eval agrees with what classify says about every picture") {
     for (const auto& [file, label] : labels) {
       const auto& of_file = predictions.at(file);
       CHECK_THAT(table, ContainsSubstring(file + "," + label + ","));
-      top1 += of_file[0].at("label") == label;
-      same += of_file[0].at("label") == first.at(file)[0].at("label");
-      for (const auto& prediction : of_file)
-        if (prediction.at("label") == label) {
-          ++top5;
-          loss -= std::log(prediction.at("score").get<double>());
-        }
+      top1 += name(of_file[0]) == label;
+      same += name(of_file[0]) == name(first.at(file)[0]);
+      for (std::size_t place = 0; place < of_file.size(); ++place) {
+        if (name(of_file[place]) != label) continue;
+        top5 += place < 5;
+        loss -= std::log(of_file[place].at("score").get<double>());
+      }
     }
     const auto count = static_cast<double>(labels.size());
     CHECK(results[s].at("pictures") == labels.size());
     CHECK(near(results[s].at("top1"), top1 / count));
     CHECK(near(results[s].at("top5"), top5 / count));
     CHECK(near(results[s].at("agreement"), same / count));
-    REQUIRE(top5 == 14);  // or the sum lacks some
     CHECK(std::abs(results[s].at("loss").get<double>() - loss / count) < 1e-4);  // float32 scores
     int confused = 0;
     for (const auto& cell : results[s].at("confusion")) confused += cell[2].get<int>();
     CHECK(confused == 14);
   }
-  // Of the samples one is taken for something else, as the README shows.
-  CHECK(near(results[0].at("top1"), 13 / 14.0));
+  // What samples/README.md says.
+  CHECK(near(results[0].at("top1"), 10 / 14.0));
   CHECK_THAT(table, ContainsSubstring("cat_sitting.jpg,cat,frog,0.76"));
 }
 
@@ -139,7 +140,7 @@ TEST_CASE("eval writes what it is asked for and prints a table") {
   CHECK_THAT(test::read_text(temp / "c.svg"), ContainsSubstring("cat as frog: 1"));
 }
 
-TEST_CASE("eval gives the same figures for any batch, and for folders, lists and shards") {
+TEST_CASE("eval gives the same figures for any batch, and for folders and lists") {
   const test::TempDir temp;
   for (const auto& [file, label] : samples()) {
     fs::create_directories(temp / "folder" / label);
@@ -175,9 +176,10 @@ TEST_CASE("eval names pictures that it cannot read, and goes on") {
   CHECK_THAT(run.err, ContainsSubstring("missing.png: cannot open"));
   const auto document = nlohmann::json::parse(run.out);
   REQUIRE(document.at("failures").size() == 2);
-  CHECK(document.at("failures")[0].at("file") == (temp / "broken.jpg").string());
+  const std::string broken = document.at("failures")[0].at("file");
+  CHECK(broken == (temp / "broken.jpg").string());
   CHECK(document.at("results")[0].at("pictures") == 14);
-  CHECK(near(document.at("results")[0].at("top1"), 13 / 14.0));
+  CHECK(near(document.at("results")[0].at("top1"), 10 / 14.0));
 
   write(temp / "none.csv", "broken.jpg,cat\nmissing.png,dog\n");
   const auto none = eval({(temp / "none.csv").string()});
