@@ -15,8 +15,8 @@
 #include <apps/cli/labels.h>
 #include <apps/cli/output.h>
 #include <apps/cli/pictures.h>
-#include <apps/cli/recommended_r.h>
 #include <apps/cli/run_options.h>
+#include <apps/cli/schedules.h>
 #include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
@@ -34,11 +34,8 @@ cli::Options options() {
   cli::add_model_options(options, "; without --model: random weights");
   cli::add_seed_option(options);
   cli::add_image_size_option(options);
-  options.group("Settings to measure")
-      .value("r", "N,N,...",
-             "tokens merged in every layer (default: 0, the r that inspect recommends, half of it)")
-      .value("schedules", "SPEC;SPEC",
-             "other schedules, as --schedule of classify reads them: '13,-1.0;[8,0,8,4];keep=0.9'");
+  options.group("Settings to measure");
+  cli::add_schedule_options(options);
   cli::add_prop_attn_option(options);
   cli::add_device_options(options,
                           "fp32, bf16, fp16, int8, auto, or several of them between commas");
@@ -70,28 +67,6 @@ cli::Options options() {
 }
 
 constexpr int64_t kMaxImages = 1 << 20;
-
-// What is asked for beside r=0; nothing if the defaults are wanted.
-std::vector<bench::Setting> asked_settings(const cli::Arguments& arguments) {
-  std::vector<bench::Setting> settings;
-  if (arguments.has("r"))
-    for (int64_t r : arguments.integers("r", 0, cli::kMaxMerged))
-      if (r > 0) settings.push_back({tome::Schedule(r), r});
-  if (arguments.has("schedules"))
-    for (const std::string& text : cli::split(arguments.text("schedules"), ';'))
-      settings.push_back({cli::parse_schedule("schedules", text), cli::parse_integer(text)});
-  return settings;
-}
-
-// Half of the recommended r, and that.
-std::vector<bench::Setting> default_settings(const vit::VitConfig& config) {
-  std::vector<bench::Setting> settings;
-  const int64_t most = cli::recommended_r(config);
-  for (int64_t r : {most / 2, most})
-    if (r > 0 && (settings.empty() || settings.back().r != r))
-      settings.push_back({tome::Schedule(r), r});
-  return settings;
-}
 
 std::vector<cli::Precision> precisions(const cli::Arguments& arguments, c10::Device device) {
   std::vector<cli::Precision> types;
@@ -142,8 +117,7 @@ bench::Inputs read_inputs(const std::string& folder, int64_t most,
 bench::Setup setup_of(const std::string& model, const vit::VitConfig& config, c10::Device device) {
   bench::Setup setup;
   setup.model = model;
-  setup.image_size =
-      std::to_string(config.image_size.height) + "x" + std::to_string(config.image_size.width);
+  setup.image_size = cli::size_text(config.image_size);
   setup.num_tokens = config.num_tokens();
   setup.device = device.str();
   setup.threads = at::get_num_threads();
@@ -156,7 +130,7 @@ int run(const cli::Arguments& arguments) {
   const double seconds = arguments.number("seconds", 0.001, 86400);
   const bool prop_attn = cli::prop_attn(arguments);
   const uint64_t seed = cli::seed_option(arguments);
-  std::vector<bench::Setting> settings = asked_settings(arguments);
+  cli::asked_settings(arguments);  // before the model is loaded: what is wrong shows at once
   const c10::Device device = cli::device_option(arguments);
   cli::set_threads(arguments);
   const cli::ModelChoice choice = cli::model_choice(arguments);
@@ -175,8 +149,7 @@ int run(const cli::Arguments& arguments) {
     lanes.push_back({precision, choice.load(precision, device, seed)});
   const vit::VisionTransformer& model = lanes.front().model;
   const vit::VitConfig& config = model->config();
-  if (!arguments.has("r") && !arguments.has("schedules")) settings = default_settings(config);
-  settings.insert(settings.begin(), {tome::Schedule(0), 0});
+  const std::vector<cli::Setting> settings = cli::settings_for(arguments, config);
 
   c10::InferenceMode inference;
   const bench::Inputs inputs = arguments.has("images")

@@ -6,7 +6,6 @@
 #include <c10/core/InferenceMode.h>
 #include <nlohmann/json.hpp>
 
-#include <apps/cli/host.h>
 #include <apps/cli/interrupt.h>
 #include <apps/cli/labels.h>
 #include <apps/cli/output.h>
@@ -17,11 +16,11 @@
 #include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
+#include <apps/eval/score.h>
 #include <vit/error.h>
 
 namespace {
 
-constexpr int64_t kMaxWorkers = 256;
 constexpr int64_t kMaxTop = 1 << 24;
 
 cli::Options options() {
@@ -143,14 +142,9 @@ class Classifier {
     const tome::Options merging = cli::merge_options(arguments);
     cli::set_threads(arguments);
     const cli::ModelChoice choice = cli::model_choice(arguments);
-    if (choice.path.empty())
-      cli::usage_error("--arch describes a weights file: name it by --model");
-    model_ = choice.load(precision_, device_);
+    model_ = cli::load_classifier(choice, precision_, device_);
     tome::apply(model_, merging);
-    const vit::VitConfig& config = model_->config();
-    if (config.num_classes == 0 || config.pooling == vit::Pooling::none)
-      vit::fail("model ", choice.name(), " has no classification head; see vitome inspect");
-    top_ = std::min(top_, config.num_classes);
+    top_ = std::min(top_, model_->config().num_classes);
     if (accuracy_ && model_->labels().empty())
       cli::usage_error("--accuracy needs a model whose config.json has label_names");
   }
@@ -162,17 +156,17 @@ class Classifier {
     std::vector<at::Tensor> pixels;
     for (const cli::Picture& picture : pictures)
       if (picture.error.empty()) pixels.push_back(picture.pixels);
-    at::Tensor scores, values, indices;
+    at::Tensor logits, values, indices;
     if (!pixels.empty()) {
-      const at::Tensor logits = model_->forward(at::stack(pixels).to(device_, precision_.dtype));
-      scores = logits.to(at::kCPU, at::kFloat).softmax(-1);
-      std::tie(values, indices) = scores.topk(top_);
+      logits =
+          model_->forward(at::stack(pixels).to(device_, precision_.dtype)).to(at::kCPU, at::kFloat);
+      std::tie(values, indices) = logits.softmax(-1).topk(top_);
     }
     int64_t row = 0;
     for (const cli::Picture& picture : pictures) {
       if (picture.error.empty()) {
         reporter.prediction(picture.path, best(values[row], indices[row]));
-        if (accuracy_) judge(picture.path, scores[row], tally);
+        if (accuracy_) judge(picture.path, logits[row], tally);
         ++row;
       } else {
         reporter.failure(picture.path, picture.error);
@@ -191,13 +185,13 @@ class Classifier {
     return predictions;
   }
 
-  void judge(const std::string& file, const at::Tensor& scores, Tally& tally) const {
+  void judge(const std::string& file, const at::Tensor& logits, Tally& tally) const {
     const int64_t target = cli::label_of_folder(file, model_->labels());
-    if (target < 0 || target >= scores.size(0)) return;
-    const int64_t better = (scores > scores[target]).sum().item<int64_t>();
+    if (target < 0 || target >= logits.size(0)) return;
+    const int64_t rank = eval::label_rank(logits, target);
     ++tally.labelled;
-    tally.top1 += better < 1;
-    tally.top5 += better < 5;
+    tally.top1 += rank < 1;
+    tally.top5 += rank < 5;
   }
 
   c10::Device device_;
@@ -209,8 +203,7 @@ class Classifier {
 
 std::string accuracy_text(const Tally& tally) {
   const auto percent = [&](int64_t count) {
-    return cli::fixed(100.0 * static_cast<double>(count) / static_cast<double>(tally.labelled), 2) +
-           "%";
+    return cli::percent(static_cast<double>(count) / static_cast<double>(tally.labelled), 2);
   };
   if (tally.labelled == 0) return "accuracy: no picture lies in a folder named like a label";
   return "accuracy: top-1 " + percent(tally.top1) + ", top-5 " + percent(tally.top5) + " of " +
@@ -220,8 +213,7 @@ std::string accuracy_text(const Tally& tally) {
 int run(const cli::Arguments& arguments) {
   if (arguments.files().empty()) cli::usage_error("no FILES given");
   const int64_t batch = arguments.integer("batch", 1, cli::kMaxBatch);
-  const int64_t workers =
-      arguments.has("workers") ? arguments.integer("workers", 1, kMaxWorkers) : cli::usable_cpus();
+  const int64_t workers = cli::workers_option(arguments);
   const Classifier classifier(arguments);
   const std::vector<cli::PictureFile> files = cli::list_pictures(arguments.files());
   if (files.empty()) vit::fail("no files on standard input");

@@ -13,6 +13,7 @@ struct Command {
 };
 
 Command classify_command();
+Command eval_command();
 Command bench_command();
 Command inspect_command();
 Command forward_command();

@@ -18,8 +18,8 @@ constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
 
 std::vector<Command> all_commands() {
-  return {classify_command(), bench_command(), inspect_command(), forward_command(),
-          convert_command(),  pull_command(),  train_command()};
+  return {classify_command(), eval_command(),    train_command(),   bench_command(),
+          inspect_command(),  forward_command(), convert_command(), pull_command()};
 }
 
 std::string overview(const std::vector<Command>& commands) {

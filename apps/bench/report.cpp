@@ -14,10 +14,9 @@ namespace bench {
 namespace {
 
 using cli::fixed;
+using cli::percent;
 
 constexpr double kRestless = 0.2;  // spread from which on figures are to be doubted
-
-std::string percent(double share, int digits = 0) { return fixed(share * 100, digits) + "%"; }
 
 std::string times(double ratio) { return fixed(ratio, 2) + "x"; }
 

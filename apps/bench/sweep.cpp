@@ -1,5 +1,4 @@
 #include <iostream>
-#include <memory>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -9,35 +8,19 @@
 #include <apps/bench/sweep.h>
 #include <apps/cli/progress.h>
 #include <apps/cli/run_options.h>
-#include <tome/tome.h>
-#include <vit/flops.h>
 
 namespace bench {
 namespace {
 
-using Reducer = std::shared_ptr<const vit::TokenReducer>;
-
-std::vector<Reducer> reducers(vit::VisionTransformer& model, const std::vector<Setting>& settings,
-                              bool prop_attn) {
-  std::vector<Reducer> reducers;
-  for (const Setting& setting : settings) {
-    tome::apply(model, {.r = setting.schedule, .prop_attn = prop_attn});
-    reducers.push_back(model->reducer());
-  }
-  return reducers;
-}
-
 // What is known without running anything.
-Result counted(const Lane& lane, const Setting& setting, const vit::TokenReducer* reducer) {
-  const vit::VitConfig& config = lane.model->config();
+Result counted(const Lane& lane, const cli::Setting& setting, const cli::Merging& merging) {
   Result result;
   result.schedule = setting.schedule.to_string();
   result.r = setting.r;
   result.dtype = cli::dtype_name(lane.precision);
-  result.tokens = vit::tokens_per_layer(config, reducer);
-  const auto all = static_cast<double>(config.num_tokens());
-  result.merge_ratio = (all - static_cast<double>(result.tokens.back())) / all;
-  result.gflops = vit::gflops(config, reducer);
+  result.tokens = merging.tokens;
+  result.merge_ratio = merging.merge_ratio;
+  result.gflops = merging.gflops;
   return result;
 }
 
@@ -57,19 +40,19 @@ double share(const at::Tensor& which) { return which.to(at::kDouble).mean().item
 
 }  // namespace
 
-std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<Setting>& settings,
+std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<cli::Setting>& settings,
                           bool prop_attn, const Inputs& inputs, const Setup& setup,
                           c10::Device device) {
   // Fewer inputs than a batch are repeated.
   const at::Tensor batch =
       inputs.pixels.index_select(0, at::arange(setup.batch).remainder(inputs.pixels.size(0)));
-  std::vector<std::vector<Reducer>> all_reducers;
+  std::vector<std::vector<cli::Merging>> mergings;
   std::vector<Subject> subjects;
   for (Lane& lane : lanes) {
-    all_reducers.push_back(reducers(lane.model, settings, prop_attn));
+    mergings.push_back(cli::mergings(lane.model, settings, prop_attn));
     const at::Tensor pixels = batch.to(device, lane.precision.dtype);
-    for (const Reducer& reducer : all_reducers.back())
-      subjects.push_back({[&lane, reducer] { lane.model->set_reducer(reducer); },
+    for (const cli::Merging& merging : mergings.back())
+      subjects.push_back({[&lane, reducer = merging.reducer] { lane.model->set_reducer(reducer); },
                           [&lane, pixels, device] {
                             lane.model->forward(pixels);
                             if (device.is_cuda()) torch::cuda::synchronize(device.index());
@@ -88,11 +71,10 @@ std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<Setting>& 
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     at::Tensor baseline_classes;
     for (std::size_t j = 0; j < settings.size(); ++j) {
-      const Reducer& reducer = all_reducers[i][j];
-      Result result = counted(lanes[i], settings[j], reducer.get());
+      Result result = counted(lanes[i], settings[j], mergings[i][j]);
       result.baseline = j == 0;
       set_timing(result, timings[results.size()], setup.batch);
-      lanes[i].model->set_reducer(reducer);
+      lanes[i].model->set_reducer(mergings[i][j].reducer);
       const at::Tensor classes = top1(lanes[i], inputs.pixels, setup.batch, device);
       if (result.baseline) baseline_classes = classes;
       result.top1_agreement = share(classes == baseline_classes);

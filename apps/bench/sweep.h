@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,16 +8,10 @@
 
 #include <apps/bench/report.h>
 #include <apps/cli/run_options.h>
-#include <tome/schedule.h>
+#include <apps/cli/schedules.h>
 #include <vit/vision_transformer.h>
 
 namespace bench {
-
-/// A schedule to measure.
-struct Setting {
-  tome::Schedule schedule;
-  std::optional<int64_t> r;  ///< of a constant schedule
-};
 
 /// The model in one precision.
 struct Lane {
@@ -36,7 +28,7 @@ struct Inputs {
 
 /// Measures every setting in every lane on `device`, all by turns. The first setting is the
 /// baseline. No results if it was interrupted before there were any.
-std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<Setting>& settings,
+std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<cli::Setting>& settings,
                           bool prop_attn, const Inputs& inputs, const Setup& setup,
                           c10::Device device);
 

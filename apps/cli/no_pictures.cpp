@@ -1,15 +1,24 @@
-// Stands in for pictures.cpp where the build has no media library.
+// Stands in for what reads pictures where the build has no media library.
 #include <apps/cli/pictures.h>
+#include <apps/command.h>
 #include <vit/error.h>
 
-namespace cli {
 namespace {
 
-[[noreturn]] void no_pictures() {
-  vit::fail("this build of vitome has no picture support; build it with -DVITOME_MEDIA=ON");
-}
+constexpr const char* kReason =
+    "this build of vitome has no picture support; build it with -DVITOME_MEDIA=ON";
+
+[[noreturn]] void no_pictures() { vit::fail(kReason); }
+
+cli::Options eval_options() { return {"vitome eval", "DATA", kReason, true}; }
+
+cli::Options train_options() { return {"vitome train", "DATA", kReason, true}; }
+
+int refuse(const cli::Arguments&) { no_pictures(); }
 
 }  // namespace
+
+namespace cli {
 
 std::vector<PictureFile> list_pictures(const std::vector<std::string>&) { no_pictures(); }
 
@@ -27,3 +36,11 @@ PictureStream::~PictureStream() = default;
 std::optional<Picture> PictureStream::next() { no_pictures(); }
 
 }  // namespace cli
+
+Command eval_command() {
+  return {"eval", "accuracy on labelled pictures (not in this build)", eval_options, refuse};
+}
+
+Command train_command() {
+  return {"train", "learning from labelled pictures (not in this build)", train_options, refuse};
+}

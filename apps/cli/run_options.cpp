@@ -17,6 +17,7 @@ namespace cli {
 namespace {
 
 constexpr int64_t kMaxThreads = 1024;
+constexpr int64_t kMaxWorkers = 256;
 constexpr int64_t kMaxImageSide = 1 << 16;
 constexpr int64_t kMaxClasses = 1'000'000;
 
@@ -108,6 +109,24 @@ ModelChoice model_choice(const Arguments& arguments) {
     choice.num_classes = arguments.integer("num-classes", 1, kMaxClasses);
   choice.image_size = image_size_option(arguments);
   return choice;
+}
+
+vit::VisionTransformer load_classifier(const ModelChoice& choice, Precision precision,
+                                       c10::Device device) {
+  if (choice.path.empty()) usage_error("--arch describes a weights file: name it by --model");
+  vit::VisionTransformer model = choice.load(precision, device);
+  const vit::VitConfig& config = model->config();
+  if (config.num_classes == 0 || config.pooling == vit::Pooling::none)
+    vit::fail("model ", choice.name(), " has no classification head; see vitome inspect");
+  return model;
+}
+
+std::string size_text(vit::Size2d size) {
+  return std::to_string(size.height) + "x" + std::to_string(size.width);
+}
+
+int64_t workers_option(const Arguments& arguments) {
+  return arguments.has("workers") ? arguments.integer("workers", 1, kMaxWorkers) : usable_cpus();
 }
 
 uint64_t seed_option(const Arguments& arguments) {

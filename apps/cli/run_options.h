@@ -64,6 +64,17 @@ struct ModelChoice {
 /// Throws UsageError, and vit::Error for models that cannot be found.
 ModelChoice model_choice(const Arguments& arguments);
 
+/// choice.load() of a checkpoint that can classify. Throws vit::Error if it has no head, UsageError
+/// if there is only an architecture.
+vit::VisionTransformer load_classifier(const ModelChoice& choice, Precision precision,
+                                       c10::Device device);
+
+/// "224x224": height and width.
+std::string size_text(vit::Size2d size);
+
+/// --workers, or one for each core.
+int64_t workers_option(const Arguments& arguments);
+
 uint64_t seed_option(const Arguments& arguments);
 
 tome::Options merge_options(const Arguments& arguments);

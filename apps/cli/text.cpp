@@ -52,6 +52,8 @@ std::string fixed(double value, int digits) {
   return text.data();
 }
 
+std::string percent(double share, int digits) { return fixed(share * 100, digits) + "%"; }
+
 std::string bytes(uint64_t count) {
   static constexpr std::array<const char*, 5> kUnits = {"bytes", "kB", "MB", "GB", "TB"};
   double value = static_cast<double>(count);

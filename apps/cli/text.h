@@ -21,6 +21,9 @@ std::optional<double> parse_number(std::string_view text);
 /// With that many digits after the point.
 std::string fixed(double value, int digits);
 
+/// 0.123 as "12%", with that many digits after the point.
+std::string percent(double share, int digits = 0);
+
 /// "987", "16.1 MB".
 std::string bytes(uint64_t count);
 

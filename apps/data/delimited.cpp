@@ -1,11 +1,26 @@
 #include "apps/data/delimited.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
+#include <apps/data/forms.h>
 #include <vit/error.h>
 
 namespace data {
+namespace {
+
+std::string read_text(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!file) vit::fail(path.string(), ": cannot read the file: ", std::strerror(errno));
+  return text;
+}
+
+}  // namespace
 
 DelimitedReader::DelimitedReader(std::string_view text, char separator, std::string name)
     : text_(text), separator_(separator), name_(std::move(name)) {
@@ -64,5 +79,9 @@ std::string DelimitedReader::quoted_cell() {
     vit::fail(place(), ": text after a closing quotation mark; quotation marks inside are doubled");
   return value;
 }
+
+DelimitedFile::DelimitedFile(const std::filesystem::path& path)
+    : text_(read_text(path)),
+      reader_(text_, has_extension(path, ".tsv") ? '\t' : ',', path.string()) {}
 
 }  // namespace data

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,21 @@ class DelimitedReader {
   std::size_t position_ = 0;
   int64_t line_ = 1;  // of position_
   int64_t row_line_ = 0;
+};
+
+/// The rows of a .csv or .tsv file. Throws vit::Error if it cannot be read.
+class DelimitedFile {
+ public:
+  explicit DelimitedFile(const std::filesystem::path& path);
+  DelimitedFile(const DelimitedFile&) = delete;
+  DelimitedFile& operator=(const DelimitedFile&) = delete;
+
+  bool next(std::vector<std::string>& cells) { return reader_.next(cells); }
+  std::string place() const { return reader_.place(); }
+
+ private:
+  std::string text_;
+  DelimitedReader reader_;
 };
 
 }  // namespace data

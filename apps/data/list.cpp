@@ -1,9 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -20,13 +16,6 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kFileNames = {"file", "path", "image", "filename"};
 constexpr std::array<std::string_view, 3> kLabelNames = {"label", "class", "labels"};
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file) vit::fail(path.string(), ": cannot read the list: ", std::strerror(errno));
-  return text;
-}
 
 std::string trimmed(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t");
@@ -82,9 +71,8 @@ std::vector<std::string> split_labels(const std::string& text) {
 }  // namespace
 
 std::unique_ptr<Dataset> open_list(const fs::path& list, const OpenOptions& options) {
-  const std::string text = read_text(list);
+  DelimitedFile reader(list);
   const fs::path folder = list.parent_path();
-  DelimitedReader reader(text, has_extension(list, ".tsv") ? '\t' : ',', list.string());
 
   Columns columns;
   std::vector<Labelled> labelled;

@@ -7,6 +7,7 @@
 
 #include <ATen/ATen.h>
 
+#include <apps/data/tar.h>
 #include <vit/error.h>
 #include <vit/weights/config_json.h>
 #include <vit/weights/mapped_file.h>
@@ -115,15 +116,41 @@ void read_config(std::string_view input) {
   vit::read_config(*file, preprocessor.get());
 }
 
+class MemorySource : public data::ByteSource {
+ public:
+  explicit MemorySource(std::string_view bytes) : ByteSource("input.tar"), bytes_(bytes) {}
+
+  uint64_t size() const override { return bytes_.size(); }
+  void read(uint64_t offset, void* bytes, std::size_t count) const override {
+    if (offset > bytes_.size() || count > bytes_.size() - offset) std::abort();
+    std::copy_n(bytes_.data() + offset, count, static_cast<char*>(bytes));
+  }
+
+ private:
+  std::string_view bytes_;
+};
+
+void read_tar(std::string_view input) {
+  for (const auto& member : data::list_tar(MemorySource(input)))
+    if (member.offset > input.size() || member.size > input.size() - member.offset)
+      std::abort();  // contents outside the archive
+}
+
 }  // namespace
 
 const std::vector<Target>& targets() {
   static const std::vector<Target> all{
-      {"checkpoint", read_checkpoint}, {"config", read_config},
-      {"npy_header", read_npy_header}, {"npz", read_npz},
-      {"pickle", read_pickle},         {"safetensors", read_safetensors},
-      {"shards", read_shards},         {"torch_legacy", read_torch_legacy},
-      {"torch_zip", read_torch_zip},   {"zip", read_zip},
+      {"checkpoint", read_checkpoint},
+      {"config", read_config},
+      {"npy_header", read_npy_header},
+      {"npz", read_npz},
+      {"pickle", read_pickle},
+      {"safetensors", read_safetensors},
+      {"shards", read_shards},
+      {"tar", read_tar},
+      {"torch_legacy", read_torch_legacy},
+      {"torch_zip", read_torch_zip},
+      {"zip", read_zip},
   };
   return all;
 }

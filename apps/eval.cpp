@@ -1,0 +1,311 @@
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <optional>
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/InferenceMode.h>
+#include <nlohmann/json.hpp>
+
+#include <apps/cli/interrupt.h>
+#include <apps/cli/output.h>
+#include <apps/cli/progress.h>
+#include <apps/cli/run_options.h>
+#include <apps/cli/schedules.h>
+#include <apps/cli/table.h>
+#include <apps/cli/text.h>
+#include <apps/cli/usage_error.h>
+#include <apps/command.h>
+#include <apps/distributed/group.h>
+#include <apps/eval/gather.h>
+#include <apps/eval/labels.h>
+#include <apps/eval/metrics.h>
+#include <apps/eval/plot.h>
+#include <apps/eval/report.h>
+#include <apps/eval/run.h>
+#include <apps/eval/state.h>
+#include <vit/error.h>
+
+namespace {
+
+constexpr int64_t kMaxImages = int64_t{1} << 40;
+constexpr auto kSaveEvery = std::chrono::seconds(30);
+
+cli::Options options() {
+  cli::Options options(
+      "vitome eval", "[options] DATA",
+      "Measures how accurate a model is on labelled pictures, and what merging tokens costs: "
+      "top-1 and top-5 accuracy, the accuracy of each class, confusion, calibration, or mAP where "
+      "pictures have several labels. All schedules run in one pass over the pictures; r=0 is "
+      "always among them. DATA is a folder with a folder of pictures for each class, a .csv or "
+      ".tsv list of files and labels, or tar shards in the WebDataset layout ('val-{00..11}.tar').",
+      true);
+  cli::add_model_options(options, "");
+  cli::add_image_size_option(options);
+  options.group("Schedules to compare");
+  cli::add_schedule_options(options);
+  cli::add_prop_attn_option(options);
+  cli::add_device_options(options, "fp32, bf16, fp16, int8, or auto (bf16 where it is faster)");
+  options.value("batch", "N", "pictures that go through the model together", "32")
+      .value("workers", "N", "threads that read pictures (default: one for each core)")
+      .group("Data")
+      .value("class-map", "FILE",
+             "a .csv with two columns, a label of the data and the name or number of the class "
+             "that it means")
+      .value("max-images", "N", "of larger data take that many, evenly spread")
+      .group("Output")
+      .value("json", "FILE", "all figures as JSON; - is standard output")
+      .value("csv", "FILE", "a line of CSV for each schedule")
+      .value("markdown", "FILE", "the tables for a document")
+      .value("predictions", "FILE", "a line of CSV for each picture: what it is taken for")
+      .value("plot", "FILE", "accuracy against merge ratio as an SVG picture")
+      .value("confusion", "FILE", "the confusion matrix of r=0 as an SVG picture")
+      .value("resume", "FILE",
+             "save what is done to FILE now and then, and go on from there after an interruption");
+  options.example("vitome eval test/", "the shipped model, with and without merging")
+      .example(
+          "vitome eval test/ --model my-vit/ --r 0,4,8 --schedules '8,-1.0;keep=0.9' --json "
+          "out.json",
+          "a model of your own under several schedules")
+      .example("vitome eval 'val-{00..11}.tar' --model hf:ORG/NAME --dtype auto --resume val.state",
+               "tar shards; the same command again goes on after an interruption")
+      .example("torchrun --nproc-per-node 2 --no-python vitome eval val.csv --r 0,8",
+               "two processes share the work");
+  return options;
+}
+
+// The files that are asked for; opened before the work begins.
+struct Outputs {
+  explicit Outputs(const cli::Arguments& arguments)
+      : json(arguments, "json"),
+        csv(arguments, "csv"),
+        markdown(arguments, "markdown"),
+        predictions(arguments, "predictions"),
+        plot(arguments, "plot"),
+        confusion(arguments, "confusion") {
+    cli::check_one_stdout({&json, &csv, &markdown, &predictions, &plot, &confusion});
+  }
+
+  void write(const eval::Setup& setup, const std::vector<eval::Result>& results,
+             const std::function<std::string()>& predictions_text) {
+    const std::vector<cli::Output*> all = {&json, &csv, &markdown, &predictions, &plot, &confusion};
+    const bool table = std::none_of(all.begin(), all.end(),
+                                    [](const cli::Output* output) { return output->is_stdout(); });
+    if (table) std::cout << eval::table(setup, results);
+    if (json) json.write(cli::to_text(eval::json(setup, results), 1) + "\n");
+    if (csv) csv.write(eval::csv(setup, results));
+    if (markdown) markdown.write(eval::markdown(setup, results));
+    if (predictions) predictions.write(predictions_text());
+    if (plot) plot.write(eval::plot(setup, results));
+    if (confusion) confusion.write(eval::confusion_plot(setup, results.front()));
+    for (cli::Output* output : all) output->close();
+  }
+
+  cli::Output json, csv, markdown, predictions, plot, confusion;
+};
+
+// All of them, or so many evenly spread ones.
+std::vector<int64_t> chosen_entries(const cli::Arguments& arguments, int64_t total) {
+  int64_t count = total;
+  if (arguments.has("max-images"))
+    count = std::min(count, arguments.integer("max-images", 1, kMaxImages));
+  std::vector<int64_t> entries;
+  for (int64_t i = 0; i < count; ++i) entries.push_back(i * total / count);
+  return entries;
+}
+
+std::string predictions_csv(const eval::LabelledData& data, const eval::Records& records,
+                            const std::vector<cli::Setting>& settings) {
+  const auto name = [&](int64_t label) {
+    return data.class_names[static_cast<std::size_t>(label)];
+  };
+  std::vector<std::string> header = {"file", "label"};
+  std::vector<at::Tensor> predictions;
+  std::vector<at::Tensor> confidences;
+  for (std::size_t i = 0; i < settings.size(); ++i) {
+    header.push_back(settings[i].label());
+    predictions.push_back(records.prediction(static_cast<int64_t>(i)));
+    if (records.multi_label()) continue;
+    header.push_back(settings[i].label() + " confidence");
+    confidences.push_back(records.confidence(static_cast<int64_t>(i)));
+  }
+  std::string text = cli::csv_line(header);
+  for (int64_t i = 0; i < records.pictures(); ++i) {
+    if (records.status(i) != eval::Records::evaluated) continue;
+    std::vector<std::string> labels;
+    for (int64_t label : data.targets[static_cast<std::size_t>(i)]) labels.push_back(name(label));
+    std::vector<std::string> cells = {data.dataset->entry(i).name, cli::join(labels, ";")};
+    for (std::size_t s = 0; s < settings.size(); ++s) {
+      cells.push_back(name(predictions[s].const_data_ptr<int32_t>()[i]));
+      if (!confidences.empty())
+        cells.push_back(cli::fixed(confidences[s].const_data_ptr<double>()[i], 6));
+    }
+    text += cli::csv_line(cells);
+  }
+  return text;
+}
+
+// All that the recorded numbers depend on.
+nlohmann::ordered_json job_of(const cli::ModelChoice& choice, const eval::Setup& setup,
+                              const eval::LabelledData& data,
+                              const std::vector<cli::Setting>& settings, eval::Share share) {
+  eval::Fingerprint content;
+  for (int64_t i = 0; i < data.dataset->size(); ++i) {
+    content.add(data.dataset->entry(i).name);
+    for (int64_t label : data.targets[static_cast<std::size_t>(i)])
+      content.add(std::to_string(label));
+  }
+  std::vector<std::string> schedules;
+  for (const cli::Setting& setting : settings) schedules.push_back(setting.schedule.to_string());
+  return {{"version", VITOME_VERSION},
+          {"model", setup.model},
+          {"weights", eval::file_fingerprint(choice.path)},
+          {"classes", setup.class_names.size()},
+          {"data", setup.data},
+          {"pictures", data.dataset->size()},
+          {"content", content.text()},
+          {"chosen pictures", setup.asked},
+          {"image size", setup.image_size},
+          {"schedules", schedules},
+          {"prop-attn", setup.prop_attn},
+          {"dtype", setup.dtype},
+          {"device", setup.device},
+          {"batch", setup.batch},
+          {"rank", share.rank},
+          {"processes", share.count}};
+}
+
+// Runs what waits, with a progress bar and now and then a saved state.
+void work(const eval::Job& job, eval::Share share, eval::Records& records,
+          const std::optional<eval::StateFile>& state, bool show_progress) {
+  using Clock = std::chrono::steady_clock;
+  const auto waiting = static_cast<int64_t>(eval::waiting_entries(job, share, records).size());
+  const int64_t before = records.finished();
+  std::optional<cli::Progress> progress;
+  if (show_progress) progress.emplace(waiting, "pictures");
+  // The first state comes at once: a file that cannot be written shows early.
+  auto saved = Clock::now() - kSaveEvery;
+  eval::run(job, share, records, [&] {
+    const std::size_t failures = records.failures().size();
+    if (progress)
+      progress->update(records.finished() - before,
+                       failures > 0 ? std::to_string(failures) + " unreadable" : "");
+    if (state && (Clock::now() - saved >= kSaveEvery || cli::interrupted())) {
+      state->save(records);
+      saved = Clock::now();
+    }
+    return !cli::interrupted();
+  });
+}
+
+// Writes all outputs. Throws vit::Error if there is nothing to say.
+void report(const eval::Setup& setup, const eval::Job& job,
+            const std::vector<cli::Setting>& settings, const eval::LabelledData& data,
+            const eval::Records& records, Outputs& outputs) {
+  const int64_t finished = records.finished();
+  if (finished == static_cast<int64_t>(setup.failures.size())) {
+    if (setup.complete) vit::fail(setup.data, ": no picture can be read");
+    std::cerr << "interrupted before anything was evaluated\n";
+    return;
+  }
+  const std::vector<eval::Figures> figures = eval::figures(records, data.targets);
+  std::vector<eval::Result> results;
+  for (std::size_t i = 0; i < settings.size(); ++i)
+    results.push_back({settings[i], job.mergings[i], figures[i]});
+  outputs.write(setup, results, [&] { return predictions_csv(data, records, settings); });
+  if (!setup.complete)
+    std::cerr << "interrupted: the figures are of " << finished << " of " << setup.asked
+              << " pictures\n";
+}
+
+int run(const cli::Arguments& arguments) {
+  if (arguments.files().size() != 1)
+    cli::usage_error(arguments.files().empty() ? "no DATA given" : "more than one DATA given");
+  const int64_t batch = arguments.integer("batch", 1, cli::kMaxBatch);
+  const int64_t workers = cli::workers_option(arguments);
+  const bool prop_attn = cli::prop_attn(arguments);
+  cli::asked_settings(arguments);  // before the model is loaded: what is wrong shows at once
+  const c10::Device device = distributed::local_device(cli::device_option(arguments));
+  const cli::Precision precision = cli::parse_dtype(arguments.text("dtype"), device);
+  cli::set_threads(arguments);
+  const cli::ModelChoice choice = cli::model_choice(arguments);
+  cli::watch_interrupts();
+  const auto group = distributed::group_from_environment(c10::kCPU);
+  const eval::Share share{group->rank(), group->size()};
+  const bool leader = group->leader();
+  std::optional<Outputs> outputs;
+  if (leader) outputs.emplace(arguments);
+
+  c10::InferenceMode inference;
+  vit::VisionTransformer model = cli::load_classifier(choice, precision, device);
+  const vit::VitConfig& config = model->config();
+  const auto note = [&](const std::string& text) {
+    if (leader) std::cerr << "note: " << cli::printable(text) << "\n";
+  };
+  std::map<std::string, std::string> class_map;
+  if (arguments.has("class-map")) class_map = eval::read_class_map(arguments.text("class-map"));
+  const eval::LabelledData data = eval::open_for_model(arguments.files().front(), model->labels(),
+                                                       config.num_classes, class_map, note);
+  const bool multi_label = data.dataset->multi_label();
+  if (multi_label && arguments.has("confusion"))
+    cli::usage_error("--confusion needs data with one label for each picture");
+  const std::vector<cli::Setting> settings = cli::settings_for(arguments, config);
+  const eval::Job job{*data.dataset,
+                      data.targets,
+                      chosen_entries(arguments, data.dataset->size()),
+                      model,
+                      cli::mergings(model, settings, prop_attn),
+                      precision,
+                      device,
+                      batch,
+                      workers};
+
+  eval::Setup setup;
+  setup.model = choice.name();
+  setup.data = arguments.files().front();
+  setup.image_size = cli::size_text(config.image_size);
+  setup.dtype = cli::dtype_name(precision);
+  setup.device = device.str();
+  setup.num_tokens = config.num_tokens();
+  setup.batch = batch;
+  setup.prop_attn = prop_attn;
+  setup.asked = static_cast<int64_t>(job.entries.size());
+  setup.class_names = data.class_names;
+
+  eval::Records records(static_cast<int64_t>(settings.size()), data.dataset->size(),
+                        config.num_classes, multi_label);
+  std::optional<eval::StateFile> state;
+  if (arguments.has("resume")) {
+    // Each process has a file of its own.
+    const std::string part = share.count > 1 ? "." + std::to_string(share.rank) : "";
+    state.emplace(arguments.text("resume") + part, job_of(choice, setup, data, settings, share));
+    if (state->load(records))
+      note("going on after " + std::to_string(records.finished()) + " pictures");
+  }
+  work(job, share, records, state, leader);
+  eval::gather(*group, records);
+  setup.complete = records.finished() == setup.asked;
+  for (const auto& [picture, reason] : records.failures())
+    setup.failures.emplace_back(data.dataset->entry(picture).name, reason);
+  if (leader) {
+    for (const auto& [file, reason] : setup.failures)
+      std::cerr << "left out: " << cli::printable(reason) << "\n";
+    report(setup, job, settings, data, records, *outputs);
+    if (!setup.complete)
+      std::cerr << (state ? "the same command goes on" : "with --resume FILE it could go on")
+                << "\n";
+  }
+  // Whoever started the processes may end all of them when one has ended.
+  group->barrier();
+  if (!setup.complete) return cli::kExitInterrupted;
+  if (state) state->remove();
+  return setup.failures.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+Command eval_command() {
+  return {"eval", "accuracy on labelled pictures, and what merging costs", options, run};
+}

@@ -1,0 +1,176 @@
+#include "apps/eval/report.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <apps/cli/table.h>
+#include <apps/cli/text.h>
+
+namespace eval {
+namespace {
+
+using cli::fixed;
+using cli::percent;
+using Rows = std::vector<std::vector<std::string>>;
+
+constexpr std::size_t kFewClasses = 25;  // whose accuracies fit on a terminal
+
+bool is_multi_label(const std::vector<Result>& results) {
+  return results.front().figures.precision.has_value();
+}
+
+std::string points(double share) { return fixed(share * 100, 2); }
+
+// "0.24 (-0.08 to 0.56)", in points.
+std::string lost(const Figures& figures) {
+  const Interval& interval = figures.accuracy->loss_interval;
+  return points(figures.accuracy_loss()) + " (" + points(interval.low) + " to " +
+         points(interval.high) + ")";
+}
+
+// A header and a row for each schedule.
+Rows schedule_rows(const std::vector<Result>& results) {
+  const bool multi = is_multi_label(results);
+  std::vector<std::string> header = {"schedule", "tokens", "GFLOPs"};
+  if (multi)
+    header.insert(header.end(), {"mAP", "BCE", "same top-1", "mAP lost"});
+  else
+    header.insert(header.end(),
+                  {"top-1", "top-5", "NLL", "ECE", "same top-1", "top-1 lost (95% interval)"});
+  Rows rows = {header};
+  for (const Result& result : results) {
+    const Figures& figures = result.figures;
+    const bool first = &result == &results.front();
+    std::vector<std::string> row = {
+        result.setting.label(), std::to_string(result.merging.tokens.back()),
+        fixed(result.merging.gflops, result.merging.gflops < 10 ? 3 : 1)};
+    if (multi) {
+      const double loss = results.front().figures.precision->mean - figures.precision->mean;
+      row.insert(row.end(), {percent(figures.precision->mean, 2), fixed(figures.loss, 4),
+                             percent(figures.agreement, 2), first ? "" : points(loss)});
+    } else {
+      row.insert(row.end(), {percent(figures.top1(), 2), percent(figures.top5(), 2),
+                             fixed(figures.loss, 4), fixed(figures.accuracy->ece, 4),
+                             percent(figures.agreement, 2), first ? "" : lost(figures)});
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+// Share of the class's pictures that are recognised, or its average precision; nothing if no
+// picture shows it.
+std::optional<double> of_class(const Figures& figures, std::size_t index) {
+  if (figures.precision) return figures.precision->average[index];
+  const ClassCounts& counts = figures.accuracy->classes[index];
+  if (counts.support == 0) return std::nullopt;
+  return static_cast<double>(counts.correct) / static_cast<double>(counts.support);
+}
+
+// A header and a row for each class that pictures show.
+Rows class_rows(const Setup& setup, const std::vector<Result>& results) {
+  std::vector<std::string> header = {"class"};
+  if (!is_multi_label(results)) header.emplace_back("pictures");
+  for (const Result& result : results) header.push_back(result.setting.label());
+  Rows rows = {header};
+  for (std::size_t i = 0; i < setup.class_names.size(); ++i) {
+    if (!of_class(results.front().figures, i)) continue;
+    std::vector<std::string> row = {cli::printable(setup.class_names[i])};
+    if (const auto& accuracy = results.front().figures.accuracy)
+      row.push_back(std::to_string(accuracy->classes[i].support));
+    for (const Result& result : results)
+      row.push_back(percent(of_class(result.figures, i).value_or(0), 2));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::string aligned(const Rows& rows) {
+  cli::Table table(1);
+  for (const auto& row : rows) table.add(row);
+  return table.text();
+}
+
+std::string markdown_table(const Rows& rows) {
+  std::string text;
+  for (const auto& row : rows) {
+    text += "|";
+    for (std::string cell : row) {
+      for (std::size_t bar = 0; (bar = cell.find('|', bar)) != std::string::npos; bar += 2)
+        cell.insert(bar, 1, '\\');
+      text += " " + cell + " |";
+    }
+    text += "\n";
+    if (&row != &rows.front()) continue;
+    text += "|---|";
+    for (std::size_t i = 1; i < row.size(); ++i) text += "---:|";
+    text += "\n";
+  }
+  return text;
+}
+
+std::string description(const Setup& setup, const std::vector<Result>& results) {
+  const int64_t evaluated = results.front().figures.pictures;
+  std::string text =
+      setup.model + ", " + setup.image_size + ", " + std::to_string(setup.num_tokens) +
+      " tokens, " + setup.dtype + " on " + setup.device + "; " + std::to_string(evaluated) +
+      (setup.complete ? "" : " of " + std::to_string(setup.asked)) + " pictures of " + setup.data;
+  if (!setup.failures.empty())
+    text += ", " + std::to_string(setup.failures.size()) + " could not be read";
+  return text;
+}
+
+}  // namespace
+
+std::string table(const Setup& setup, const std::vector<Result>& results) {
+  std::string text =
+      cli::printable(description(setup, results)) + "\n\n" + aligned(schedule_rows(results));
+  const Rows classes = class_rows(setup, results);
+  if (classes.size() > 1 && classes.size() <= kFewClasses + 1) text += "\n" + aligned(classes);
+  return text;
+}
+
+std::string markdown(const Setup& setup, const std::vector<Result>& results) {
+  std::string text =
+      cli::printable(description(setup, results)) + "\n\n" + markdown_table(schedule_rows(results));
+  const Rows classes = class_rows(setup, results);
+  if (classes.size() > 1) text += "\n" + markdown_table(classes);
+  return text;
+}
+
+std::string csv(const Setup& setup, const std::vector<Result>& results) {
+  std::string text =
+      cli::csv_line({"model",   "data",      "schedule",      "r",           "dtype",
+                     "device",  "pictures",  "failed",        "merge_ratio", "final_tokens",
+                     "gflops",  "top1",      "top5",          "map",         "loss",
+                     "ece",     "agreement", "accuracy_loss", "loss_low",    "loss_high",
+                     "complete"});
+  for (const Result& result : results) {
+    const Figures& figures = result.figures;
+    const Accuracy* accuracy = figures.accuracy ? &*figures.accuracy : nullptr;
+    text += cli::csv_line({setup.model,
+                           setup.data,
+                           result.setting.schedule.to_string(),
+                           result.setting.r ? std::to_string(*result.setting.r) : "",
+                           setup.dtype,
+                           setup.device,
+                           std::to_string(figures.pictures),
+                           std::to_string(setup.failures.size()),
+                           fixed(result.merging.merge_ratio, 4),
+                           std::to_string(result.merging.tokens.back()),
+                           fixed(result.merging.gflops, 6),
+                           accuracy ? fixed(figures.top1(), 6) : "",
+                           accuracy ? fixed(figures.top5(), 6) : "",
+                           figures.precision ? fixed(figures.precision->mean, 6) : "",
+                           fixed(figures.loss, 6),
+                           accuracy ? fixed(accuracy->ece, 6) : "",
+                           fixed(figures.agreement, 6),
+                           accuracy ? fixed(figures.accuracy_loss(), 6) : "",
+                           accuracy ? fixed(accuracy->loss_interval.low, 6) : "",
+                           accuracy ? fixed(accuracy->loss_interval.high, 6) : "",
+                           setup.complete ? "1" : "0"});
+  }
+  return text;
+}
+
+}  // namespace eval

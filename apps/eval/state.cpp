@@ -1,0 +1,135 @@
+#include "apps/eval/state.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
+
+#include <vit/error.h>
+#include <vit/weights/json.h>
+#include <vit/weights/safetensors.h>
+
+namespace eval {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kJob = "job";
+constexpr const char* kFailures = "failures";
+
+at::Tensor to_tensor(const std::string& text) {
+  at::Tensor bytes = at::empty({static_cast<int64_t>(text.size())}, at::kByte);
+  std::memcpy(bytes.data_ptr(), text.data(), text.size());
+  return bytes;
+}
+
+std::string to_text(const vit::StateDict& tensors, const char* name, const std::string& where) {
+  const auto found = tensors.find(name);
+  if (found == tensors.end() || found->second.scalar_type() != at::kByte ||
+      found->second.dim() != 1)
+    vit::fail(where, ": no state of an evaluation; give --resume another file");
+  const at::Tensor bytes = found->second.contiguous();
+  return {static_cast<const char*>(bytes.const_data_ptr()), static_cast<size_t>(bytes.numel())};
+}
+
+}  // namespace
+
+StateFile::StateFile(fs::path path, const nlohmann::ordered_json& job)
+    : path_(std::move(path)),
+      job_(job.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) {}
+
+void StateFile::check_job(const std::string& text) const {
+  const std::string where = path_.string();
+  const nlohmann::json before = vit::parse_json(text, where);
+  const nlohmann::json now = nlohmann::json::parse(job_);
+  if (!before.is_object()) vit::fail(where, ": no state of an evaluation; the file is damaged");
+  for (const auto& [key, value] : now.items()) {
+    const auto found = before.find(key);
+    const nlohmann::json other = found == before.end() ? nlohmann::json() : *found;
+    if (other != value)
+      vit::fail(where, ": belongs to another evaluation, its ", key, " is ", other.dump(), ", not ",
+                value.dump(), "; give the same options again, or remove the file to begin anew");
+  }
+}
+
+bool StateFile::load(Records& records) const {
+  std::error_code fault;
+  if (!fs::exists(path_, fault) && !fault) return false;
+  const std::string where = path_.string();
+  const vit::StateDict tensors = vit::read_safetensors(path_);
+  check_job(to_text(tensors, kJob, where));
+  auto failures = parse_failures(to_text(tensors, kFailures, where), records.pictures(), where);
+  records.assign(tensors, std::move(failures), where);
+  return true;
+}
+
+void StateFile::save(const Records& records) const {
+  vit::StateDict tensors = records.tensors();
+  tensors[kJob] = to_tensor(job_);
+  tensors[kFailures] = to_tensor(failures_text(records.failures()));
+  vit::write_safetensors(path_, tensors);
+}
+
+void StateFile::remove() const {
+  std::error_code ignored;
+  fs::remove(path_, ignored);
+}
+
+std::string failures_text(const std::map<int64_t, std::string>& failures) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const auto& [picture, reason] : failures) list.push_back({picture, reason});
+  return list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::map<int64_t, std::string> parse_failures(const std::string& text, int64_t pictures,
+                                              const std::string& where) {
+  const nlohmann::json list = vit::parse_json(text, where);
+  std::map<int64_t, std::string> failures;
+  for (const vit::JsonNode& pair : vit::JsonNode(list, where).elements()) {
+    const auto parts = pair.elements();
+    if (parts.size() != 2) pair.fail("expected a picture and a reason");
+    failures[parts[0].integer(0, pictures - 1)] = parts[1].string();
+  }
+  return failures;
+}
+
+std::string file_fingerprint(const fs::path& path) {
+  std::vector<fs::path> files;
+  std::error_code fault;
+  if (fs::is_directory(path, fault)) {
+    fs::directory_iterator entry(path, fault);
+    for (; !fault && entry != fs::directory_iterator(); entry.increment(fault))
+      files.push_back(entry->path());
+    std::sort(files.begin(), files.end());
+  } else {
+    files.push_back(path);
+  }
+  Fingerprint fingerprint;
+  for (const fs::path& file : files) {
+    std::error_code ignored;
+    if (!fs::is_regular_file(file, ignored)) continue;
+    fingerprint.add(file.filename().string());
+    fingerprint.add(std::to_string(fs::file_size(file, ignored)));
+    fingerprint.add(std::to_string(fs::last_write_time(file, ignored).time_since_epoch().count()));
+  }
+  return fingerprint.text();
+}
+
+void Fingerprint::add(const std::string& text) {
+  const auto mix = [&](unsigned char byte) { value_ = (value_ ^ byte) * 0x100000001B3; };
+  for (char c : text) mix(static_cast<unsigned char>(c));
+  mix(0);  // "ab", "c" is not "a", "bc"
+}
+
+std::string Fingerprint::text() const {
+  std::array<char, 17> digits{};
+  std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(value_));
+  return digits.data();
+}
+
+}  // namespace eval
