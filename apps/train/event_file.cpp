@@ -6,4 +6,4 @@ EventFile::~EventFile() = default;
 void EventFile::scalar(const std::string&, int64_t, double) {}
 void EventFile::text(const std::string&, int64_t, const std::string&) {}
 void EventFile::flush() {}
-}
+}  // namespace train
