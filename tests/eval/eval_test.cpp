@@ -295,6 +295,7 @@ TEST_CASE("eval goes on after an interruption, and only with what belongs to it"
 
 TEST_CASE("eval says what is wrong with its command line and its files") {
   const test::TempDir temp;
+  CHECK_THAT(vitome({"eval", "--help"}).out, ContainsSubstring("Examples:\n  vitome eval"));
   CHECK(eval({}).status == 2);
   CHECK(eval({"a", "b"}).status == 2);
   CHECK(eval({sample_list(temp), "--r", "x"}).status == 2);
@@ -302,10 +303,10 @@ TEST_CASE("eval says what is wrong with its command line and its files") {
   const auto missing = eval({(temp / "none").string()});
   CHECK(missing.status == 1);
   CHECK_THAT(missing.err, ContainsSubstring("none: no such file or folder"));
-  const auto headless = eval({sample_list(temp), "--model", "cifar10", "--resume",
-                              (temp / "no/such/folder/state").string()});
-  CHECK(headless.status == 1);
-  CHECK_THAT(headless.err, ContainsSubstring("no/such/folder"));
+  const auto unwritable =
+      eval({sample_list(temp), "--resume", (temp / "no/such/folder/state").string()});
+  CHECK(unwritable.status == 1);
+  CHECK_THAT(unwritable.err, ContainsSubstring("no/such/folder"));
 }
 
 TEST_CASE("Two processes write what one does, and the second one nothing") {
