@@ -19,3 +19,4 @@ Command inspect_command();
 Command forward_command();
 Command pull_command();
 Command convert_command();
+Command train_command();

@@ -1,12 +1,12 @@
 #include <exception>
 #include <iostream>
-#include <malloc.h>
 #include <new>
 
 #include <ATen/Version.h>
 #include <c10/util/Exception.h>
 #include <torch/version.h>
 
+#include <apps/cli/host.h>
 #include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
@@ -18,8 +18,8 @@ constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
 
 std::vector<Command> all_commands() {
-  return {classify_command(), eval_command(),    bench_command(), inspect_command(),
-          forward_command(),  convert_command(), pull_command()};
+  return {classify_command(), eval_command(),    train_command(),   bench_command(),
+          inspect_command(),  forward_command(), convert_command(), pull_command()};
 }
 
 std::string overview(const std::vector<Command>& commands) {
@@ -78,10 +78,7 @@ int run(std::vector<std::string> words, std::string& context) {
 }  // namespace
 
 int main(int argc, char** argv) {
-#ifdef M_MMAP_THRESHOLD
-  // Left alone, glibc keeps what large tensors leave behind: half of the memory of a ViT-B.
-  mallopt(M_MMAP_THRESHOLD, 1 << 20);
-#endif
+  cli::return_freed_memory();
   std::ios::sync_with_stdio(false);
   std::string context = "vitome";
   try {

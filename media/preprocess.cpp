@@ -52,6 +52,12 @@ Overlap overlap(int64_t offset, int64_t length, int64_t side) {
   return {start, std::min(offset + length, side) - start};
 }
 
+void check_rgb(const at::Tensor& rgb) {
+  TORCH_CHECK(rgb.dim() == 3 && rgb.size(2) == 3 && rgb.scalar_type() == at::kByte,
+              "media::preprocess: expected uint8 [height, width, 3], got ", rgb.toString(),
+              " of shape ", rgb.sizes());
+}
+
 }  // namespace
 
 Framing framing(vit::Size2d picture, const vit::Preprocessing& how) {
@@ -76,9 +82,7 @@ Framing framing(vit::Size2d picture, const vit::Preprocessing& how) {
 }
 
 at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::Preprocessing& how) {
-  TORCH_CHECK(rgb.dim() == 3 && rgb.size(2) == 3 && rgb.scalar_type() == at::kByte,
-              "media::preprocess: expected uint8 [height, width, 3], got ", rgb.toString(),
-              " of shape ", rgb.sizes());
+  check_rgb(rgb);
   how.validate(3);
   const auto [resized, crop, interpolation] = framing({rgb.size(0), rgb.size(1)}, how);
   const Overlap rows = overlap(crop.top, crop.size.height, resized.height);
@@ -98,22 +102,28 @@ at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::Preprocessing& how)
   return padded;
 }
 
-at::Tensor preprocess(const at::Tensor& rgb, const vit::Preprocessing& how) {
-  const at::Tensor pixels = resize_and_crop(rgb, how);
+at::Tensor normalize(const at::Tensor& rgb, const vit::Preprocessing& how) {
+  check_rgb(rgb);
+  how.validate(3);
   // 256 byte values give 256 results per channel.
   std::array<std::array<float, 256>, 3> value;
   for (size_t c = 0; c < 3; ++c) {
     const auto mean = static_cast<float>(how.mean[c]), std = static_cast<float>(how.std[c]);
     for (size_t v = 0; v < 256; ++v) value[c][v] = (static_cast<float>(v) / 255.0f - mean) / std;
   }
-  at::Tensor result = at::empty({3, how.input_size.height, how.input_size.width}, at::kFloat);
-  const int64_t count = how.input_size.height * how.input_size.width;
+  const at::Tensor pixels = rgb.contiguous();
+  at::Tensor result = at::empty({3, pixels.size(0), pixels.size(1)}, at::kFloat);
+  const int64_t count = pixels.size(0) * pixels.size(1);
   const uint8_t* in = pixels.const_data_ptr<uint8_t>();
   float* out = result.mutable_data_ptr<float>();
   for (int64_t i = 0; i < count; ++i)
     for (size_t c = 0; c < 3; ++c)
       out[static_cast<int64_t>(c) * count + i] = value[c][in[3 * i + static_cast<int64_t>(c)]];
   return result;
+}
+
+at::Tensor preprocess(const at::Tensor& rgb, const vit::Preprocessing& how) {
+  return normalize(resize_and_crop(rgb, how), how);
 }
 
 }  // namespace media

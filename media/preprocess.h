@@ -28,10 +28,13 @@ Framing framing(vit::Size2d picture, const vit::Preprocessing& how);
 /// normalised.
 at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::Preprocessing& how);
 
-/// uint8 [height, width, 3] to the model's input, float32 [3, input height, input width] with the
-/// values (v / 255 - mean) / std.
+/// uint8 [height, width, 3] to float32 [3, height, width] with the values (v / 255 - mean) / std.
+at::Tensor normalize(const at::Tensor& rgb, const vit::Preprocessing& how);
+
+/// Both together: uint8 [height, width, 3] to the model's input, float32 [3, input height, input
+/// width].
 ///
-/// Both throw c10::Error for other tensors and vit::Error for a `how` that cannot be used.
+/// All three throw c10::Error for other tensors and vit::Error for a `how` that cannot be used.
 at::Tensor preprocess(const at::Tensor& rgb, const vit::Preprocessing& how);
 
 }  // namespace media

@@ -72,9 +72,11 @@ at::Tensor resize(const at::Tensor& image, vit::Size2d size, const Region& regio
               "media::resize: a region of ", part.height, " x ", part.width, " at (", region.top,
               ", ", region.left, ") does not lie within ", size.height, " x ", size.width);
 
-  const at::Tensor source = image.contiguous();
+  // A part of a larger picture is read where it lies.
+  const bool in_rows = image.stride(2) == 1 && image.stride(1) == channels;
+  const at::Tensor source = in_rows ? image : image.contiguous();
   at::Tensor result = at::empty({part.height, part.width, channels}, at::kByte);
-  const int64_t in_stride = width * channels, out_stride = part.width * channels;
+  const int64_t in_stride = source.stride(0), out_stride = part.width * channels;
   uint8_t* out = result.mutable_data_ptr<uint8_t>();
 
   // An axis that keeps its size has no pass of its own.

@@ -1,8 +1,28 @@
+#include <cmath>
+#include <optional>
+
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <vit/attention.h>
 
 namespace vit {
+namespace {
+
+/// softmax(q k^T / sqrt(d) + mask) v, of [B, heads, N, d].
+at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                  const std::optional<at::Tensor>& mask) {
+  const bool trains =
+      c10::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
+  if (!trains || !q.device().is_cpu()) return at::scaled_dot_product_attention(q, k, v, mask);
+  // On the CPU the backward pass of the fused operator takes longer than all of the plain one.
+  const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
+  auto scores = at::matmul(q * scale, k.mT());
+  if (mask) scores = scores + *mask;
+  return at::matmul(scores.softmax(-1), v);
+}
+
+}  // namespace
 
 AttentionImpl::AttentionImpl(const VitConfig& config)
     : num_heads_(config.num_heads),
@@ -29,7 +49,7 @@ AttentionResult AttentionImpl::forward(const at::Tensor& x, const at::Tensor& ke
   std::optional<at::Tensor> mask;
   if (key_bias.defined()) mask = key_bias.to(q.scalar_type()).view({batch, 1, 1, tokens});
 
-  const auto attended = at::scaled_dot_product_attention(q, k, v, mask);
+  const auto attended = attend(q, k, v, mask);
   AttentionResult result;
   result.tokens = proj_->forward(attended.transpose(1, 2).reshape({batch, tokens, dim}));
   if (with_metric) result.metric = k.mean(1);

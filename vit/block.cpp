@@ -23,15 +23,18 @@ void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
   if (reducer && reducer->proportional_attention() && state.size.defined())
     key_bias = state.size.log();
 
-  auto [attended, metric] = attn_->forward(norm1_->forward(state.tokens), key_bias, reduces);
-  if (ls1_) attended = ls1_->forward(attended);
-  state.tokens = add_residual(state.tokens, attended);
+  const auto [attended, metric] = attn_->forward(norm1_->forward(state.tokens), key_bias, reduces);
+  state.tokens = add_residual(state.tokens, scaled(attended, ls1_));
 
   if (reduces) reducer->reduce(state, metric);
 
-  auto mixed = mlp_->forward(norm2_->forward(state.tokens));
-  if (ls2_) mixed = ls2_->forward(mixed);
-  state.tokens = add_residual(state.tokens, mixed);
+  const auto mixed = mlp_->forward(norm2_->forward(state.tokens));
+  state.tokens = add_residual(state.tokens, scaled(mixed, ls2_));
+}
+
+at::Tensor BlockImpl::scaled(at::Tensor branch, const LayerScale& scale) const {
+  if (scale) branch = scale->forward(branch);
+  return drops_paths() ? drop_path(branch, drop_path_) : branch;
 }
 
 }  // namespace vit

@@ -19,7 +19,16 @@ class BlockImpl : public torch::nn::Module {
   /// Replaces the tokens of `state`; `reducer` may be null.
   void forward(TokenState& state, const TokenReducer* reducer) const;
 
+  /// Share of the samples, from 0 on and below 1, whose branches are left out in training mode.
+  void set_drop_path(double rate) { drop_path_ = rate; }
+  /// Whether forward() leaves out branches at random.
+  bool drops_paths() const { return is_training() && drop_path_ > 0; }
+
  private:
+  /// What is added to the tokens.
+  at::Tensor scaled(at::Tensor branch, const LayerScale& scale) const;
+
+  double drop_path_ = 0;
   LayerNorm norm1_{nullptr};
   Attention attn_{nullptr};
   LayerScale ls1_{nullptr};

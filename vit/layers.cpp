@@ -1,3 +1,5 @@
+#include <vector>
+
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
@@ -25,6 +27,13 @@ LayerScaleImpl::LayerScaleImpl(int64_t dim)
     : gamma(register_parameter("gamma", torch::empty({dim}))) {}
 
 at::Tensor LayerScaleImpl::forward(const at::Tensor& x) const { return x * gamma; }
+
+at::Tensor drop_path(const at::Tensor& branch, double rate) {
+  std::vector<int64_t> shape(branch.dim(), 1);
+  shape[0] = branch.size(0);
+  const auto factors = at::empty(shape, branch.options().requires_grad(false));
+  return branch * factors.bernoulli_(1.0 - rate).div_(1.0 - rate);
+}
 
 at::Tensor activate(const at::Tensor& x, Activation activation) {
   switch (activation) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/nn/modules/container/modulelist.h>
@@ -164,6 +166,14 @@ void VisionTransformerImpl::set_int8(bool int8) {
 
 void VisionTransformerImpl::keep_packed_only() {
   fused_.keep_packed_only(config_.vit, blocks_, int8_, patch_embed_->dtype());
+}
+
+void VisionTransformerImpl::set_drop_path(double rate) {
+  if (!(rate >= 0.0 && rate < 1.0))
+    fail("set_drop_path: rate is ", rate, ", expected 0 or more and less than 1");
+  const auto last = static_cast<double>(std::max<std::size_t>(blocks_.size(), 2) - 1);
+  for (std::size_t i = 0; i < blocks_.size(); ++i)
+    blocks_[i]->set_drop_path(rate * static_cast<double>(i) / last);
 }
 
 void VisionTransformerImpl::set_image_size(Size2d image_size) {

@@ -67,6 +67,12 @@ class VisionTransformerImpl : public torch::nn::Module {
   /// one that forms groups. Nothing happens where the kernels do not fit the model.
   void keep_packed_only();
 
+  /// Stochastic depth (arXiv 1603.09382): in training mode each branch of the last block is left
+  /// out for a share `rate` of the samples, of the first block for none, of those between them
+  /// linearly; what is not left out grows by 1 / (1 - share). Draws from the default generator.
+  /// Throws Error unless 0 <= rate < 1.
+  void set_drop_path(double rate);
+
   const VitConfig& config() const { return config_.vit; }
   const Preprocessing& preprocessing() const { return config_.preprocessing; }
   const std::vector<std::string>& labels() const { return config_.labels; }

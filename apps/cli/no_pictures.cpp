@@ -10,7 +10,9 @@ constexpr const char* kReason =
 
 [[noreturn]] void no_pictures() { vit::fail(kReason); }
 
-cli::Options no_options() { return {"vitome eval", "DATA", kReason, true}; }
+cli::Options eval_options() { return {"vitome eval", "DATA", kReason, true}; }
+
+cli::Options train_options() { return {"vitome train", "DATA", kReason, true}; }
 
 int refuse(const cli::Arguments&) { no_pictures(); }
 
@@ -36,5 +38,9 @@ std::optional<Picture> PictureStream::next() { no_pictures(); }
 }  // namespace cli
 
 Command eval_command() {
-  return {"eval", "accuracy on labelled pictures (not in this build)", no_options, refuse};
+  return {"eval", "accuracy on labelled pictures (not in this build)", eval_options, refuse};
+}
+
+Command train_command() {
+  return {"train", "learning from labelled pictures (not in this build)", train_options, refuse};
 }

@@ -126,6 +126,8 @@ Arguments Options::collect(const cxxopts::ParseResult& parsed,
                 did_you_mean("--" + shown.substr(shown.find_first_not_of('-')), names));
   }
   Arguments arguments;
+  arguments.command_line_ = command_;
+  for (const std::string& word : words) arguments.command_line_ += " " + shell_quoted(word);
   for (const Option& option : options_) {
     Arguments::Value& value = arguments.values_[option.name];
     value.given = parsed.count(option.name) > 0;

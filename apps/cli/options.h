@@ -88,6 +88,9 @@ class Arguments {
   /// Words that are no options, in their order.
   const std::vector<std::string>& files() const { return files_; }
 
+  /// The command line as it was given, with the command's name, quoted for a shell.
+  const std::string& command_line() const { return command_line_; }
+
  private:
   friend class Options;
   struct Value {
@@ -96,6 +99,7 @@ class Arguments {
   };
   std::map<std::string, Value> values_;
   std::vector<std::string> files_;
+  std::string command_line_;
 };
 
 }  // namespace cli

@@ -50,6 +50,11 @@ std::string Progress::rate(double per_second) const {
          "/s";
 }
 
+void Progress::restart(int64_t done) {
+  before_ = done;
+  start_ = Clock::now();
+}
+
 void Progress::update(int64_t done, const std::string& note) {
   const auto now = Clock::now();
   if (!enabled_ || (visible_ && now - shown_ < kRedrawAfter && done < total_)) return;
@@ -62,9 +67,11 @@ void Progress::update(int64_t done, const std::string& note) {
   std::string line(1, '[');
   line.append(filled, '#').append(kBarColumns - filled, '.').append("] ");
   line += amounts(done);
-  if (done > 0 && seconds > 0) {
-    line += ", " + rate(static_cast<double>(done) / seconds);
-    if (fraction > 0) line += ", " + clock_text(seconds / fraction - seconds) + " left";
+  if (done > before_ && seconds > 0) {
+    const double per_second = static_cast<double>(done - before_) / seconds;
+    line += ", " + rate(per_second);
+    if (total_ > 0)
+      line += ", " + clock_text(static_cast<double>(total_ - done) / per_second) + " left";
   }
   if (!note.empty()) line += ", " + note;
   std::cerr << "\r\x1b[K" << line.substr(0, terminal_columns() - 1) << std::flush;

@@ -17,6 +17,9 @@ class Progress {
 
   void set_total(int64_t total) { total_ = total; }
 
+  /// Begins anew with `done` things that took no time, for rate and time left.
+  void restart(int64_t done);
+
   /// Shows that `done` of them are ready, with a word on what is going on.
   void update(int64_t done, const std::string& note = "");
 
@@ -32,6 +35,7 @@ class Progress {
   std::string unit_;
   bool enabled_;
   bool visible_ = false;
+  int64_t before_ = 0;  // done when the clock started
   Clock::time_point start_ = Clock::now();
   Clock::time_point shown_{};
 };

@@ -56,6 +56,11 @@ void add_image_size_option(Options& options) {
                 "resampled");
 }
 
+std::optional<vit::Size2d> image_size_option(const Arguments& arguments) {
+  if (!arguments.has("image-size")) return std::nullopt;
+  return parse_size(arguments.text("image-size"));
+}
+
 void add_merge_options(Options& options) {
   options.group("Token merging")
       .value("r", "N", "tokens merged in every layer", "0")
@@ -71,10 +76,10 @@ void add_prop_attn_option(Options& options) {
                 "on");
 }
 
-void add_device_options(Options& options, const std::string& dtype_help) {
+void add_device_options(Options& options, const std::string& dtype_help, const std::string& dtype) {
   options.group("Running")
       .value("device", "DEVICE", "cpu, cuda, or cuda:N", "cpu")
-      .value("dtype", "TYPE", dtype_help, "fp32")
+      .value("dtype", "TYPE", dtype_help, dtype)
       .value("threads", "N", "CPU threads of the model (default: one for each core)");
 }
 
@@ -102,7 +107,7 @@ ModelChoice model_choice(const Arguments& arguments) {
     choice.path = find_model(arguments.text("model"));
   if (arguments.has("num-classes"))
     choice.num_classes = arguments.integer("num-classes", 1, kMaxClasses);
-  if (arguments.has("image-size")) choice.image_size = parse_size(arguments.text("image-size"));
+  choice.image_size = image_size_option(arguments);
   return choice;
 }
 

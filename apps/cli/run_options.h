@@ -28,13 +28,15 @@ void add_seed_option(Options& options);
 
 /// --image-size.
 void add_image_size_option(Options& options);
+std::optional<vit::Size2d> image_size_option(const Arguments& arguments);
 
 /// --r N, --schedule SPEC and --prop-attn.
 void add_merge_options(Options& options);
 void add_prop_attn_option(Options& options);
 
 /// --device, --dtype and --threads.
-void add_device_options(Options& options, const std::string& dtype_help);
+void add_device_options(Options& options, const std::string& dtype_help,
+                        const std::string& dtype = "fp32");
 
 /// What a model computes in.
 struct Precision {

@@ -33,6 +33,9 @@ std::size_t columns(std::string_view text);
 /// Without the control characters that would let a file name move a terminal's cursor.
 std::string printable(std::string_view text);
 
+/// The text as one word of a POSIX shell's command line.
+std::string shell_quoted(std::string_view text);
+
 /// " Did you mean 'x'?" for the candidate that is spelled most like `word`; empty if none is close.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 

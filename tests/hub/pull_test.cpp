@@ -6,6 +6,7 @@
 
 #include <apps/hub/pull.h>
 #include <vit/error.h>
+#include <vit/weights/read.h>
 
 namespace fs = std::filesystem;
 using Catch::ContainsSubstring;
@@ -137,6 +138,25 @@ TEST_CASE("the shards of an index are pulled with it") {
   REQUIRE(hub::find_cached(kRepo, hub.settings(cache)));
   fs::remove(pulled.path / "model-2.safetensors");
   REQUIRE_FALSE(hub::find_cached(kRepo, hub.settings(cache)));
+}
+
+TEST_CASE("so are those of an index of PyTorch files, where there is nothing better") {
+  test::FakeHub hub;
+  hub.files["pytorch_model.bin.index.json"] =
+      R"({"weight_map": {"a": "pytorch_model-1.bin", "b": "pytorch_model-2.bin"}})";
+  for (const char* name : {"pytorch_model-1.bin", "pytorch_model-2.bin", "training_args.bin"})
+    hub.files[name] = test::made_up_content(1000);
+  const test::TempDir cache, other_cache;
+  test::Notes notes;
+  CHECK(names(hub::pull(kRepo, {}, hub.settings(other_cache), notes)).back() ==
+        "model.safetensors");
+
+  hub.files.erase("model.safetensors");
+  const hub::Pulled pulled = hub::pull(kRepo, {}, hub.settings(cache), notes);
+  CHECK(names(pulled) == std::vector<std::string>{"config.json", "pytorch_model.bin.index.json",
+                                                  "pytorch_model-1.bin", "pytorch_model-2.bin"});
+  CHECK(vit::find_weights(pulled.path) == pulled.path / "pytorch_model.bin.index.json");
+  CHECK(hub::find_cached(kRepo, hub.settings(cache)));
 }
 
 TEST_CASE("a part of a model or all of it can be asked for") {

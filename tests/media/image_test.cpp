@@ -16,6 +16,7 @@
 #include <ATen/ATen.h>
 
 #include <media/image.h>
+#include <media/write_png.h>
 #include <vit/error.h>
 #include <vit/weights/safetensors.h>
 
@@ -208,4 +209,25 @@ TEST_CASE("Picture names are told by their extension") {
     CHECK(media::is_image_file_name(name));
   for (const char* name : {"a", "jpg", ".jpg", "a.gif", "a.mp4", "a.jpg.txt", "a.jpg/b"})
     CHECK_FALSE(media::is_image_file_name(name));
+}
+
+TEST_CASE("A picture that is written as PNG is read as it was") {
+  const test::TempDir folder;
+  const at::Tensor rgb = at::randint(0, 256, {13, 22, 3}, at::kByte);
+  media::write_png(folder / "noise.png", rgb);
+  CHECK(test::same(media::read_image(folder / "noise.png"), rgb));
+  media::write_png(folder / "turned.png", rgb.transpose(0, 1));
+  CHECK(test::same(media::read_image(folder / "turned.png"), rgb.transpose(0, 1)));
+}
+
+TEST_CASE("A PNG that cannot be written is an error that names the file") {
+  const test::TempDir folder;
+  const at::Tensor rgb = at::zeros({2, 3, 3}, at::kByte);
+  CHECK_THROWS_WITH(media::write_png(folder / "none/a.png", rgb),
+                    Catch::ContainsSubstring("none/a.png: cannot be written: No such file"));
+  CHECK_THROWS_WITH(media::write_png("/dev/full", rgb),
+                    Catch::ContainsSubstring("/dev/full: cannot be written: No space left"));
+  CHECK_THROWS_AS(media::write_png(folder / "a.png", at::zeros({2, 3, 3})), c10::Error);
+  CHECK_THROWS_AS(media::write_png(folder / "a.png", at::zeros({0, 3, 3}, at::kByte)), c10::Error);
+  CHECK_THROWS_AS(media::write_png(folder / "a.png", at::zeros({2, 3}, at::kByte)), c10::Error);
 }

@@ -109,6 +109,10 @@ TEST_CASE("Resizing keeps what it must keep") {
   CHECK(test::same(
       media::resize(image.transpose(0, 1), {9, 9}, vit::Interpolation::bilinear),
       media::resize(image.transpose(0, 1).contiguous(), {9, 9}, vit::Interpolation::bilinear)));
+  const at::Tensor part = image.slice(0, 4, 29).slice(1, 3, 18);
+  for (const vit::Size2d size : {vit::Size2d{9, 9}, {25, 7}, {40, 15}, {8, 30}, {25, 15}})
+    CHECK(test::same(media::resize(part, size, vit::Interpolation::bicubic),
+                     media::resize(part.contiguous(), size, vit::Interpolation::bicubic)));
 }
 
 TEST_CASE("Resizing checks its arguments") {

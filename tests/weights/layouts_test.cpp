@@ -129,6 +129,26 @@ TEST_CASE("files of self-supervised training lose what only training needs") {
   }
 }
 
+TEST_CASE("the authors' files of DeiT III have their layer scales") {
+  at::NoGradGuard no_grad;
+  const auto source = test::data("families/timm_deit3");
+  vit::StateDict theirs;
+  for (const auto& [name, tensor] : vit::read_safetensors(source / "model.safetensors")) {
+    auto renamed = name;
+    for (const std::string number : {"1", "2"})
+      if (const auto at = renamed.find(".ls" + number + ".gamma"); at != renamed.npos)
+        renamed = renamed.substr(0, at) + ".gamma_" + number;
+    theirs[renamed] = tensor;
+  }
+  CHECK(theirs.contains("blocks.0.gamma_1"));
+  const test::TempDir folder;
+  vit::write_safetensors(folder / "model.safetensors", theirs);
+  std::filesystem::copy_file(source / "config.json", folder / "config.json");
+  const auto io = vit::read_safetensors(source / "io.safetensors");
+  CHECK(test::max_difference(vit::load(folder.path())->forward(io.at("input")), io.at("logits")) <
+        1e-4);
+}
+
 TEST_CASE("timm's models load out of the transformers library's wrapper") {
   at::NoGradGuard no_grad;
   const auto source = test::data("vit/timm_dinov2_reg");

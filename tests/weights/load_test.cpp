@@ -140,6 +140,44 @@ TEST_CASE("bare weights take their architecture from the user or from the shapes
                     ContainsSubstring("the config says depth 12, but the weights have 8"));
 }
 
+TEST_CASE("bare weights of images that are not square need to be told their size") {
+  const test::TempDir folder;
+  const auto file = folder / "x.safetensors";
+  const auto model = vit::create("test_vit", {.image_size = vit::Size2d{32, 48}}, 3);
+  vit::StateDict weights;
+  for (const auto& parameter : model->named_parameters())
+    weights[parameter.key()] = parameter.value();
+  vit::write_safetensors(file, weights);
+
+  const auto pixels = at::randn({1, 3, 32, 48});
+  for (const std::string architecture : {"", "test_vit"}) {
+    CAPTURE(architecture);
+    CHECK_THROWS_WITH(
+        vit::load(file, {.architecture = architecture}),
+        ContainsSubstring(file.string() + ": 7 positions with 1 prefix tokens") &&
+            ContainsSubstring(
+                "by --image-size HxW, perhaps 32x48 or 48x32, or by a config.json (Load"));
+    const auto told =
+        vit::load(file, {.image_size = vit::Size2d{32, 48}, .architecture = architecture});
+    CHECK(told->config().image_size == vit::Size2d{32, 48});
+    CHECK(test::max_difference(told->forward(pixels), model->forward(pixels)) < 1e-5);
+  }
+}
+
+TEST_CASE("the tag in timm's config names the family of trained weights only") {
+  const test::TempDir folder;
+  const auto source = test::data("hostile/config/timm_valid");
+  auto config = test::read_json(source / "config.json");
+  config["pretrained_cfg"]["tag"] = "augreg2_in21k_ft_in1k";
+  std::ofstream(folder / "config.json") << config;
+  auto weights = vit::read_safetensors(source / "model.safetensors");
+  vit::write_safetensors(folder / "model.safetensors", weights);
+  CHECK(vit::load(folder.path())->config().family == "augreg");
+  weights["blocks.0.norm1.weight"] = at::ones_like(weights["blocks.0.norm1.weight"]);
+  vit::write_safetensors(folder / "model.safetensors", weights);
+  CHECK(vit::load(folder.path())->config().family == "vit");
+}
+
 TEST_CASE("models with random weights are reproducible") {
   const auto a = vit::create("test_vit", {.image_size = vit::Size2d{32, 48}}, 3);
   const auto b = vit::create("test_vit", {.image_size = vit::Size2d{32, 48}}, 3);

@@ -3,6 +3,7 @@
 
 Needs torch; run it as  python3 tests/weights/make_torch_files.py  (the files there are of 2.13)."""
 
+import argparse
 import collections
 import io
 import json
@@ -92,17 +93,29 @@ def main():
     for name in ("model_ema", "state_dict_ema", "teacher", "model_state_dict", "weights"):
         save(f"in_{name}.pth", {"epoch": 3, "optimizer": {"lr": 0.1}, name: half})
     save("in_model_state_dict_nested.pth", {"model": {"state_dict": half, "step": 1}})
-    # The plain weights win over their running average, wherever they stand.
-    ema = {name: tensor + 1 for name, tensor in half.items()}
-    save("in_both.pth", {"state_dict_ema": ema, "state_dict": half})
+    # A running average wins over the weights it is of, wherever the two stand; None is none.
+    other = {name: tensor + 1 for name, tensor in half.items()}
+    save("in_both.pth", {"state_dict": other, "state_dict_ema": half})
+    save("in_both_model.pth", {"model_ema": half, "model": other, "state_dict_ema": None})
     for name, prefix in {"ddp": "module.", "compiled": "_orig_mod.", "backbone": "backbone.",
                          "ddp_compiled": "module._orig_mod."}.items():
         save(f"{name}.pth", prefixed(half, prefix))
     save("lightning.ckpt", {"pytorch-lightning_version": "2.1.0", "epoch": 1, "global_step": 10,
                             "state_dict": prefixed(half, "model."), "hparams_name": "kwargs",
                             "hyper_parameters": {"lr": 1e-3, "betas": (0.9, 0.999)}})
-    save("dino.pth", {"student": prefixed(ema, "module.backbone."),
-                      "teacher": prefixed(half, "backbone."), "epoch": 5})
+    # As DINO's training writes it: the student under DistributedDataParallel, both with the head of
+    # that training, and what else its loop needs.
+    headless = {name: tensor for name, tensor in half.items() if not name.startswith("head.")}
+    head = {f"head.{name}": torch.ones(2, 2) for name in
+            ("mlp.0.weight", "mlp.0.bias", "last_layer.weight_g", "last_layer.weight_v")}
+    dino = {"student": {**prefixed(other, "module.backbone."), **prefixed(head, "module.")},
+            "teacher": {**prefixed(headless, "backbone."), **head}, "epoch": 5,
+            "optimizer": {"state": {}, "param_groups": [{"lr": 1e-3, "params": [0, 1]}]},
+            "args": argparse.Namespace(arch="vit_small", local_crops_scale=(0.05, 0.4)),
+            "fp16_scaler": None, "dino_loss": {"center": torch.zeros(1, 4)}}
+    save("dino.pth", dino)
+    save("dino_student.pth", {"student": {**prefixed(headless, "module.backbone."),
+                                          **prefixed(head, "module.")}, "epoch": 5})
 
     module = Node(tensors).eval()
     save_script(torch.jit.script(module), OUT / "script.pt")

@@ -50,6 +50,20 @@ TEST_CASE("a head of another number of classes is an error that says what to do"
   CHECK(replaced.model->config().num_classes == classes + 2);
 }
 
+TEST_CASE("errors and warnings about a head name it as its file does") {
+  const auto folder = test::data("hostile/config/hf_labels_short");
+  CHECK_THROWS_WITH(vit::load(folder), ContainsSubstring("num_classes 3, but tensor "
+                                                         "\"classifier.weight\" has 5"));
+  CHECK_THAT(load(folder, {.num_classes = 4}).warnings.at(0),
+             ContainsSubstring("the head \"classifier.weight\" of 5 classes"));
+  CHECK_THAT(load(test::data("vit/torchvision_vit"), {.num_classes = 11}).warnings.at(0),
+             ContainsSubstring("\"heads.head.weight\""));
+  CHECK_THAT(load(test::data("vit/hf_clip"), {.num_classes = 11}).warnings.at(0),
+             ContainsSubstring("\"visual_projection.weight\""));
+  CHECK_THAT(load(test::data("families/open_clip"), {.num_classes = 11}).warnings.at(0),
+             ContainsSubstring("\"visual.proj\""));
+}
+
 TEST_CASE("another number of classes replaces the head and nothing else") {
   const std::string name = GENERATE(as<std::string>{}, "timm_vit_cls", "timm_deit_distilled",
                                     "timm_siglip_map", "hf_dinov2", "hf_clip", "torchvision_vit");

@@ -1,6 +1,7 @@
 // Files that torch wrote (make_torch_files.py): old protocols, shards, TorchScript, and what
 // training scripts put around a state dict. The weights are always the same.
 #include "tests/support/catch.h"
+#include "tests/support/check_same.h"
 #include "tests/support/compare.h"
 #include "tests/support/data.h"
 #include "tests/support/temp_dir.h"
@@ -25,16 +26,6 @@ vit::StateDict expected_weights() {
   return vit::read_safetensors(model_folder() / "model.safetensors");
 }
 
-void check_same(const vit::StateDict& got, const vit::StateDict& expected) {
-  CHECK(got.size() == expected.size());
-  for (const auto& [name, tensor] : expected) {
-    INFO("tensor " << name);
-    const auto found = got.find(name);
-    REQUIRE(found != got.end());
-    CHECK(test::same(found->second, tensor));
-  }
-}
-
 }  // namespace
 
 TEST_CASE("every protocol, container, wrapper and prefix gives the same weights") {
@@ -42,11 +33,11 @@ TEST_CASE("every protocol, container, wrapper and prefix gives the same weights"
       as<std::string>{}, "protocol_0.bin", "protocol_0_zip.pt", "protocol_1.bin",
       "protocol_1_zip.pt", "in_model_ema.pth", "in_state_dict_ema.pth", "in_teacher.pth",
       "in_model_state_dict.pth", "in_weights.pth", "in_model_state_dict_nested.pth", "in_both.pth",
-      "ddp.pth", "compiled.pth", "backbone.pth", "ddp_compiled.pth", "lightning.ckpt", "dino.pth",
-      "script.pt", "traced.pt", "sharded/pytorch_model.bin.index.json");
+      "in_both_model.pth", "ddp.pth", "compiled.pth", "backbone.pth", "ddp_compiled.pth",
+      "lightning.ckpt", "script.pt", "traced.pt", "sharded/pytorch_model.bin.index.json");
   CAPTURE(file);
   const auto path = test::data("torch") / file;
-  check_same(vit::without_wrapper_prefixes(vit::read_weights(path)), expected_weights());
+  test::check_same(vit::without_wrapper_prefixes(vit::read_weights(path)), expected_weights());
 
   // All the way to a model, with the config beside it.
   const test::TempDir folder;
@@ -59,11 +50,27 @@ TEST_CASE("every protocol, container, wrapper and prefix gives the same weights"
   CHECK(test::same(model->forward(input), vit::load(model_folder())->forward(input)));
 }
 
+TEST_CASE("DINO's training checkpoints: the teacher where there is one, without its head") {
+  const std::string file = GENERATE(as<std::string>{}, "dino.pth", "dino_student.pth");
+  CAPTURE(file);
+  const test::TempDir folder;
+  std::filesystem::copy_file(model_folder() / "config.json", folder / "config.json");
+  std::filesystem::copy_file(test::data("torch") / file, folder / file);
+  const auto model = vit::load(folder.path(), {.num_classes = 0});
+  const auto expected = vit::load(model_folder(), {.num_classes = 0});
+  const auto parameters = model->named_parameters();
+  CHECK(parameters.size() == expected->named_parameters().size());
+  for (const auto& parameter : expected->named_parameters()) {
+    INFO(parameter.key());
+    CHECK(test::same(parameters[parameter.key()], parameter.value()));
+  }
+}
+
 TEST_CASE("protocol 0: names with escapes and numbers of any size") {
   const auto weights = vit::read_weights(test::data("torch/protocol_0_names.pth"));
   const auto expected = expected_weights();
-  check_same(weights,
-             {{"näme \\ \n", expected.at("norm.bias")}, {"€𝄞", expected.at("norm.weight")}});
+  test::check_same(weights,
+                   {{"näme \\ \n", expected.at("norm.bias")}, {"€𝄞", expected.at("norm.weight")}});
 }
 
 TEST_CASE("protocol 0: broken lines are refused") {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/ThreadLocalState.h>
 
 #include <vit/kernels/encoder.h>
 #include <vit/kernels/encoder_pass.h>
@@ -77,8 +78,14 @@ bool Encoder::supports(const VitConfig& config, Math math) {
 Encoder::Encoder(const VitConfig& config, const std::vector<Block>& blocks, Math math,
                  bool free_weights)
     : config_(config), math_(math) {
-  layers_.reserve(blocks.size());
-  for (const auto& block : blocks) layers_.push_back(pack_layer(config, block, math, free_weights));
+  layers_.resize(blocks.size());
+  // What the caller said of gradients and inference mode holds in its own thread only.
+  const at::ThreadLocalState caller;
+  at::parallel_for(0, depth(), 1, [&](int64_t begin, int64_t end) {
+    const at::ThreadLocalStateGuard guard(caller);
+    for (int64_t i = begin; i < end; ++i)
+      layers_[i] = pack_layer(config, blocks[i], math, free_weights);
+  });
 }
 
 void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {

@@ -37,8 +37,8 @@ class Encoder {
   /// Whether the kernel can run blocks of this kind in that arithmetic on this machine.
   static bool supports(const VitConfig& config, Math math);
 
-  /// Packs the weights of `blocks`, which it does not refer to afterwards; with `free_weights` it
-  /// empties those of the linear layers one by one.
+  /// Packs the weights of `blocks`, which it does not refer to afterwards, several blocks at a
+  /// time; with `free_weights` it empties those of the linear layers one by one.
   Encoder(const VitConfig& config, const std::vector<Block>& blocks, Math math, bool free_weights);
 
   /// Replaces `state.tokens` [B, N, D] (float32 or bfloat16, CPU) by what leaves the last block,

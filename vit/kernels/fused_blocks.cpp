@@ -23,7 +23,10 @@ std::optional<Math> math_for(const VitConfig& config, at::ScalarType dtype, bool
   return math;
 }
 
-bool wants_gradient(const std::vector<Block>& blocks, const at::Tensor& tokens) {
+/// Whether the blocks do what only their modules can.
+bool is_training(const std::vector<Block>& blocks, const at::Tensor& tokens) {
+  for (const auto& block : blocks)
+    if (block->drops_paths()) return true;
   if (!c10::GradMode::is_enabled()) return false;
   if (tokens.requires_grad()) return true;
   for (const auto& block : blocks)
@@ -102,7 +105,7 @@ bool FusedBlocks::run(const VitConfig& config, const std::vector<Block>& blocks,
                         : std::nullopt;
   const bool fits = !blocks.empty() && math && !reference_only() &&
                     !at::autocast::is_autocast_enabled(at::kCPU) &&
-                    (!reducer || reducer->forms_groups()) && !wants_gradient(blocks, state.tokens);
+                    (!reducer || reducer->forms_groups()) && !is_training(blocks, state.tokens);
   if (cache_->packed_only && (!fits || cache_->encoder->math() != *math))
     fail(
         "the model keeps its weights packed for one purpose only, to be run on the CPU in the "

@@ -22,6 +22,21 @@ float quantize_weights(const float* row, int64_t n, int8_t* out, int32_t& sum) {
   return scale;
 }
 
+/// Places rows of weights as the columns of a block: [inputs / kGroup][width][kGroup].
+template <int64_t kGroup, typename From, typename To>
+void place_columns(const From* weight, int64_t inputs, int64_t outputs, int64_t width, To* block) {
+  // So few inputs at a time that their part of the block stays in the cache from row to row.
+  constexpr int64_t kInputs = 64;
+  for (int64_t first = 0; first < inputs; first += kInputs) {
+    const int64_t end = std::min(first + kInputs, inputs);
+    for (int64_t output = 0; output < outputs; ++output) {
+      const From* row = weight + output * inputs;
+      for (int64_t i = first; i < end; ++i)
+        block[(i / kGroup * width + output) * kGroup + i % kGroup] = static_cast<To>(row[i]);
+    }
+  }
+}
+
 }  // namespace
 
 at::Tensor padded_vector(const at::Tensor& x, int64_t size) {
@@ -68,30 +83,26 @@ PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Mat
 void PackedLinear::pack_block(const Block& block, const float* weight, int64_t inputs,
                               int64_t outputs) {
   auto* bytes = weights_.mutable_data_ptr<uint8_t>() + block.offset;
-  const int64_t group = group_size(math_);
-  const auto place = [&](int64_t input, int64_t output) {
-    return (input / group * block.width + output) * group + input % group;
-  };
-  std::vector<int8_t> quantized(math_ == Math::int8 ? inputs : 0);
-  for (int64_t output = 0; output < outputs; ++output) {
-    const float* row = weight + output * inputs;
-    switch (math_) {
-      case Math::fp32:
-        for (int64_t i = 0; i < inputs; ++i)
-          reinterpret_cast<float*>(bytes)[place(i, output)] = row[i];
-        break;
-      case Math::bf16:
-        for (int64_t i = 0; i < inputs; ++i)
-          reinterpret_cast<at::BFloat16*>(bytes)[place(i, output)] = row[i];
-        break;
-      case Math::int8: {
+  switch (math_) {
+    case Math::fp32:
+      place_columns<group_size(Math::fp32)>(weight, inputs, outputs, block.width,
+                                            reinterpret_cast<float*>(bytes));
+      break;
+    case Math::bf16:
+      place_columns<group_size(Math::bf16)>(weight, inputs, outputs, block.width,
+                                            reinterpret_cast<at::BFloat16*>(bytes));
+      break;
+    case Math::int8: {
+      std::vector<int8_t> quantized(static_cast<size_t>(outputs * inputs));
+      for (int64_t output = 0; output < outputs; ++output) {
         const int64_t column = block.column + output;
-        scales_.mutable_data_ptr<float>()[column] = quantize_weights(
-            row, inputs, quantized.data(), sums_.mutable_data_ptr<int32_t>()[column]);
-        for (int64_t i = 0; i < inputs; ++i)
-          reinterpret_cast<int8_t*>(bytes)[place(i, output)] = quantized[i];
-        break;
+        scales_.mutable_data_ptr<float>()[column] =
+            quantize_weights(weight + output * inputs, inputs, quantized.data() + output * inputs,
+                             sums_.mutable_data_ptr<int32_t>()[column]);
       }
+      place_columns<group_size(Math::int8)>(quantized.data(), inputs, outputs, block.width,
+                                            reinterpret_cast<int8_t*>(bytes));
+      break;
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <vit/architecture_table.h>
 #include <vit/architectures.h>
 #include <vit/error.h>
 #include <vit/imagenet_labels.h>
@@ -9,6 +10,8 @@
 #include <vit/weights/fit.h>
 #include <vit/weights/infer.h>
 #include <vit/weights/layouts.h>
+#include <vit/weights/other_models.h>
+#include <vit/weights/text.h>
 #include <vit/weights/wrappers.h>
 
 namespace vit {
@@ -35,6 +38,25 @@ ModelConfig choose_config(const ConfigOf& config_of, const StateDict& weights,
   return inferred;
 }
 
+/// Whether the norms are what every library initialises them to, which no training leaves.
+bool is_untrained(const StateDict& weights) {
+  bool has_norms = false;
+  for (const auto& [name, tensor] : weights) {
+    if (!name.starts_with("blocks.") || !name.ends_with(".norm1.weight")) continue;
+    if (!tensor.to(at::kFloat).eq(1).all().item<bool>()) return false;
+    has_norms = true;
+  }
+  return has_norms;
+}
+
+/// timm writes the tag of an architecture's usual checkpoint into the config of any model of it,
+/// and read_config() takes the family from there.
+void forget_untrained_family(const StateDict& weights, VitConfig& config) {
+  for (const auto& row : architecture_table())
+    if (config.architecture == row.name && is_untrained(weights))
+      config.family = family_of_architecture(row.name);
+}
+
 /// OpenCLIP gives the final norm the same name on either side of the pooling, timm does not.
 void name_norm_by_place(const VitConfig& config, Layout layout, StateDict& weights) {
   if (layout != Layout::open_clip || !config.fc_norm) return;
@@ -47,10 +69,11 @@ void name_norm_by_place(const VitConfig& config, Layout layout, StateDict& weigh
 
 /// Gives the config the number of classes that the options ask for and takes a head of another
 /// number out of the weights.
-void choose_head(Checkpoint& checkpoint, int64_t num_classes, const LoadOptions& options,
-                 const std::string& where) {
+void choose_head(Checkpoint& checkpoint, const StateDict& stored, int64_t num_classes,
+                 const LoadOptions& options, const std::string& where) {
   auto& config = checkpoint.config;
   const int64_t before = classes_of(checkpoint.weights);
+  const auto name = name_in_file(stored, checkpoint.weights, "head.weight");
   config.vit.num_classes = num_classes;
   if (static_cast<int64_t>(config.labels.size()) > num_classes) config.labels.clear();
   if (before == num_classes) return;
@@ -61,12 +84,13 @@ void choose_head(Checkpoint& checkpoint, int64_t num_classes, const LoadOptions&
   config.vit.head_bias = true;
   checkpoint.new_head = true;
   if (options.on_warning)
-    options.on_warning(where + ": the head " +
-                       (before ? "\"head.weight\" of " + std::to_string(before) + " classes"
-                               : std::string("that the weights lack")) +
-                       " is replaced by one of " + std::to_string(num_classes) +
-                       " classes with random weights: train it before its predictions mean "
-                       "anything");
+    options.on_warning(
+        where + ": the head " +
+        (before ? "\"" + shortened(name) + "\" of " + std::to_string(before) + " classes"
+                : std::string("that the weights lack")) +
+        " is replaced by one of " + std::to_string(num_classes) +
+        " classes with random weights: train it before its predictions mean "
+        "anything");
 }
 
 }  // namespace
@@ -77,12 +101,14 @@ Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
   const auto layout = detect_layout(stored);
   Checkpoint checkpoint;
   checkpoint.weights = to_timm_layout(stored, layout, where);
+  refuse_other_models(stored, checkpoint.weights, where);
   checkpoint.config = choose_config(config_of, checkpoint.weights, stored, layout, options, where);
   auto& vit = checkpoint.config.vit;
   name_norm_by_place(vit, layout, checkpoint.weights);
-  if (options.num_classes) choose_head(checkpoint, *options.num_classes, options, where);
+  forget_untrained_family(checkpoint.weights, vit);
+  if (options.num_classes) choose_head(checkpoint, stored, *options.num_classes, options, where);
 
-  check_config_fits(vit, checkpoint.weights, where);
+  check_config_fits(vit, checkpoint.weights, stored, where);
   checkpoint.image_size = options.image_size.value_or(vit.image_size);
   // The model is built for the size of its position table and resampled from there.
   vit.image_size = image_size_of_weights(vit, checkpoint.image_size, checkpoint.weights, where);

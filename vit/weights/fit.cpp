@@ -3,14 +3,16 @@
 #include <vit/error.h>
 #include <vit/weights/fit.h>
 #include <vit/weights/infer.h>
+#include <vit/weights/layouts.h>
+#include <vit/weights/text.h>
 
 namespace vit {
 namespace {
 
 class Comparison {
  public:
-  Comparison(const StateDict& weights, const std::string& where)
-      : weights_(weights), where_(where) {}
+  Comparison(const StateDict& weights, const StateDict& stored, const std::string& where)
+      : weights_(weights), stored_(stored), where_(where) {}
 
   /// Compares with one dim of a tensor, if it is there and has that dim. What is missing or has
   /// another number of dims is reported when all tensors are matched with the model.
@@ -19,12 +21,13 @@ class Comparison {
     const auto found = weights_.find(tensor);
     if (found == weights_.end() || found->second.dim() <= dim) return;
     if (const int64_t of_weights = found->second.size(dim); of_config != of_weights)
-      fail(where_, ": the config says ", what, " ", of_config, ", but tensor \"", tensor, "\" has ",
-           of_weights, advice);
+      fail(where_, ": the config says ", what, " ", of_config, ", but tensor \"",
+           shortened(name_in_file(stored_, weights_, tensor)), "\" has ", of_weights, advice);
   }
 
  private:
   const StateDict& weights_;
+  const StateDict& stored_;
   const std::string& where_;
 };
 
@@ -60,9 +63,9 @@ void check_number_of_parameters(const VitConfig& config, const StateDict& weight
 
 }  // namespace
 
-void check_config_fits(const VitConfig& config, const StateDict& weights,
+void check_config_fits(const VitConfig& config, const StateDict& weights, const StateDict& stored,
                        const std::string& where) {
-  const Comparison compare(weights, where);
+  const Comparison compare(weights, stored, where);
   if (const int64_t blocks = count_blocks(weights); blocks != config.depth)
     fail(where, ": the config says depth ", config.depth, ", but the weights have ", blocks,
          " blocks (\"blocks.N.…\")");
@@ -90,9 +93,7 @@ Size2d image_size_of_weights(const VitConfig& config, Size2d wanted, const State
   const int64_t wanted_patches =
       (wanted.height / config.patch_size.height) * (wanted.width / config.patch_size.width);
   if (side == 0 && rows == prefix_rows + wanted_patches) return wanted;
-  if (side == 0)
-    fail(where, ": the weights have ", rows, " positions, the config expects ",
-         config.num_positions(), ", and they cover no square image that could be resampled");
+  if (side == 0) fail_not_square(where, rows, prefix_rows, config.patch_size);
   return {side * config.patch_size.height, side * config.patch_size.width};
 }
 

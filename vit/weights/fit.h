@@ -9,8 +9,9 @@ namespace vit {
 
 /// Compares what config and weights say of depth, width, patches, classes, tokens and the number of
 /// parameters, before anything of the size that the config claims exists. Throws Error that names
-/// both values.
-void check_config_fits(const VitConfig& config, const StateDict& weights, const std::string& where);
+/// both values, and the tensor as among `stored`, the weights under the names of their file.
+void check_config_fits(const VitConfig& config, const StateDict& weights, const StateDict& stored,
+                       const std::string& where);
 
 /// Size of the images that the weights' position table was made for: the config's own, the one that
 /// is `wanted`, or a square one. Throws Error if the table fits none of them.

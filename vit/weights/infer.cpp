@@ -27,7 +27,8 @@ class Shapes {
     const auto found = weights_.find(name);
     if (found == weights_.end())
       fail(where_, ": no tensor \"", name,
-           "\"; these are not the weights of a Vision Transformer in timm's names");
+           "\"; these are not the weights of a Vision Transformer under names of a known library: ",
+           "its tensors are ", some_names());
     if (found->second.dim() != dims)
       fail(where_, ": tensor \"", name, "\" has shape ", shape_text(found->second.sizes()),
            ", expected ", dims, " dims");
@@ -35,6 +36,17 @@ class Shapes {
   }
 
  private:
+  std::string some_names() const {
+    constexpr size_t kShown = 3;
+    std::string names;
+    size_t count = 0;
+    for (const auto& [name, tensor] : weights_) {
+      if (count++ == kShown) return names + ", …";
+      names += (names.empty() ? "" : ", ") + shortened(name);
+    }
+    return names;
+  }
+
   const StateDict& weights_;
   const std::string& where_;
 };
@@ -60,10 +72,7 @@ void infer_positions(const Shapes& shapes, std::optional<Size2d> image_size, Vit
       if (config.num_positions() == rows) return;
     }
   }
-  if (side == 0)
-    fail(where, ": ", rows, " positions with ", prefix,
-         " prefix tokens cover no square image; a config.json or the image size that the weights "
-         "are for must be given");
+  if (side == 0) fail_not_square(where, rows, prefix, config.patch_size);
   config.image_size = {config.patch_size.height * side, config.patch_size.width * side};
 }
 
@@ -127,6 +136,28 @@ int64_t square_grid_side(int64_t positions, int64_t prefix) {
   if (patches <= 0 || patches > kMaxPatches) return 0;
   const auto side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(patches))));
   return side * side == patches ? side : 0;
+}
+
+void fail_not_square(const std::string& where, int64_t positions, int64_t prefix,
+                     Size2d patch_size) {
+  const int64_t patches = positions - prefix;
+  std::string proposal;
+  constexpr int64_t kMaxPatches = 1 << 20;  // more are no image's
+  if (patches > 0 && patches <= kMaxPatches) {
+    // The nearest to a square.
+    int64_t rows = static_cast<int64_t>(std::sqrt(static_cast<double>(patches)));
+    while (patches % rows) --rows;
+    const auto size = [&](int64_t height, int64_t width) {
+      return std::to_string(height * patch_size.height) + "x" +
+             std::to_string(width * patch_size.width);
+    };
+    if (rows > 1)
+      proposal = ", perhaps " + size(rows, patches / rows) + " or " + size(patches / rows, rows);
+  }
+  fail(where, ": ", positions, " positions with ", prefix,
+       " prefix tokens cover no square image; say which size the weights are for by --image-size "
+       "HxW",
+       proposal, ", or by a config.json (LoadOptions::image_size)");
 }
 
 ModelConfig infer_config(const StateDict& weights, const std::string& where,

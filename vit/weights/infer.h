@@ -23,4 +23,8 @@ int64_t count_blocks(const StateDict& weights);
 /// Side of the square grid that a table of `positions` rows covers behind `prefix` rows; 0 if none.
 int64_t square_grid_side(int64_t positions, int64_t prefix);
 
+/// Throws the Error for such a table where nothing says which image it covers; it proposes a size.
+[[noreturn]] void fail_not_square(const std::string& where, int64_t positions, int64_t prefix,
+                                  Size2d patch_size);
+
 }  // namespace vit

@@ -13,9 +13,11 @@
 namespace vit {
 namespace {
 
-// The authors' own files of DINO, DINOv2 and MAE: what only their training needs goes.
-constexpr KeyRule kSelfSupervised[] = {
+// The authors' own files of DINO, DINOv2, MAE and DeiT III: what only their training needs goes.
+constexpr KeyRule kAuthors[] = {
     {"register_tokens", "reg_token"},
+    {"blocks.*.gamma_1", "blocks.*.ls1.gamma"},
+    {"blocks.*.gamma_2", "blocks.*.ls2.gamma"},
     {"mask_token", ""},
     {"blocks.*.mlp.w12", "blocks.*.mlp.fc1"},
     {"blocks.*.mlp.w3", "blocks.*.mlp.fc2"},
@@ -142,8 +144,8 @@ constexpr KeyRule kOpenClip[] = {
 
 std::span<const KeyRule> rules_of(Layout layout) {
   switch (layout) {
-    case Layout::self_supervised:
-      return kSelfSupervised;
+    case Layout::authors:
+      return kAuthors;
     case Layout::huggingface:
       return kHuggingface;
     case Layout::huggingface_clip:
@@ -263,7 +265,9 @@ Layout detect_layout(const StateDict& weights) {
   for (const char* name : {"register_tokens", "blocks.0.mlp.w12.weight", "decoder_embed.weight",
                            "backbone.patch_embed.proj.weight", "dino_head.mlp.0.weight",
                            "timm_model.patch_embed.proj.weight"})
-    if (weights.contains(name)) return Layout::self_supervised;
+    if (weights.contains(name)) return Layout::authors;
+  // BEiT and DINOv3 have such a scale, too, but other positions.
+  if (weights.contains("blocks.0.gamma_1") && weights.contains("pos_embed")) return Layout::authors;
   return is_flax(weights) ? Layout::flax : Layout::timm;
 }
 
@@ -283,9 +287,22 @@ StateDict to_timm_layout(const StateDict& weights, Layout layout, const std::str
     if (projection.dim() != 2)
       fail(where, ": \"visual.proj\" has shape ", shape_text(projection.sizes()),
            ", expected two dims");
-    renamed["head.weight"] = projection.t().contiguous();
+    renamed["head.weight"] = projection.t();
   }
   return renamed;
+}
+
+std::string name_in_file(const StateDict& stored, const StateDict& weights,
+                         const std::string& name) {
+  const auto found = weights.find(name);
+  if (found == weights.end() || stored.contains(name)) return name;
+  const auto& tensor = found->second;
+  // Renaming, transposing and permuting leave the data where they are.
+  for (const auto& [stored_name, candidate] : stored)
+    if (candidate.is_same(tensor) || (tensor.numel() > 0 && candidate.numel() == tensor.numel() &&
+                                      candidate.const_data_ptr() == tensor.const_data_ptr()))
+      return stored_name;
+  return name;
 }
 
 void apply_layout_defaults(Layout layout, const StateDict& stored, VitConfig& config) {
@@ -312,13 +329,15 @@ void apply_layout_defaults(Layout layout, const StateDict& stored, VitConfig& co
     case Layout::torchvision:
       config.norm_eps = 1e-6;
       break;
-    case Layout::self_supervised:
+    case Layout::authors:
       if (stored.contains("decoder_embed.weight"))
         config.family = "mae";
       else if (stored.contains("register_tokens") || config.mlp == MlpKind::swiglu_packed)
         config.family = "dinov2";
       else if (stored.contains("dino_head.mlp.0.weight") || stored.contains("head.mlp.0.weight"))
         config.family = "dino";
+      else if (stored.contains("blocks.0.gamma_1"))
+        config.family = "deit3";
       break;
     case Layout::flax:
       config.family = "augreg";

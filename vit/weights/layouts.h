@@ -10,7 +10,7 @@ namespace vit {
 /// Libraries that write Vision Transformers, each under its own tensor names.
 enum class Layout {
   timm,
-  self_supervised,  ///< DINO, DINOv2 and MAE as their authors published them: nearly timm's
+  authors,  ///< DINO, DINOv2, MAE and DeiT III as their authors published them: nearly timm's
   huggingface,
   huggingface_clip,
   torchvision,
@@ -26,6 +26,11 @@ Layout detect_layout(const StateDict& weights);
 /// vision model (text towers, poolers, mask tokens) is left out. Memory-mapped tensors stay mapped
 /// where nothing had to be packed.
 StateDict to_timm_layout(const StateDict& weights, Layout layout, const std::string& where);
+
+/// What the file calls the tensor `name` of its `weights` in timm's names: its name among `stored`,
+/// or `name` itself where it was put together of several.
+std::string name_in_file(const StateDict& stored, const StateDict& weights,
+                         const std::string& name);
 
 /// What the shapes do not show but the layout implies: family, norm eps and activation. `stored`
 /// are the weights under the names of their layout.

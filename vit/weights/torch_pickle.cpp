@@ -29,11 +29,11 @@ constexpr int64_t kMaxExpandedElements = int64_t{1} << 20;
 // What all tensors together may have in elements beyond those of their storages.
 constexpr int64_t kMaxExpandedInAll = int64_t{1} << 24;
 
-// Where training scripts put the model, the plain weights before running averages of them.
-constexpr std::string_view kWrappers[] = {"state_dict", "model",          "model_state_dict",
-                                          "module",     "teacher",        "student",
-                                          "model_ema",  "state_dict_ema", "ema",
-                                          "net",        "network",        "weights"};
+// Where training scripts put the model. The first that is there counts: running averages before the
+// weights they are of, as in timm, and DINO's teacher, which is one, before its student.
+constexpr std::string_view kWrappers[] = {
+    "state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module",
+    "teacher",        "student",   "ema",        "net",   "network",          "weights"};
 
 PickleValue of_global(const TorchGlobal& global) {
   return {Kind::global, static_cast<uint32_t>(global.kind), static_cast<int64_t>(global.dtype)};

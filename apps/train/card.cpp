@@ -1,0 +1,61 @@
+#include <sstream>
+
+#include <apps/cli/text.h>
+#include <apps/train/card.h>
+
+namespace train {
+namespace {
+
+std::string percent(double share) { return cli::fixed(100 * share, 2) + " %"; }
+
+std::string size_text(vit::Size2d size) {
+  return std::to_string(size.height) + "x" + std::to_string(size.width);
+}
+
+std::string classes_text(const std::vector<std::string>& labels) {
+  constexpr std::size_t kShown = 50;
+  std::vector<std::string> shown(
+      labels.begin(),
+      labels.begin() + static_cast<std::ptrdiff_t>(std::min(labels.size(), kShown)));
+  if (labels.size() > kShown) shown.push_back("…");
+  return std::to_string(labels.size()) + ": " + cli::join(shown, ", ");
+}
+
+}  // namespace
+
+std::string model_card(const std::string& name, const vit::VisionTransformer& model,
+                       const Progress& progress, const nlohmann::ordered_json& settings,
+                       const std::string& data, const std::string& command, bool validated) {
+  const vit::VitConfig& config = model->config();
+  int64_t parameters = 0;
+  for (const auto& parameter : model->parameters()) parameters += parameter.numel();
+  double seconds = 0;
+  for (const EpochResult& epoch : progress.history) seconds += epoch.seconds;
+
+  std::ostringstream text;
+  text << "# " << name << "\n\n"
+       << "A Vision Transformer for pictures of " << size_text(config.image_size)
+       << " pixels, trained with `vitome train`.\n\n"
+       << "| | |\n|---|---|\n"
+       << "| classes | " << classes_text(model->labels()) << " |\n"
+       << "| architecture | " << config.depth << " blocks of width " << config.embed_dim << ", "
+       << config.num_heads << " heads, patches of " << size_text(config.patch_size) << ", "
+       << config.num_tokens() << " tokens |\n"
+       << "| parameters | " << cli::fixed(static_cast<double>(parameters) / 1e6, 1)
+       << " million |\n"
+       << "| files | `model.safetensors` (timm's key names), `config.json` (timm-style) |\n\n"
+       << "## Training\n\n"
+       << "Data: " << data << ". " << progress.history.size() << " epochs, "
+       << cli::fixed(seconds / 60, 0) << " minutes of training. The command:\n\n```sh\n"
+       << command << "\n```\n\nAll settings:\n\n| | |\n|---|---|\n";
+  for (const auto& [key, value] : settings.items())
+    text << "| " << key << " | " << (value.is_string() ? value.get<std::string>() : value.dump())
+         << " |\n";
+  if (validated)
+    text << "\n## Accuracy\n\nTop-1 " << percent(progress.best_score)
+         << " on the validation data, after epoch " << progress.best_epoch
+         << ", the best one. `run/metrics.csv` has all epochs.\n";
+  return text.str();
+}
+
+}  // namespace train

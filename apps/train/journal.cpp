@@ -1,0 +1,81 @@
+#include <chrono>
+#include <ctime>
+#include <system_error>
+
+#include <apps/cli/table.h>
+#include <apps/cli/text.h>
+#include <apps/train/journal.h>
+#include <vit/error.h>
+#include <vit/weights/temporary_file.h>
+
+namespace train {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path made(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) vit::fail(folder.string(), ": cannot be made: ", error.message());
+  return folder;
+}
+
+std::string now() {
+  const std::time_t time = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  char text[32];
+  return {text, std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+std::string metrics_csv(const Progress& progress, bool validated) {
+  std::string text = cli::csv_line(
+      {"epoch", "loss", "validation_loss", "score", "lr", "pictures", "unreadable", "seconds"});
+  for (const EpochResult& row : progress.history)
+    text += cli::csv_line({std::to_string(row.epoch), cli::fixed(row.loss, 6),
+                           validated ? cli::fixed(row.validation_loss, 6) : "",
+                           validated ? cli::fixed(row.score, 6) : "", cli::fixed(row.rate, 9),
+                           std::to_string(row.pictures), std::to_string(row.unreadable),
+                           cli::fixed(row.seconds, 1)});
+  return text;
+}
+
+}  // namespace
+
+Journal::Journal(const fs::path& folder)
+    : folder_(made(folder)), log_(folder / "log.txt", std::ios::app), events_(folder) {
+  if (!log_) vit::fail((folder / "log.txt").string(), ": cannot be written");
+}
+
+void Journal::line(const std::string& text) {
+  log_ << now() << " " << text << std::endl;
+  if (!log_) vit::fail((folder_ / "log.txt").string(), ": writing failed; is the disk full?");
+}
+
+void Journal::step(int64_t step, double loss, double rate, double norm,
+                   double pictures_per_second) {
+  events_.scalar("train/loss", step, loss);
+  events_.scalar("train/lr", step, rate);
+  events_.scalar("train/gradient_norm", step, norm);
+  events_.scalar("train/pictures_per_second", step, pictures_per_second);
+}
+
+void Journal::epoch(const Progress& progress, bool validated) {
+  const EpochResult& row = progress.history.back();
+  events_.scalar("epoch/loss", row.epoch, row.loss);
+  if (validated) {
+    events_.scalar("epoch/validation_loss", row.epoch, row.validation_loss);
+    events_.scalar("epoch/score", row.epoch, row.score);
+  }
+  events_.flush();
+  const std::string text = metrics_csv(progress, validated);
+  vit::TemporaryFile file(folder_ / "metrics.csv");
+  file.write(text.data(), text.size());
+  file.move_to_target();
+}
+
+void Journal::settings(const std::string& json) {
+  events_.text("settings", 0, "```\n" + json + "\n```");
+}
+
+}  // namespace train

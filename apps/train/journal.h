@@ -1,0 +1,37 @@
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <apps/train/checkpoint.h>
+#include <apps/train/event_file.h>
+
+namespace train {
+
+/// What a run leaves to read: log.txt, metrics.csv (a row for each epoch), and curves for
+/// TensorBoard.
+class Journal {
+ public:
+  /// Makes `folder`; goes on in the log of an earlier part of the run.
+  explicit Journal(const std::filesystem::path& folder);
+
+  /// A line in the log, with the time.
+  void line(const std::string& text);
+
+  /// A point of the curves of the steps.
+  void step(int64_t step, double loss, double rate, double norm, double pictures_per_second);
+
+  /// The end of an epoch: its points, and metrics.csv anew.
+  void epoch(const Progress& progress, bool validated);
+
+  void settings(const std::string& json);
+
+ private:
+  std::filesystem::path folder_;
+  std::ofstream log_;
+  EventFile events_;
+};
+
+}  // namespace train

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <apps/train/adamw.h>
+#include <apps/train/augment.h>
+#include <apps/train/learning_rate.h>
+#include <apps/train/mix.h>
+
+namespace train {
+
+/// Everything that decides what a run learns; with the same settings, data and threads the result
+/// is the same.
+struct Settings {
+  int64_t epochs = 100;
+  int64_t batch = 128;     ///< pictures for each step of the optimizer, of all processes together
+  int64_t accumulate = 1;  ///< parts that a batch goes through the model in, one after the other
+  uint64_t seed = 0;
+  bool bf16 = false;  ///< matrix products in bfloat16 (autocast), weights in float32
+
+  LearningRate rate;
+  AdamW::Options adam;
+  double weight_decay = 0.05;
+  double layer_decay = 1;
+  double clip = 1;  ///< largest norm of the gradient; 0: any
+  double smoothing = 0.1;
+  double drop_path = 0;
+  double ema = 0;              ///< decay of the average of the weights; 0: none
+  std::string freeze = "0";    ///< blocks, or "backbone"
+  std::string schedule = "0";  ///< of token merging, as tome::Schedule::parse() reads it
+  bool prop_attn = true;
+
+  AugmentOptions augment;
+  MixOptions mix;
+  int64_t unmixed_epochs = 0;  ///< at the end without mixing
+};
+
+nlohmann::ordered_json to_json(const Settings& settings);
+
+/// "batch was 128 and is 64 now" for each difference between two documents of to_json().
+std::vector<std::string> differences(const nlohmann::ordered_json& before,
+                                     const nlohmann::ordered_json& now);
+
+}  // namespace train

@@ -1,0 +1,101 @@
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/autocast_mode.h>
+
+#include <apps/train/loss.h>
+#include <apps/train/step.h>
+#include <vit/error.h>
+
+namespace train {
+namespace {
+
+/// Matrix products in bfloat16 while it lives.
+class Autocast {
+ public:
+  Autocast(c10::DeviceType device, bool enabled) : device_(device) {
+    at::autocast::increment_nesting();
+    at::autocast::set_autocast_enabled(device_, enabled);
+    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
+  }
+  ~Autocast() {
+    at::autocast::set_autocast_enabled(device_, false);
+    // The weights as they were converted for this pass.
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  c10::DeviceType device_;
+};
+
+}  // namespace
+
+Stepper::Stepper(vit::VisionTransformer model, AdamW& optimizer, const Settings& settings,
+                 bool multi_label, std::shared_ptr<distributed::Group> group)
+    : model_(std::move(model)),
+      optimizer_(optimizer),
+      settings_(settings),
+      multi_label_(multi_label),
+      group_(std::move(group)) {}
+
+double Stepper::accumulate(const StepInput& input) {
+  const c10::Device device = optimizer_.parameters().front().device();
+  const int64_t pictures = input.pixels.defined() ? input.pixels.size(0) : 0;
+  const int64_t part = (pictures + settings_.accumulate - 1) / settings_.accumulate;
+  double total = 0;
+  for (int64_t begin = 0; begin < pictures; begin += part) {
+    const int64_t end = std::min(begin + part, pictures);
+    const at::Tensor pixels = input.pixels.slice(0, begin, end).to(device);
+    at::Tensor loss;
+    {
+      const Autocast autocast(device.type(), settings_.bf16);
+      const at::Tensor logits = model_->forward(pixels);
+      loss = loss_sum(logits, input.targets.slice(0, begin, end).to(device), multi_label_);
+    }
+    loss.backward();
+    total += loss.item<double>();
+  }
+  return total;
+}
+
+StepResult Stepper::run(const StepInput& input, double rate, uint64_t seed, bool stop) {
+  at::manual_seed(seed);
+  optimizer_.clear_gradients();
+  const double loss = accumulate(input);
+
+  const at::NoGradGuard no_gradient;
+  std::vector<at::Tensor> gradients = optimizer_.gradients();
+  const double mine = input.pixels.defined() ? static_cast<double>(input.pixels.size(0)) : 0.0;
+  at::Tensor sums = at::tensor(
+      {mine, loss, stop ? 1.0 : 0.0, static_cast<double>(input.unreadable)}, at::kDouble);
+  if (group_->size() > 1) {
+    std::vector<at::Tensor> all = gradients;
+    all.push_back(sums);
+    group_->all_reduce_sum(all);
+  }
+  const auto* sum = sums.const_data_ptr<double>();
+  StepResult result{.pictures = static_cast<int64_t>(sum[0]),
+                    .unreadable = static_cast<int64_t>(sum[3]),
+                    .loss = sum[1],
+                    .stop = sum[2] > 0};
+  if (result.pictures == 0) return result;
+
+  const auto norms = at::_foreach_norm(gradients);
+  result.norm = at::stack(norms).norm().item<double>() / sum[0];
+  if (!std::isfinite(result.loss) || !std::isfinite(result.norm))
+    vit::fail("the ", std::isfinite(result.loss) ? "gradient" : "loss",
+              " is not finite any more: training has diverged. A lower --lr, a longer "
+              "--warmup-epochs or a smaller --clip-grad may help");
+  const double scale =
+      settings_.clip > 0 && result.norm > settings_.clip ? settings_.clip / result.norm : 1.0;
+  at::_foreach_mul_(gradients, scale / sum[0]);
+  optimizer_.step(rate);
+  return result;
+}
+
+}  // namespace train

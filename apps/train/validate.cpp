@@ -1,0 +1,60 @@
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include <apps/data/batches.h>
+#include <apps/train/loss.h>
+#include <apps/train/validate.h>
+#include <media/preprocess.h>
+
+namespace train {
+namespace {
+
+std::vector<const std::vector<int64_t>*> classes_of(const data::Dataset& dataset,
+                                                    const std::vector<int64_t>& entries) {
+  std::vector<const std::vector<int64_t>*> classes;
+  for (const int64_t index : entries) classes.push_back(&dataset.entry(index).classes);
+  return classes;
+}
+
+}  // namespace
+
+std::optional<Validation> validate(const vit::VisionTransformer& model,
+                                   const data::Dataset& dataset, const ValidateOptions& options,
+                                   distributed::Group& group) {
+  std::vector<int64_t> mine;
+  for (int64_t i = group.rank(); i < dataset.size(); i += group.size()) mine.push_back(i);
+  const vit::Preprocessing how = model->preprocessing();
+  const auto transform = [&](const at::Tensor& rgb, int64_t) {
+    return media::preprocess(rgb, how);
+  };
+  data::BatchStream stream(dataset, mine, transform,
+                           {.batch = options.batch, .workers = options.workers});
+
+  const at::NoGradGuard no_gradient;
+  const at::Tensor first = model->parameters().front();
+  double pictures = 0, loss = 0, right = 0;
+  bool stopped = false;
+  while (!stopped) {
+    const auto batch = stream.next();
+    if (!batch) break;
+    stopped = options.stopped();
+    if (!batch->pixels.defined()) continue;
+    const at::Tensor logits = model->forward(batch->pixels.to(first.device(), first.scalar_type()))
+                                  .to(at::kCPU, at::kFloat);
+    const at::Tensor wanted = targets(classes_of(dataset, batch->entries), logits.size(1),
+                                      /*smoothing=*/0, dataset.multi_label());
+    pictures += static_cast<double>(batch->entries.size());
+    loss += loss_sum(logits, wanted, dataset.multi_label()).item<double>();
+    right += wanted.gather(1, logits.argmax(1, /*keepdim=*/true)).sum().item<double>();
+  }
+
+  at::Tensor sums = at::tensor({pictures, loss, right, stopped ? 1.0 : 0.0}, at::kDouble);
+  if (group.size() > 1) group.all_reduce_sum({sums});
+  const auto* sum = sums.const_data_ptr<double>();
+  if (sum[3] > 0) return std::nullopt;
+  const double count = std::max(sum[0], 1.0);
+  return Validation{sum[1] / count, sum[2] / count, static_cast<int64_t>(sum[0])};
+}
+
+}  // namespace train

@@ -1,0 +1,84 @@
+#include <span>
+#include <string_view>
+
+#include <vit/error.h>
+#include <vit/weights/other_models.h>
+#include <vit/weights/text.h>
+
+namespace vit {
+namespace {
+
+struct Sign {
+  std::string_view part;  ///< of a tensor's name
+  const char* model;
+};
+
+// Vision Transformers with parts that this library lacks. They would otherwise differ from plain
+// ones by a few tensors more.
+constexpr Sign kVariants[] = {
+    {"relative_position", "a model with relative position biases (BEiT, Swin)"},
+    {"rel_pos", "a model with relative position biases"},
+    {".lambda_1", "BEiT or Data2Vec"},
+    {"attn.q_bias", "BEiT, EVA or DINOv3"},
+    {"blocks_token_only.", "CaiT"},
+    {".gamma_1", "BEiT or DINOv3"},  // DeiT III has other names by now
+    {"detection_tokens", "YOLOS, an object detector"},
+    {"temporal_", "TimeSformer"},
+    {"patch_embed.backbone.", "a hybrid with a ResNet in front"},
+    {"lora_A.", "a LoRA adapter, not a model: merge it into its model and save that"},
+};
+
+// Everything else, the more special sign first.
+constexpr Sign kOthers[] = {
+    {"diffusion_model.", "a diffusion model"},
+    {"down_blocks.", "a diffusion model"},
+    {"roi_heads.", "an object detector"},
+    {"layers.0.blocks.0.", "a Swin Transformer"},
+    {"layer1.0.conv1.", "a ResNet"},
+    {"embedder.embedder.convolution.", "a ResNet"},
+    {"conv_stem.", "an EfficientNet or MobileNet"},
+    {"stages.0.", "a network of stages (ConvNeXt, PVT, MaxViT and so on)"},
+    {"embeddings.patch_embeddings.weight", "DINOv3, which has rotary positions"},
+    {"features.0.", "a convolutional network (VGG, MobileNet, ConvNeXt and so on)"},
+    {"SelfAttention.", "a language model (T5)"},
+    {"word_embeddings.", "a language model (BERT and its descendants)"},
+    {"wte.", "a language model (GPT)"},
+    {"embed_tokens.", "a language model (LLaMA and its descendants)"},
+    {"token_embedding.", "the text tower of CLIP alone"},
+    {"feature_extractor.conv_layers.", "a speech model (wav2vec 2.0)"},
+    {"encoder.embed_positions.", "a speech or language model"},
+    {"mlp_tokens.", "an MLP-Mixer"},
+    {".running_mean", "a convolutional network"},
+};
+
+const char* find_sign(std::span<const Sign> signs, const StateDict& stored, std::string& example) {
+  for (const auto& sign : signs)
+    for (const auto& [name, tensor] : stored)
+      if (name.find(sign.part) != name.npos) {
+        example = name;
+        return sign.model;
+      }
+  return nullptr;
+}
+
+bool has_parts_of_vit(const StateDict& weights) {
+  return weights.contains("patch_embed.proj.weight") &&
+         weights.contains("blocks.0.attn.qkv.weight") &&
+         weights.contains("blocks.0.mlp.fc1.weight");
+}
+
+}  // namespace
+
+void refuse_other_models(const StateDict& stored, const StateDict& weights,
+                         const std::string& where) {
+  std::string example;
+  const char* model = find_sign(kVariants, weights, example);
+  // The text tower of a CLIP is no fault.
+  if (!model && !has_parts_of_vit(weights)) model = find_sign(kOthers, stored, example);
+  if (!model) return;
+  fail(where, ": looks like ", model, ", by its tensor \"", shortened(example),
+       "\"; plain Vision Transformers are what can be loaded: ViT, DeiT, MAE, DINO, DINOv2, CLIP, "
+       "SigLIP and their kin");
+}
+
+}  // namespace vit
