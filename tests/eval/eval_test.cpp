@@ -234,6 +234,8 @@ TEST_CASE("eval maps labels to classes") {
   write(temp / "map.csv", "Katze,cat\nSchiff,ship\n");
   CHECK(near(top1({list("Katze", "Schiff"), "--class-map", (temp / "map.csv").string()}), 2 / 3.0));
 
+  CHECK_THAT(eval({list("cat", "cat")}).err,
+             ContainsSubstring("all pictures are of one class, cat"));
   const auto unknown = eval({list("Katze", "Schiff")});
   CHECK(unknown.status == 1);
   CHECK_THAT(unknown.err, ContainsSubstring("no label of the data") &&
