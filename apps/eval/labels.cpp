@@ -63,6 +63,14 @@ LabelledData open_for_model(const std::string& path, const std::vector<std::stri
     std::sort(shown.begin(), shown.end());
     result.targets.push_back(std::move(shown));
   }
+  const Targets& targets = result.targets;
+  const bool one_class = std::all_of(targets.begin(), targets.end(), [&](const auto& shown) {
+    return shown.size() == 1 && shown == targets.front();
+  });
+  if (one_class)
+    note("all pictures are of one class, " +
+         cli::printable(result.class_names[static_cast<std::size_t>(targets[0][0])]) +
+         ": the accuracy is that of this class");
   return result;
 }
 

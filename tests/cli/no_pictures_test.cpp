@@ -8,6 +8,9 @@ TEST_CASE("a build without media says so where pictures are asked for") {
   const auto classify = test::vitome({"classify", "photo.jpg"});
   CHECK(classify.status == 1);
   CHECK_THAT(classify.err, ContainsSubstring("no picture support"));
+  const auto eval = test::vitome({"eval", "photos/"});
+  CHECK(eval.status == 1);
+  CHECK_THAT(eval.err, ContainsSubstring("-DVITOME_MEDIA=ON"));
   const test::TempDir temp;
   const auto forward = test::vitome(
       {"forward", "--input", "photo.jpg", "--output", (temp / "out.safetensors").string()});

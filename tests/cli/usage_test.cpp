@@ -20,7 +20,7 @@ TEST_CASE("vitome alone, help and --help show the commands") {
     const auto run = vitome(words);
     CHECK(run.status == 0);
     CHECK(run.err.empty());
-    for (const char* command : {"classify", "bench", "inspect", "forward"})
+    for (const char* command : {"classify", "eval", "bench", "inspect", "forward"})
       CHECK_THAT(run.out, ContainsSubstring(command));
   }
 }

@@ -234,6 +234,8 @@ TEST_CASE("eval maps labels to classes") {
   write(temp / "map.csv", "Katze,cat\nSchiff,ship\n");
   CHECK(near(top1({list("Katze", "Schiff"), "--class-map", (temp / "map.csv").string()}), 2 / 3.0));
 
+  CHECK_THAT(eval({list("cat", "cat")}).err,
+             ContainsSubstring("all pictures are of one class, cat"));
   const auto unknown = eval({list("Katze", "Schiff")});
   CHECK(unknown.status == 1);
   CHECK_THAT(unknown.err, ContainsSubstring("no label of the data") &&
@@ -295,6 +297,7 @@ TEST_CASE("eval goes on after an interruption, and only with what belongs to it"
 
 TEST_CASE("eval says what is wrong with its command line and its files") {
   const test::TempDir temp;
+  CHECK_THAT(vitome({"eval", "--help"}).out, ContainsSubstring("Examples:\n  vitome eval"));
   CHECK(eval({}).status == 2);
   CHECK(eval({"a", "b"}).status == 2);
   CHECK(eval({sample_list(temp), "--r", "x"}).status == 2);
@@ -302,10 +305,10 @@ TEST_CASE("eval says what is wrong with its command line and its files") {
   const auto missing = eval({(temp / "none").string()});
   CHECK(missing.status == 1);
   CHECK_THAT(missing.err, ContainsSubstring("none: no such file or folder"));
-  const auto headless = eval({sample_list(temp), "--model", "cifar10", "--resume",
-                              (temp / "no/such/folder/state").string()});
-  CHECK(headless.status == 1);
-  CHECK_THAT(headless.err, ContainsSubstring("no/such/folder"));
+  const auto unwritable =
+      eval({sample_list(temp), "--resume", (temp / "no/such/folder/state").string()});
+  CHECK(unwritable.status == 1);
+  CHECK_THAT(unwritable.err, ContainsSubstring("no/such/folder"));
 }
 
 TEST_CASE("Two processes write what one does, and the second one nothing") {
