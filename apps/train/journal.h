@@ -14,8 +14,9 @@ namespace train {
 /// TensorBoard.
 class Journal {
  public:
-  /// Makes `folder`; goes on in the log of an earlier part of the run.
-  explicit Journal(const std::filesystem::path& folder);
+  /// Makes `folder`; goes on in the log of an earlier part of the run, which reached `step`: what
+  /// its curves have beyond that is no longer shown.
+  Journal(const std::filesystem::path& folder, int64_t step);
 
   /// A line in the log, with the time.
   void line(const std::string& text);

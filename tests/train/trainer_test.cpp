@@ -126,6 +126,12 @@ TEST_CASE("a run learns, and leaves a model that loads, its card and its curves"
                                                     ContainsSubstring("3: red, green, blue"));
   CHECK_THAT(text_of(folder / "out/run/log.txt"), ContainsSubstring("epoch 8/8"));
   CHECK_THAT(text_of(folder / "out/run/metrics.csv"), ContainsSubstring("\n8,"));
+  std::string events;
+  for (const auto& entry : fs::directory_iterator(folder / "out/run"))
+    if (entry.path().filename().string().starts_with("events.out.tfevents"))
+      events += text_of(entry.path());
+  for (const char* tag : {"train/loss", "train/lr", "epoch/score", "settings"})
+    CHECK_THAT(events, ContainsSubstring(tag));
 }
 
 TEST_CASE("a run that was stopped anywhere goes on as if it had not been") {
