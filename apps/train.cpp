@@ -239,7 +239,7 @@ void freeze(vit::VisionTransformer& model, const std::string& what) {
 // Clears what an earlier run left in the folder, the model apart.
 void remove_run(const fs::path& output) {
   std::error_code error;
-  for (const char* file : {"checkpoint.safetensors", "log.txt", "metrics.csv"})
+  for (const char* file : {"checkpoint.safetensors", "curves.svg", "log.txt", "metrics.csv"})
     fs::remove(output / "run" / file, error);
   for (const auto& entry : fs::directory_iterator(output / "run", error))
     if (entry.path().filename().string().starts_with("events.out.tfevents."))

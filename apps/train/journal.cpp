@@ -4,6 +4,7 @@
 
 #include <apps/cli/table.h>
 #include <apps/cli/text.h>
+#include <apps/train/curves.h>
 #include <apps/train/journal.h>
 #include <vit/error.h>
 #include <vit/weights/temporary_file.h>
@@ -62,7 +63,8 @@ void Journal::step(int64_t step, double loss, double rate, double norm,
   events_.scalar("train/pictures_per_second", step, pictures_per_second);
 }
 
-void Journal::epoch(const Progress& progress, bool validated) {
+void Journal::epoch(const Progress& progress, const std::string& score) {
+  const bool validated = !score.empty();
   const EpochResult& row = progress.history.back();
   events_.scalar("epoch/loss", row.epoch, row.loss);
   if (validated) {
@@ -70,8 +72,12 @@ void Journal::epoch(const Progress& progress, bool validated) {
     events_.scalar("epoch/score", row.epoch, row.score);
   }
   events_.flush();
-  const std::string text = metrics_csv(progress, validated);
-  vit::TemporaryFile file(folder_ / "metrics.csv");
+  replace("metrics.csv", metrics_csv(progress, validated));
+  replace("curves.svg", curves_svg(progress.history, score));
+}
+
+void Journal::replace(const char* name, const std::string& text) {
+  vit::TemporaryFile file(folder_ / name);
   file.write(text.data(), text.size());
   file.move_to_target();
 }

@@ -10,8 +10,8 @@
 
 namespace train {
 
-/// What a run leaves to read: log.txt, metrics.csv (a row for each epoch), and curves for
-/// TensorBoard.
+/// What a run leaves to read: log.txt, metrics.csv (a row for each epoch), curves.svg, and curves
+/// for TensorBoard.
 class Journal {
  public:
   /// Makes `folder`; goes on in the log of an earlier part of the run, which reached `step`: what
@@ -24,12 +24,15 @@ class Journal {
   /// A point of the curves of the steps.
   void step(int64_t step, double loss, double rate, double norm, double pictures_per_second);
 
-  /// The end of an epoch: its points, and metrics.csv anew.
-  void epoch(const Progress& progress, bool validated);
+  /// The end of an epoch: its points, metrics.csv and curves.svg anew. `score` is what the score of
+  /// the validation is called; empty if there is none.
+  void epoch(const Progress& progress, const std::string& score);
 
   void settings(const std::string& json);
 
  private:
+  void replace(const char* name, const std::string& text);
+
   std::filesystem::path folder_;
   std::ofstream log_;
   EventFile events_;

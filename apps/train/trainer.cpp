@@ -277,7 +277,9 @@ void Trainer::finish_epoch() {
   if (leader()) record(row, better);
 }
 
-std::string Trainer::score_name() const { return training_.multi_label() ? "mAP" : "top-1"; }
+std::string Trainer::score_name() const {
+  return !validation_ ? "" : training_.multi_label() ? "mAP" : "top-1";
+}
 
 void Trainer::record(const EpochResult& row, bool better) {
   std::string text = "epoch " + std::to_string(row.epoch) + "/" + std::to_string(settings_.epochs) +
@@ -289,7 +291,7 @@ void Trainer::record(const EpochResult& row, bool better) {
           cli::fixed(static_cast<double>(row.pictures) / row.seconds, 0) + " pictures/s";
   if (row.unreadable > 0) text += "  " + std::to_string(row.unreadable) + " unreadable";
   line(text);
-  journal_->epoch(progress_, validation_ != nullptr);
+  journal_->epoch(progress_, score_name());
   if (better) save_model(judged_);
   save_checkpoint();
 }
@@ -298,8 +300,7 @@ void Trainer::save_model(const vit::VisionTransformer& model) {
   vit::save(model, surroundings_.output);
   const std::string text = model_card(
       fs::absolute(surroundings_.output / "").parent_path().filename().string(), model, progress_,
-      to_json(settings_),
-      {surroundings_.data, surroundings_.command, validation_ ? score_name() : std::string()});
+      to_json(settings_), {surroundings_.data, surroundings_.command, score_name()});
   vit::TemporaryFile file(surroundings_.output / "README.md");
   file.write(text.data(), text.size());
   file.move_to_target();

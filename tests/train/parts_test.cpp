@@ -8,6 +8,7 @@
 
 #include <apps/train/adamw.h>
 #include <apps/train/checkpoint.h>
+#include <apps/train/curves.h>
 #include <apps/train/ema.h>
 #include <apps/train/learning_rate.h>
 #include <apps/train/loss.h>
@@ -223,4 +224,20 @@ TEST_CASE("a checkpoint is read as it was written, and nothing else is taken for
   CHECK_THROWS_WITH(
       train::write_checkpoint(folder.path() / "missing" / "checkpoint.safetensors", checkpoint),
       ContainsSubstring("cannot create"));
+}
+
+TEST_CASE("curves are drawn for one epoch and for many, with and without validation") {
+  const std::string one = train::curves_svg({{.epoch = 1, .loss = 2}}, "");
+  CHECK_THAT(one, ContainsSubstring("<svg") && ContainsSubstring("</svg>"));
+  CHECK(one.find("nan") == std::string::npos);
+  CHECK(one.find("validation") == std::string::npos);
+  std::vector<train::EpochResult> history;
+  for (int64_t epoch = 1; epoch <= 30; ++epoch)
+    history.push_back({.epoch = epoch,
+                       .loss = 2.0 / static_cast<double>(epoch),
+                       .validation_loss = 1.9 / static_cast<double>(epoch),
+                       .score = 1 - 0.9 / static_cast<double>(epoch)});
+  const std::string many = train::curves_svg(history, "top-1");
+  CHECK_THAT(many, ContainsSubstring("validation loss") && ContainsSubstring("top-1 97.00%"));
+  CHECK(many.find("nan") == std::string::npos);
 }
