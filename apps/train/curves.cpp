@@ -31,7 +31,7 @@ class Panel {
         low_ = std::min(low_, value);
         high_ = std::max(high_, value);
       }
-    if (!(high_ - low_ > 1e-9)) high_ = low_ + 1e-3 + std::abs(low_) * 0.01;
+    if (!(high_ - low_ > 1e-9)) low_ -= 1e-3 + std::abs(low_) * 0.01;
     step_ = cli::tick_step(high_ - low_, kTicks);
     low_ = std::floor(low_ / step_) * step_;
     high_ = std::ceil(high_ / step_) * step_;
