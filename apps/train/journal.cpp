@@ -42,8 +42,10 @@ std::string metrics_csv(const Progress& progress, bool validated) {
 
 }  // namespace
 
-Journal::Journal(const fs::path& folder)
-    : folder_(made(folder)), log_(folder / "log.txt", std::ios::app), events_(folder) {
+Journal::Journal(const fs::path& folder, int64_t done)
+    : folder_(made(folder)),
+      log_(folder / "log.txt", std::ios::app),
+      events_(folder, done > 0 ? done + 1 : 0) {
   if (!log_) vit::fail((folder / "log.txt").string(), ": cannot be written");
 }
 

@@ -14,8 +14,9 @@ namespace train {
 /// TensorBoard.
 class Journal {
  public:
-  /// Makes `folder`; goes on in the log of an earlier part of the run.
-  explicit Journal(const std::filesystem::path& folder);
+  /// Makes `folder`; goes on in the log of an earlier part of the run, of which the curves count up
+  /// to step `done`.
+  explicit Journal(const std::filesystem::path& folder, int64_t done = 0);
 
   /// A line in the log, with the time.
   void line(const std::string& text);

@@ -98,7 +98,7 @@ void Trainer::start() {
       surroundings_.on_warning("nothing to resume in " + surroundings_.output.string() +
                                ": the run begins anew");
     }
-    journal_ = std::make_unique<Journal>(surroundings_.output / "run");
+    journal_ = std::make_unique<Journal>(surroundings_.output / "run", progress_.step);
     journal_->settings(to_json(settings_).dump(1));
   }
   if (group_->size() == 1) return;
