@@ -227,7 +227,7 @@ int run(const cli::Arguments& arguments) {
   const int64_t workers = cli::workers_option(arguments);
   const bool prop_attn = cli::prop_attn(arguments);
   cli::asked_settings(arguments);  // before the model is loaded: what is wrong shows at once
-  const c10::Device device = distributed::local_device(cli::device_option(arguments));
+  const c10::Device device = cli::device_option(arguments);
   const cli::Precision precision = cli::parse_dtype(arguments.text("dtype"), device);
   cli::set_threads(arguments);
   const cli::ModelChoice choice = cli::model_choice(arguments);

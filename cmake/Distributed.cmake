@@ -1,7 +1,7 @@
 # Whether several processes can work together: LibTorch's c10d with Gloo, whose headers LibTorch
 # does not bring along (on Debian and Ubuntu they are in libgloo-dev). With a CUDA LibTorch also
-# NCCL, if its headers and those of CUDA are there. Sets VITOME_GLOO_INCLUDE_DIR and perhaps
-# VITOME_NCCL_INCLUDE_DIRS, or VITOME_NOT_DISTRIBUTED to the reason.
+# NCCL, if its headers and those of CUDA are there (VITOME_NCCL_HEADERS). Sets
+# VITOME_GLOO_INCLUDE_DIR and VITOME_NCCL_INCLUDE_DIRS, or VITOME_NOT_DISTRIBUTED to the reason.
 include(CheckCXXSourceCompiles)
 
 set(VITOME_NOT_DISTRIBUTED "")
@@ -30,20 +30,29 @@ if(VITOME_NOT_DISTRIBUTED)
   return()
 endif()
 
-if(EXISTS "${TORCH_INSTALL_PREFIX}/lib/libtorch_cuda.so")
-  # pip's CUDA packages lie beside torch.
-  file(GLOB nvidia_folders "${TORCH_INSTALL_PREFIX}/../nvidia/*/include")
-  find_path(VITOME_NCCL_INCLUDE_DIR nccl.h HINTS ${nvidia_folders})
-  find_path(VITOME_CUDA_INCLUDE_DIR cuda_runtime_api.h
-            HINTS ${nvidia_folders} ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES include)
-  mark_as_advanced(VITOME_NCCL_INCLUDE_DIR VITOME_CUDA_INCLUDE_DIR)
-  if(VITOME_NCCL_INCLUDE_DIR AND VITOME_CUDA_INCLUDE_DIR)
-    set(VITOME_NCCL_INCLUDE_DIRS ${VITOME_NCCL_INCLUDE_DIR} ${VITOME_CUDA_INCLUDE_DIR})
-    message(STATUS "Several processes: with Gloo and NCCL")
-  else()
-    message(STATUS "Several processes: with Gloo; headers of NCCL or CUDA are missing, so GPUs "
-                   "exchange through the CPU")
-  endif()
-else()
+if(NOT EXISTS "${TORCH_INSTALL_PREFIX}/lib/libtorch_cuda.so")
   message(STATUS "Several processes: with Gloo")
+  return()
+endif()
+# The headers of CUDA and NCCL come from a toolkit or lie beside pip's torch, often only some of
+# them, so that the real header has to be tried.
+file(GLOB nvidia_folders "${TORCH_INSTALL_PREFIX}/../nvidia/*/include" "$ENV{CUDA_HOME}/include"
+     /usr/local/cuda/include)
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+set(CMAKE_REQUIRED_FLAGS -std=c++20)
+set(CMAKE_REQUIRED_DEFINITIONS -DUSE_C10D_NCCL)
+set(CMAKE_REQUIRED_INCLUDES "${TORCH_INSTALL_PREFIX}/include"
+    "${TORCH_INSTALL_PREFIX}/include/torch/csrc/api/include" ${nvidia_folders})
+check_cxx_source_compiles("#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>"
+                          VITOME_NCCL_HEADERS)
+unset(CMAKE_TRY_COMPILE_TARGET_TYPE)
+unset(CMAKE_REQUIRED_FLAGS)
+unset(CMAKE_REQUIRED_DEFINITIONS)
+unset(CMAKE_REQUIRED_INCLUDES)
+if(VITOME_NCCL_HEADERS)
+  set(VITOME_NCCL_INCLUDE_DIRS ${nvidia_folders})
+  message(STATUS "Several processes: with Gloo and NCCL")
+else()
+  message(STATUS "Several processes: with Gloo; headers of NCCL or CUDA are missing, so GPUs "
+                 "exchange through the CPU")
 endif()

@@ -10,6 +10,7 @@
 #include <apps/cli/run_options.h>
 #include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
+#include <apps/distributed/group.h>
 #include <vit/error.h>
 #include <vit/kernels/cpu_features.h>
 
@@ -159,9 +160,11 @@ c10::Device device_option(const Arguments& arguments) {
   const std::string& text = arguments.text("device");
   if (text == "cpu") return c10::kCPU;
   const bool numbered = text.starts_with("cuda:");
-  const auto index = numbered ? parse_integer(text.substr(5)) : std::optional<int64_t>(0);
+  auto index = numbered ? parse_integer(text.substr(5)) : std::optional<int64_t>(0);
   if ((text != "cuda" && !numbered) || !index || *index < 0 || *index > INT8_MAX)
     usage_error("--device is '", printable(text), "', expected cpu, cuda or cuda:N");
+  const c10::Device own = distributed::local_device(c10::kCUDA);
+  if (!numbered && own.has_index()) index = own.index();
   if (!at::hasCUDA())
     vit::fail(
         "device ", text, ": this LibTorch (", TORCH_VERSION,

@@ -43,10 +43,10 @@ std::string metrics_csv(const Progress& progress, bool validated) {
 
 }  // namespace
 
-Journal::Journal(const fs::path& folder, int64_t step)
+Journal::Journal(const fs::path& folder, int64_t done)
     : folder_(made(folder)),
       log_(folder / "log.txt", std::ios::app),
-      events_(folder, step > 0 ? step + 1 : 0) {
+      events_(folder, done > 0 ? done + 1 : 0) {
   if (!log_) vit::fail((folder / "log.txt").string(), ": cannot be written");
 }
 

@@ -14,9 +14,9 @@ namespace train {
 /// for TensorBoard.
 class Journal {
  public:
-  /// Makes `folder`; goes on in the log of an earlier part of the run, which reached `step`: what
-  /// its curves have beyond that is no longer shown.
-  Journal(const std::filesystem::path& folder, int64_t step);
+  /// Makes `folder`; goes on in the log of an earlier part of the run, of which the curves count up
+  /// to step `done`.
+  explicit Journal(const std::filesystem::path& folder, int64_t done = 0);
 
   /// A line in the log, with the time.
   void line(const std::string& text);

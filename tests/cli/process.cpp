@@ -4,12 +4,31 @@
 
 namespace test {
 
-Finished vitome(const std::vector<std::string>& arguments, const ProcessOptions& options) {
+namespace {
+
+std::unique_ptr<Process> start(const std::vector<std::string>& arguments, ProcessOptions options) {
   std::vector<std::string> command = {VITOME_PROGRAM};
   command.insert(command.end(), arguments.begin(), arguments.end());
-  ProcessOptions with_models = options;
-  with_models.environment.emplace_back("VITOME_MODELS=" VITOME_SHIPPED_MODELS);
-  return Process(command, with_models).wait();
+  options.environment.emplace_back("VITOME_MODELS=" VITOME_SHIPPED_MODELS);
+  return std::make_unique<Process>(command, options);
+}
+
+}  // namespace
+
+Finished vitome(const std::vector<std::string>& arguments, const ProcessOptions& options) {
+  return start(arguments, options)->wait();
+}
+
+std::vector<std::unique_ptr<Process>> vitomes(int count,
+                                              const std::vector<std::string>& arguments) {
+  const uint16_t port = free_port();
+  std::vector<std::unique_ptr<Process>> processes;
+  for (int rank = 0; rank < count; ++rank) {
+    ProcessOptions options;
+    options.environment = process_variables(rank, count, port);
+    processes.push_back(start(arguments, std::move(options)));
+  }
+  return processes;
 }
 
 std::vector<nlohmann::json> json_lines(const std::string& text) {

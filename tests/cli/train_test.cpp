@@ -1,8 +1,9 @@
-#include <fstream>
+#include "tests/cli/process.h"
+#include "tests/cli/training.h"
+#include "tests/support/catch.h"
+#include "tests/support/temp_dir.h"
+
 #include <string>
-#include <tests/cli/process.h>
-#include <tests/support/catch.h>
-#include <tests/support/temp_dir.h>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -10,50 +11,18 @@
 #include <vit/load.h>
 #include <vit/weights/read.h>
 
-namespace {
-
 using Catch::ContainsSubstring;
 using test::vitome;
 namespace fs = std::filesystem;
 
-// A folder for each colour, with pictures of 16x16 pixels in it that are mostly of that colour.
-void write_pictures(const fs::path& folder, const std::vector<std::string>& colours, int count) {
-  for (std::size_t channel = 0; channel < colours.size(); ++channel) {
-    fs::create_directories(folder / colours[channel]);
-    for (int i = 0; i < count; ++i) {
-      std::ofstream file(folder / colours[channel] / (std::to_string(i) + ".ppm"),
-                         std::ios::binary);
-      file << "P6 16 16 255\n";
-      for (std::size_t k = 0; k < 16 * 16 * 3; ++k)
-        file.put(static_cast<char>(k % 3 == channel ? 200 + i : (k * 7 + i * 13) % 90));
-    }
-  }
-}
-
-std::vector<std::string> train(const fs::path& data, const fs::path& output,
-                               const std::vector<std::string>& more) {
-  std::vector<std::string> words{
-      "train", data.string(), "--output", output.string(), "--batch", "8",           "--threads",
-      "1",     "--seed",      "3",        "--padding",     "1",       "--clip-grad", "5"};
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
-const std::vector<std::string> kSmall{"--model-args",
-                                      "img_size=16 patch_size=4 embed_dim=16 depth=2 num_heads=2",
-                                      "--epochs",
-                                      "5",
-                                      "--lr",
-                                      "1e-2",
-                                      "--warmup-epochs",
-                                      "1"};
-
-}  // namespace
+using test::small_model;
+using test::write_pictures;
 
 TEST_CASE("train makes a model of a folder of pictures, and classify knows them by it") {
   const test::TempDir folder;
   write_pictures(folder / "data", {"red", "green", "blue"}, 16);
-  std::vector<std::string> words = train(folder / "data", folder / "out", kSmall);
+  std::vector<std::string> words =
+      test::train_words(folder / "data", folder / "out", small_model());
   for (const char* word : {"--val-split", "0.25", "--json", "-"}) words.emplace_back(word);
   const auto run = vitome(words);
   INFO(run.err);
@@ -80,9 +49,10 @@ TEST_CASE("train makes a model of a folder of pictures, and classify knows them 
 TEST_CASE("an interrupted training run goes on as if nothing had happened") {
   const test::TempDir folder;
   write_pictures(folder / "data", {"red", "green"}, 20);
-  REQUIRE(vitome(train(folder / "data", folder / "whole", kSmall)).status == 0);
+  REQUIRE(vitome(test::train_words(folder / "data", folder / "whole", small_model())).status == 0);
 
-  std::vector<std::string> words = train(folder / "data", folder / "parts", kSmall);
+  std::vector<std::string> words =
+      test::train_words(folder / "data", folder / "parts", small_model());
   const auto stopped =
       vitome(words, {.interrupt_at_file = folder / "parts" / "run" / "checkpoint.safetensors"});
   if (stopped.status == 0)
@@ -109,11 +79,11 @@ TEST_CASE("an interrupted training run goes on as if nothing had happened") {
 TEST_CASE("fine-tuning puts a head for other classes on a model, and a probe trains only that") {
   const test::TempDir folder;
   write_pictures(folder / "first", {"red", "green", "blue"}, 8);
-  REQUIRE(vitome(train(folder / "first", folder / "model", kSmall)).status == 0);
+  REQUIRE(vitome(test::train_words(folder / "first", folder / "model", small_model())).status == 0);
   write_pictures(folder / "second", {"dark", "light"}, 8);
-  const auto run = vitome(
-      train(folder / "second", folder / "tuned",
-            {"--model", (folder / "model").string(), "--freeze", "backbone", "--epochs", "2"}));
+  const auto run = vitome(test::train_words(
+      folder / "second", folder / "tuned",
+      {"--model", (folder / "model").string(), "--freeze", "backbone", "--epochs", "2"}));
   INFO(run.err);
   REQUIRE(run.status == 0);
   const auto model = vit::load(folder / "model"), tuned = vit::load(folder / "tuned");

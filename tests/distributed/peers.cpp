@@ -6,11 +6,6 @@
 
 namespace test {
 
-std::vector<std::string> variables_of(int rank, int size, uint16_t port) {
-  return {"RANK=" + std::to_string(rank), "WORLD_SIZE=" + std::to_string(size),
-          "MASTER_ADDR=127.0.0.1", "MASTER_PORT=" + std::to_string(port)};
-}
-
 std::unique_ptr<Process> start_peer(int rank, int size, uint16_t port,
                                     const std::vector<std::string>& words, double meet,
                                     double call) {
@@ -18,7 +13,7 @@ std::unique_ptr<Process> start_peer(int rank, int size, uint16_t port,
                                       std::to_string(call)};
   command.insert(command.end(), words.begin() + 1, words.end());
   ProcessOptions options;
-  options.environment = variables_of(rank, size, port);
+  options.environment = process_variables(rank, size, port);
   return std::make_unique<Process>(command, options);
 }
 

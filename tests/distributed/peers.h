@@ -11,9 +11,6 @@ namespace test {
 /// Processes of the test program, as many as WORLD_SIZE says or fewer.
 using Peers = std::vector<std::unique_ptr<Process>>;
 
-/// Environment of process `rank` of `size` at 127.0.0.1:`port`.
-std::vector<std::string> variables_of(int rank, int size, uint16_t port);
-
 /// Starts `size` processes that do `words`, with that many seconds to meet and for each call.
 Peers start_peers(int size, const std::vector<std::string>& words, double meet = 60,
                   double call = 60);

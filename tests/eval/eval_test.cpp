@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -311,6 +310,7 @@ TEST_CASE("eval says what is wrong with its command line and its files") {
   CHECK_THAT(unwritable.err, ContainsSubstring("no/such/folder"));
 }
 
+#ifdef VITOME_SEVERAL_PROCESSES
 TEST_CASE("Two processes write what one does, and the second one nothing") {
   const test::TempDir temp;
   const std::string list = sample_list(temp, 3);
@@ -325,17 +325,9 @@ TEST_CASE("Two processes write what one does, and the second one nothing") {
   const auto one = eval(with_output("one"));
   CHECK(one.status == 1);  // for the missing picture
 
-  const uint16_t port = test::free_port();
-  std::vector<std::unique_ptr<test::Process>> processes;
-  for (int rank = 0; rank < 2; ++rank) {
-    Words command = with_output("two");
-    command.insert(command.begin(), {VITOME_PROGRAM, "eval", "--threads", "1"});
-    test::ProcessOptions options;
-    options.environment = {"RANK=" + std::to_string(rank), "WORLD_SIZE=2", "MASTER_ADDR=127.0.0.1",
-                           "MASTER_PORT=" + std::to_string(port),
-                           "VITOME_MODELS=" VITOME_SHIPPED_MODELS};
-    processes.push_back(std::make_unique<test::Process>(command, options));
-  }
+  Words together = with_output("two");
+  together.insert(together.begin(), {"eval", "--threads", "1"});
+  const auto processes = test::vitomes(2, together);
   const auto leader = processes[0]->wait();
   const auto other = processes[1]->wait();
   CAPTURE(leader.err, other.err);
@@ -348,3 +340,4 @@ TEST_CASE("Two processes write what one does, and the second one nothing") {
   CHECK(test::read_text(temp / "two") == test::read_text(temp / "one"));
   CHECK(test::read_text(temp / "two.csv") == test::read_text(temp / "one.csv"));
 }
+#endif

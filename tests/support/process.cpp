@@ -115,6 +115,11 @@ Finished Process::wait(std::chrono::milliseconds timeout) {
   return finished;
 }
 
+std::vector<std::string> process_variables(int rank, int size, uint16_t port) {
+  return {"RANK=" + std::to_string(rank), "WORLD_SIZE=" + std::to_string(size),
+          "MASTER_ADDR=127.0.0.1", "MASTER_PORT=" + std::to_string(port)};
+}
+
 uint16_t free_port() {
   const int handle = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};

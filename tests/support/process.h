@@ -49,6 +49,9 @@ class Process {
   pid_t child_ = 0;  // 0 once it has ended
 };
 
+/// The environment of process `rank` of `size` that meet at 127.0.0.1:`port`.
+std::vector<std::string> process_variables(int rank, int size, uint16_t port);
+
 /// A TCP port of 127.0.0.1 that nothing uses at the moment.
 uint16_t free_port();
 
