@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iostream>
+#include <optional>
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -41,6 +42,9 @@ cli::Options options() {
                           "fp32, bf16, fp16, int8, auto, or several of them between commas");
   options.value("batch", "N", "inputs that run together", "8")
       .value("seconds", "S", "measuring time for each setting", "10")
+      .flag("training",
+            "time training steps instead: forward pass, cross-entropy and backward pass; bf16 is "
+            "autocast over fp32 weights")
       .flag("on-request",
             "measure by turns with another program: wait for a line on standard input before each "
             "round, give each setting --seconds in it, answer with a line of JSON; the input's end "
@@ -54,6 +58,8 @@ cli::Options options() {
       .value("json", "FILE", "all figures as JSON; - is standard output")
       .value("csv", "FILE", "the same as CSV")
       .value("plot", "FILE", "speed-up against merge ratio as an SVG picture");
+  options.example("vitome bench --training --batch 128 --dtype bf16 --r 0,4",
+                  "how fast the shipped model learns, with and without merging");
   options.example("vitome bench", "the shipped model with and without merging")
       .example(
           "vitome bench --arch vit_base_patch16_224 --batch 8 --threads 2 --dtype fp32,bf16 "
@@ -114,6 +120,16 @@ bench::Inputs read_inputs(const std::string& folder, int64_t most,
   return inputs;
 }
 
+// Of training, whose weights stay in float32.
+bench::Lane training_lane(const cli::ModelChoice& choice, cli::Precision precision,
+                          c10::Device device, uint64_t seed) {
+  if (precision.int8 || precision.dtype == at::kHalf)
+    cli::usage_error("--training computes in fp32 or bf16, not in ", cli::dtype_name(precision));
+  auto model = choice.load({at::kFloat}, device, seed, /*keep_parameters=*/true);
+  for (auto& parameter : model->parameters()) parameter.requires_grad_(true);
+  return {precision, model};
+}
+
 bench::Setup setup_of(const std::string& model, const vit::VitConfig& config, c10::Device device) {
   bench::Setup setup;
   setup.model = model;
@@ -139,19 +155,23 @@ int run(const cli::Arguments& arguments) {
   cli::Output csv(arguments, "csv");
   cli::Output plot(arguments, "plot");
   cli::check_one_stdout({&json, &csv, &plot});
-  const bool on_request = arguments.has("on-request");
+  const bool on_request = arguments.has("on-request"), training = arguments.has("training");
   const bool writes_to_stdout = json.is_stdout() || csv.is_stdout() || plot.is_stdout();
   if (on_request && writes_to_stdout)
     cli::usage_error("--on-request answers on standard output: let other output go to files");
 
   std::vector<bench::Lane> lanes;
   for (const cli::Precision& precision : precisions(arguments, device))
-    lanes.push_back({precision, choice.load(precision, device, seed)});
+    lanes.push_back(training ? training_lane(choice, precision, device, seed)
+                             : bench::Lane{precision, choice.load(precision, device, seed)});
   const vit::VisionTransformer& model = lanes.front().model;
   const vit::VitConfig& config = model->config();
   const std::vector<cli::Setting> settings = cli::settings_for(arguments, config);
 
-  c10::InferenceMode inference;
+  if (training && config.num_classes == 0)
+    vit::fail("--training: the model has no classes; --num-classes gives it some");
+  std::optional<c10::InferenceMode> inference;
+  if (!training) inference.emplace();
   const bench::Inputs inputs = arguments.has("images")
                                    ? read_inputs(arguments.text("images"), max_images, model)
                                    : random_inputs(config, batch, seed);
@@ -159,6 +179,8 @@ int run(const cli::Arguments& arguments) {
   setup.batch = batch;
   setup.seconds = seconds;
   setup.on_request = on_request;
+  setup.training = training;
+  if (training) cli::keep_freed_memory();
   setup.inputs = inputs.description;
   const std::vector<bench::Result> results =
       bench::sweep(lanes, settings, prop_attn, inputs, setup, device);

@@ -260,13 +260,13 @@ void show_augment(const std::string& file, const data::Dataset& dataset,
 }
 
 nlohmann::ordered_json result_json(const train::Trainer& trainer, const std::string& output,
-                                   bool validated) {
+                                   const std::string& score) {
   const train::Progress& progress = trainer.progress();
   nlohmann::ordered_json json{{"model", output},
                               {"epochs", progress.epoch},
                               {"steps", progress.step},
                               {"best_epoch", progress.best_epoch}};
-  if (validated) json["top1"] = progress.best_score;
+  if (!score.empty()) json[score] = progress.best_score;
   json["history"] = train::to_json(progress)["history"];
   return json;
 }
@@ -345,7 +345,12 @@ int run(const cli::Arguments& arguments) {
   const train::Outcome outcome = trainer.run();
   bar.hide();
   if (group->leader()) {
-    json.write(cli::to_text(result_json(trainer, output, data.validation != nullptr), 1) + "\n");
+    json.write(cli::to_text(result_json(trainer, output,
+                                        !data.validation                 ? ""
+                                        : data.validation->multi_label() ? "map"
+                                                                         : "top1"),
+                            1) +
+               "\n");
     json.close();
   }
   if (outcome == train::Outcome::finished) return 0;

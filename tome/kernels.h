@@ -6,7 +6,7 @@
 
 namespace tome {
 
-/// Whether a fused CPU kernel may run on `x`: on the CPU, float32 or bfloat16, no gradient needed.
+/// Whether a fused CPU kernel may run on `x`: on the CPU, float32 or bfloat16.
 bool cpu_kernel_fits(const at::Tensor& x);
 
 namespace cpu {
@@ -26,6 +26,12 @@ template <typename T>
 void merge_weighted(const T* x, const float* size, int64_t channels, const int64_t* keep,
                     int64_t rows, const int64_t* removed, const int64_t* into, int64_t count,
                     T* out, float* out_size);
+
+/// The other way: row i of `from` [rows, C] goes to every token that was merged into it, times that
+/// token's `share` [N] -> out [N, C].
+template <typename T>
+void share_rows(const T* from, const float* share, int64_t channels, const int64_t* keep,
+                int64_t rows, const int64_t* removed, const int64_t* into, int64_t count, T* out);
 
 }  // namespace cpu
 }  // namespace tome

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
 
 #include <tome/kernels.h>
 #include <tome/matching.h>
@@ -10,6 +11,12 @@
 
 namespace tome {
 namespace {
+
+/// While it lives, operators decide: without gradients, and in float32 even under autocast.
+struct Deciding {
+  at::NoGradGuard no_gradient;
+  c10::impl::ExcludeDispatchKeyGuard no_autocast{c10::autocast_dispatch_keyset};
+};
 
 void check_metric(const char* where, const at::Tensor& metric) {
   TORCH_CHECK(metric.dim() == 3 && metric.is_floating_point(), where,
@@ -77,7 +84,7 @@ Matching bipartite_soft_matching(const at::Tensor& metric, int64_t r, int64_t pr
   TORCH_CHECK(r >= 0 && prefix_tokens >= 0,
               "bipartite_soft_matching: expected r and prefix_tokens of 0 or more, got ", r,
               " and ", prefix_tokens);
-  at::NoGradGuard decisions_have_no_gradient;
+  const Deciding deciding;
   r = merged_count(r, metric.size(1), prefix_tokens);
   if (r == 0) return nothing_merges(metric);
   return cpu_kernel_fits(metric) ? fused_matching(metric, r, prefix_tokens)
@@ -87,7 +94,7 @@ Matching bipartite_soft_matching(const at::Tensor& metric, int64_t r, int64_t pr
 Matching kth_bipartite_matching(const at::Tensor& metric, int64_t k) {
   check_metric("kth_bipartite_matching", metric);
   TORCH_CHECK(k >= 1, "kth_bipartite_matching: expected k of 1 or more, got ", k);
-  at::NoGradGuard decisions_have_no_gradient;
+  const Deciding deciding;
   const int64_t groups = metric.size(1) / k;
   const auto positions =
       at::arange(groups * k, metric.options().dtype(at::kLong)).view({groups, k});
@@ -107,7 +114,7 @@ Matching random_bipartite_matching(const at::Tensor& metric, int64_t r, int64_t 
   TORCH_CHECK(r >= 0 && prefix_tokens >= 0,
               "random_bipartite_matching: expected r and prefix_tokens of 0 or more, got ", r,
               " and ", prefix_tokens);
-  at::NoGradGuard decisions_have_no_gradient;
+  const Deciding deciding;
   const int64_t patches = metric.size(1) - prefix_tokens;
   r = std::clamp<int64_t>(r, 0, std::max<int64_t>(patches - 1, 0));
   if (r == 0) return nothing_merges(metric);

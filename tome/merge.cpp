@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 
+#include <tome/autograd/weighted_merge.h>
 #include <tome/kernels.h>
 #include <tome/merge.h>
 #include <tome/reference.h>
@@ -78,8 +80,15 @@ std::pair<at::Tensor, at::Tensor> merge_weighted(const at::Tensor& x, const Matc
                   (size.dim() == 2 && size.size(0) == x.size(0) && size.size(1) == x.size(1)),
               "merge_weighted: expected size of [", x.size(0), ", ", x.size(1), "], got ",
               size.sizes());
-  return cpu_kernel_fits(x) ? fused_merge_weighted(x, matching, size)
-                            : reference::merge_weighted(x, matching, size);
+  const auto differentiable = [](const at::Tensor& y) {
+    return c10::GradMode::is_enabled() && y.defined() && y.requires_grad();
+  };
+  // What matching leaves out, and sizes with gradients, are too rare for kernels of their own.
+  const bool special = differentiable(size) || x.size(1) != matching.tokens();
+  if (!cpu_kernel_fits(x) || (differentiable(x) && special))
+    return reference::merge_weighted(x, matching, size);
+  const auto fused = [&] { return fused_merge_weighted(x, matching, size); };
+  return differentiable(x) ? autograd::merge_weighted(x, matching, size, fused) : fused();
 }
 
 at::Tensor merge_source(const at::Tensor& source, const Matching& matching) {

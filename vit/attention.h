@@ -25,6 +25,9 @@ class AttentionImpl : public torch::nn::Module {
   /// and queries; undefined for none.
   AttentionResult forward(const at::Tensor& x, const at::Tensor& key_bias, bool with_metric) const;
 
+  const Linear& qkv() const { return qkv_; }
+  const Linear& proj() const { return proj_; }
+
  private:
   int64_t num_heads_;
   Linear qkv_{nullptr};

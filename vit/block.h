@@ -25,9 +25,14 @@ class BlockImpl : public torch::nn::Module {
   bool drops_paths() const { return is_training() && drop_path_ > 0; }
 
  private:
-  /// What is added to the tokens.
-  at::Tensor scaled(at::Tensor branch, const LayerScale& scale) const;
+  /// Adds the attention branch to the tokens; returns the metric if asked for.
+  at::Tensor attend(TokenState& state, const at::Tensor& key_bias, bool with_metric) const;
+  /// Adds the MLP branch to the tokens.
+  void mix(TokenState& state) const;
+  /// Undefined where all samples take all branches.
+  at::Tensor path_factors(const TokenState& state) const;
 
+  VitConfig config_;
   double drop_path_ = 0;
   LayerNorm norm1_{nullptr};
   Attention attn_{nullptr};

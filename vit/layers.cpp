@@ -1,5 +1,3 @@
-#include <vector>
-
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
@@ -28,11 +26,8 @@ LayerScaleImpl::LayerScaleImpl(int64_t dim)
 
 at::Tensor LayerScaleImpl::forward(const at::Tensor& x) const { return x * gamma; }
 
-at::Tensor drop_path(const at::Tensor& branch, double rate) {
-  std::vector<int64_t> shape(branch.dim(), 1);
-  shape[0] = branch.size(0);
-  const auto factors = at::empty(shape, branch.options().requires_grad(false));
-  return branch * factors.bernoulli_(1.0 - rate).div_(1.0 - rate);
+at::Tensor draw_path_factors(int64_t batch, double rate) {
+  return at::empty({batch}, at::kFloat).bernoulli_(1.0 - rate).div_(1.0 - rate);
 }
 
 at::Tensor activate(const at::Tensor& x, Activation activation) {

@@ -48,9 +48,10 @@ class LayerScaleImpl : public torch::nn::Module {
 };
 TORCH_MODULE(LayerScale);
 
-/// Stochastic depth (arXiv 1603.09382): `branch` [B, ...] becomes zero for a share `rate` of the
-/// samples, chosen by the default generator, and 1 / (1 - rate) as large for the others.
-at::Tensor drop_path(const at::Tensor& branch, double rate);
+/// Stochastic depth (arXiv 1603.09382): what the branches of `batch` samples are taken times [B],
+/// float32: zero for a share `rate` of them, chosen by the default generator, 1 / (1 - rate) for
+/// the others.
+at::Tensor draw_path_factors(int64_t batch, double rate);
 
 at::Tensor activate(const at::Tensor& x, Activation activation);
 

@@ -18,6 +18,9 @@ class MlpImpl : public torch::nn::Module {
   explicit MlpImpl(const VitConfig& config);
   at::Tensor forward(const at::Tensor& x) const;
 
+  const Linear& fc1() const { return fc1_; }
+  const Linear& fc2() const { return fc2_; }
+
  private:
   MlpKind kind_;
   Activation activation_;

@@ -70,8 +70,9 @@ std::string table(const Setup& setup, const std::vector<Result>& results) {
   }
   std::string text = setup.model + ", " + setup.image_size + ", " +
                      std::to_string(setup.num_tokens) + " tokens; batch " +
-                     std::to_string(setup.batch) + " of " + setup.inputs + "\n" + cli::cpu_name() +
-                     ", " + std::to_string(setup.threads) + " threads, device " + setup.device +
+                     std::to_string(setup.batch) + " of " + setup.inputs +
+                     (setup.training ? "; training steps" : "") + "\n" + cli::cpu_name() + ", " +
+                     std::to_string(setup.threads) + " threads, device " + setup.device +
                      ", LibTorch " + TORCH_VERSION + " (" + at::get_cpu_capability() + ")\n\n" +
                      table.text() + "\nTokens in each layer:\n";
   std::string layers;
@@ -150,6 +151,7 @@ nlohmann::ordered_json json(const Setup& setup, const std::vector<Result>& resul
                    {"num_tokens", setup.num_tokens},
                    {"inputs", setup.inputs},
                    {"device", setup.device},
+                   {"training", setup.training},
                    {"seconds", setup.seconds},
                    {"results", Json::array()}};
   for (const Result& result : results) {

@@ -50,6 +50,7 @@ struct Setup {
   int64_t num_tokens = 0;
   double seconds = 0;       ///< measuring time of a setting; of each round, if those are on request
   bool on_request = false;  ///< whether rounds wait for lines of standard input
+  bool training = false;    ///< whether training steps were timed
 };
 
 /// Throughput and latency of `timing` in batches of `batch`.

@@ -1,4 +1,5 @@
 #include <iostream>
+#include <memory>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -6,11 +7,14 @@
 
 #include <apps/bench/measure.h>
 #include <apps/bench/sweep.h>
+#include <apps/bench/training_step.h>
 #include <apps/cli/progress.h>
 #include <apps/cli/run_options.h>
 
 namespace bench {
 namespace {
+
+using Reducer = std::shared_ptr<const vit::TokenReducer>;
 
 // What is known without running anything.
 Result counted(const Lane& lane, const cli::Setting& setting, const cli::Merging& merging) {
@@ -26,7 +30,9 @@ Result counted(const Lane& lane, const cli::Setting& setting, const cli::Merging
 
 // Top-1 class of every input, computed batch by batch; of the mean logits where every token has
 // logits of its own.
-at::Tensor top1(const Lane& lane, const at::Tensor& pixels, int64_t batch, c10::Device device) {
+at::Tensor top1(Lane& lane, const at::Tensor& pixels, int64_t batch, c10::Device device) {
+  const at::NoGradGuard no_gradient;
+  lane.model->eval();
   std::vector<at::Tensor> classes;
   for (const at::Tensor& part : pixels.split(batch)) {
     at::Tensor logits = lane.model->forward(part.to(device, lane.precision.dtype));
@@ -34,6 +40,34 @@ at::Tensor top1(const Lane& lane, const at::Tensor& pixels, int64_t batch, c10::
     classes.push_back(logits.argmax(-1).cpu());
   }
   return at::cat(classes);
+}
+
+void wait_for(c10::Device device) {
+  if (device.is_cuda()) torch::cuda::synchronize(device.index());
+}
+
+Subject subject(Lane& lane, const Reducer& reducer, const at::Tensor& batch, c10::Device device) {
+  const at::Tensor pixels = batch.to(device, lane.precision.dtype);
+  return {[&lane, reducer] { lane.model->set_reducer(reducer); },
+          [&lane, pixels, device] {
+            lane.model->forward(pixels);
+            wait_for(device);
+          }};
+}
+
+Subject training_subject(Lane& lane, const Reducer& reducer, const at::Tensor& batch,
+                         c10::Device device) {
+  const at::Tensor pixels = batch.to(device);
+  const at::Tensor targets = at::arange(pixels.size(0), pixels.options().dtype(at::kLong))
+                                 .remainder(lane.model->config().num_classes);
+  return {[&lane, reducer] {
+            lane.model->set_reducer(reducer);
+            lane.model->train();
+          },
+          [&lane, pixels, targets, device] {
+            training_step(lane.model, pixels, targets, lane.precision.dtype);
+            wait_for(device);
+          }};
 }
 
 double share(const at::Tensor& which) { return which.to(at::kDouble).mean().item<double>(); }
@@ -50,13 +84,9 @@ std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<cli::Setti
   std::vector<Subject> subjects;
   for (Lane& lane : lanes) {
     mergings.push_back(cli::mergings(lane.model, settings, prop_attn));
-    const at::Tensor pixels = batch.to(device, lane.precision.dtype);
     for (const cli::Merging& merging : mergings.back())
-      subjects.push_back({[&lane, reducer = merging.reducer] { lane.model->set_reducer(reducer); },
-                          [&lane, pixels, device] {
-                            lane.model->forward(pixels);
-                            if (device.is_cuda()) torch::cuda::synchronize(device.index());
-                          }});
+      subjects.push_back(setup.training ? training_subject(lane, merging.reducer, batch, device)
+                                        : subject(lane, merging.reducer, batch, device));
   }
   std::vector<Timing> timings;
   if (setup.on_request) {

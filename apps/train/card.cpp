@@ -25,7 +25,7 @@ std::string classes_text(const std::vector<std::string>& labels) {
 
 std::string model_card(const std::string& name, const vit::VisionTransformer& model,
                        const Progress& progress, const nlohmann::ordered_json& settings,
-                       const std::string& data, const std::string& command, bool validated) {
+                       const CardNotes& notes) {
   const vit::VitConfig& config = model->config();
   int64_t parameters = 0;
   for (const auto& parameter : model->parameters()) parameters += parameter.numel();
@@ -45,14 +45,15 @@ std::string model_card(const std::string& name, const vit::VisionTransformer& mo
        << " million |\n"
        << "| files | `model.safetensors` (timm's key names), `config.json` (timm-style) |\n\n"
        << "## Training\n\n"
-       << "Data: " << data << ". " << progress.history.size() << " epochs, "
+       << "Data: " << notes.data << ". " << progress.history.size() << " epochs, "
        << cli::fixed(seconds / 60, 0) << " minutes of training. The command:\n\n```sh\n"
-       << command << "\n```\n\nAll settings:\n\n| | |\n|---|---|\n";
+       << notes.command << "\n```\n\nAll settings:\n\n| | |\n|---|---|\n";
   for (const auto& [key, value] : settings.items())
     text << "| " << key << " | " << (value.is_string() ? value.get<std::string>() : value.dump())
          << " |\n";
-  if (validated)
-    text << "\n## Accuracy\n\nTop-1 " << percent(progress.best_score)
+  if (!notes.score.empty())
+    text << "\n## Accuracy\n\n"
+         << notes.score << " " << percent(progress.best_score)
          << " on the validation data, after epoch " << progress.best_epoch
          << ", the best one. `run/metrics.csv` has all epochs.\n";
   return text.str();

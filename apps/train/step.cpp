@@ -4,37 +4,13 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
-#include <ATen/autocast_mode.h>
 
+#include <apps/cli/autocast.h>
 #include <apps/train/loss.h>
 #include <apps/train/step.h>
 #include <vit/error.h>
 
 namespace train {
-namespace {
-
-/// Matrix products in bfloat16 while it lives.
-class Autocast {
- public:
-  Autocast(c10::DeviceType device, bool enabled) : device_(device) {
-    at::autocast::increment_nesting();
-    at::autocast::set_autocast_enabled(device_, enabled);
-    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
-  }
-  ~Autocast() {
-    at::autocast::set_autocast_enabled(device_, false);
-    // The weights as they were converted for this pass.
-    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-  }
-  Autocast(const Autocast&) = delete;
-  Autocast& operator=(const Autocast&) = delete;
-
- private:
-  c10::DeviceType device_;
-};
-
-}  // namespace
-
 Stepper::Stepper(vit::VisionTransformer model, AdamW& optimizer, const Settings& settings,
                  bool multi_label, std::shared_ptr<distributed::Group> group)
     : model_(std::move(model)),
@@ -53,7 +29,7 @@ double Stepper::accumulate(const StepInput& input) {
     const at::Tensor pixels = input.pixels.slice(0, begin, end).to(device);
     at::Tensor loss;
     {
-      const Autocast autocast(device.type(), settings_.bf16);
+      const cli::Autocast autocast(device.type(), settings_.bf16);
       const at::Tensor logits = model_->forward(pixels);
       loss = loss_sum(logits, input.targets.slice(0, begin, end).to(device), multi_label_);
     }

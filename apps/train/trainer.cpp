@@ -277,11 +277,13 @@ void Trainer::finish_epoch() {
   if (leader()) record(row, better);
 }
 
+std::string Trainer::score_name() const { return training_.multi_label() ? "mAP" : "top-1"; }
+
 void Trainer::record(const EpochResult& row, bool better) {
   std::string text = "epoch " + std::to_string(row.epoch) + "/" + std::to_string(settings_.epochs) +
                      "  loss " + cli::fixed(row.loss, 4);
   if (validation_)
-    text += "  validation loss " + cli::fixed(row.validation_loss, 4) + "  top-1 " +
+    text += "  validation loss " + cli::fixed(row.validation_loss, 4) + "  " + score_name() + " " +
             cli::fixed(100 * row.score, 2) + "%" + (better ? " (best)" : "");
   text += "  lr " + cli::fixed(row.rate, 6) + "  " +
           cli::fixed(static_cast<double>(row.pictures) / row.seconds, 0) + " pictures/s";
@@ -296,7 +298,8 @@ void Trainer::save_model(const vit::VisionTransformer& model) {
   vit::save(model, surroundings_.output);
   const std::string text = model_card(
       fs::absolute(surroundings_.output / "").parent_path().filename().string(), model, progress_,
-      to_json(settings_), surroundings_.data, surroundings_.command, validation_ != nullptr);
+      to_json(settings_),
+      {surroundings_.data, surroundings_.command, validation_ ? score_name() : std::string()});
   vit::TemporaryFile file(surroundings_.output / "README.md");
   file.write(text.data(), text.size());
   file.move_to_target();

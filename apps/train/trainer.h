@@ -65,6 +65,7 @@ class Trainer {
   bool run_epoch();  // false: stopped before its end
   bool is_best(const EpochResult& row) const;
   void finish_epoch();
+  std::string score_name() const;
   void record(const EpochResult& row, bool better);
   bool judge();
   void save_model(const vit::VisionTransformer& model);

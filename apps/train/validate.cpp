@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <apps/data/batches.h>
+#include <apps/eval/metrics.h>
 #include <apps/train/loss.h>
 #include <apps/train/validate.h>
 #include <media/preprocess.h>
@@ -15,6 +16,34 @@ std::vector<const std::vector<int64_t>*> classes_of(const data::Dataset& dataset
   std::vector<const std::vector<int64_t>*> classes;
   for (const int64_t index : entries) classes.push_back(&dataset.entry(index).classes);
   return classes;
+}
+
+// The answers to all pictures of multi-label data, each process filling in its share.
+struct Answers {
+  at::Tensor logits;  // [pictures, classes] float32
+  at::Tensor seen;    // [pictures] float32: 1 where there is an answer
+};
+
+double mean_average_precision(const Answers& answers, const data::Dataset& dataset) {
+  const auto classes = answers.logits.size(1);
+  const auto* seen = answers.seen.const_data_ptr<float>();
+  double sum = 0;
+  int64_t counted = 0;
+  for (int64_t label = 0; label < classes; ++label) {
+    std::vector<float> scores;
+    std::vector<bool> relevant;
+    for (int64_t i = 0; i < dataset.size(); ++i) {
+      if (seen[i] == 0) continue;
+      const std::vector<int64_t>& shown = dataset.entry(i).classes;
+      scores.push_back(answers.logits.const_data_ptr<float>()[i * classes + label]);
+      relevant.push_back(std::find(shown.begin(), shown.end(), label) != shown.end());
+    }
+    if (const auto precision = eval::average_precision(scores, relevant)) {
+      sum += *precision;
+      ++counted;
+    }
+  }
+  return counted > 0 ? sum / static_cast<double>(counted) : 0;
 }
 
 }  // namespace
@@ -34,6 +63,10 @@ std::optional<Validation> validate(const vit::VisionTransformer& model,
   const at::NoGradGuard no_gradient;
   const at::Tensor first = model->parameters().front();
   double pictures = 0, loss = 0, right = 0;
+  Answers answers;
+  if (dataset.multi_label())
+    answers = {at::zeros({dataset.size(), static_cast<int64_t>(dataset.class_names().size())}),
+               at::zeros({dataset.size()})};
   bool stopped = false;
   while (!stopped) {
     const auto batch = stream.next();
@@ -46,6 +79,12 @@ std::optional<Validation> validate(const vit::VisionTransformer& model,
                                       /*smoothing=*/0, dataset.multi_label());
     pictures += static_cast<double>(batch->entries.size());
     loss += loss_sum(logits, wanted, dataset.multi_label()).item<double>();
+    if (dataset.multi_label()) {
+      const at::Tensor rows = at::tensor(batch->entries, at::kLong);
+      answers.logits.index_copy_(0, rows, logits);
+      answers.seen.index_fill_(0, rows, 1);
+      continue;
+    }
     right += wanted.gather(1, logits.argmax(1, /*keepdim=*/true)).sum().item<double>();
   }
 
@@ -54,6 +93,11 @@ std::optional<Validation> validate(const vit::VisionTransformer& model,
   const auto* sum = sums.const_data_ptr<double>();
   if (sum[3] > 0) return std::nullopt;
   const double count = std::max(sum[0], 1.0);
+  if (dataset.multi_label()) {
+    if (group.size() > 1) group.all_reduce_sum({answers.logits, answers.seen});
+    return Validation{sum[1] / count, mean_average_precision(answers, dataset),
+                      static_cast<int64_t>(sum[0])};
+  }
   return Validation{sum[1] / count, sum[2] / count, static_cast<int64_t>(sum[0])};
 }
 

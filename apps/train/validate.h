@@ -11,7 +11,8 @@ namespace train {
 
 struct Validation {
   double loss = 0;       ///< mean over the pictures
-  double score = 0;      ///< share of pictures whose likeliest class is right
+  double score = 0;      ///< share of pictures whose likeliest class is right; with several labels
+                         ///< for each, the mean average precision
   int64_t pictures = 0;  ///< that could be read
 };
 

@@ -14,10 +14,12 @@ class Case:
     rs: tuple = (0,)  # tokens to merge in every layer; 0 is always among them
     threads: int = 2
     note: str = ""
+    training: bool = False  # steps of training instead of forward passes
 
     def title(self):
         size = " at " + "x".join(map(str, self.image_size)) if self.image_size else ""
-        return f"{self.arch}{size}, batch {self.batch}, {' and '.join(self.dtypes)}, {self.threads} threads"
+        what = "training, " if self.training else ""
+        return f"{self.arch}{size}, {what}batch {self.batch}, {' and '.join(self.dtypes)}, {self.threads} threads"
 
 
 def suite(threads):

@@ -13,9 +13,14 @@ class Contender:
     packages: tuple
     dtypes: tuple
     merges: bool = False
+    trains: bool = False
 
     def obstacle(self, dtype, case):
         """Why it cannot take part, or None."""
+        if case.training and not self.trains:
+            return "does not train"
+        if case.training and dtype == "int8":
+            return "nobody trains in int8"
         if dtype not in self.dtypes:
             return f"does not compute in {dtype} here"
         packages = self.packages + (("nncf",) if dtype == "int8" else ())
@@ -31,11 +36,11 @@ class Contender:
         return None
 
 
-VITOME = Contender("vitome", "ViToMe", "", (), ("fp32", "bf16", "int8"), merges=True)
+VITOME = Contender("vitome", "ViToMe", "", (), ("fp32", "bf16", "int8"), merges=True, trains=True)
 
 TIMM = ("torch", "timm", "safetensors", "numpy")
 PEERS = (
-    Contender("eager", "PyTorch eager (timm)", "peers.torch_peers", TIMM, ("fp32", "bf16")),
+    Contender("eager", "PyTorch eager (timm)", "peers.torch_peers", TIMM, ("fp32", "bf16"), trains=True),
     Contender("compile", "torch.compile (timm)", "peers.torch_peers", TIMM, ("fp32", "bf16")),
     Contender("onnxruntime", "ONNX Runtime", "peers.onnxruntime_peer", (*TIMM, "onnx", "onnxruntime"), ("fp32",)),
     Contender("openvino", "OpenVINO", "peers.openvino_peer", (*TIMM, "openvino"), ("fp32", "bf16", "int8")),
@@ -46,8 +51,9 @@ PEERS = (
         (*TIMM, "openvino"),
         ("fp32", "bf16", "int8"),
     ),
-    Contender("tome-sdpa", "Token Merging in timm, SDPA", "peers.torch_peers", TIMM, ("fp32", "bf16"), True),
+    Contender("tome-sdpa", "Token Merging in timm, SDPA", "peers.torch_peers", TIMM, ("fp32", "bf16"), True, True),
     Contender(
-        "tome-manual", "Token Merging in timm, manual attention", "peers.torch_peers", TIMM, ("fp32", "bf16"), True
+        *("tome-manual", "Token Merging in timm, manual attention", "peers.torch_peers"),
+        *(TIMM, ("fp32", "bf16"), True, True),
     ),
 )

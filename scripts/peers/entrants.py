@@ -67,6 +67,7 @@ class Peer(Entrant):
             "threads": case.threads,
             "seconds": session.seconds,
             "fast_bf16": session.fast_bf16,
+            "training": case.training,
             "folder": str(session.folder),
         }
         return [sys.executable, "-m", "peers.worker", stage, json.dumps(task)]
@@ -107,6 +108,7 @@ class Vitome(Entrant):
         command = [session.vitome, "bench", *self.options(), "--batch", str(session.case.batch)]
         command += ["--r", ",".join(map(str, self.rs)), "--seconds", str(session.seconds)]
         command += ["--on-request", "--json", str(self.json_path())]
+        command += ["--training"] * session.case.training
         self.process = Process(command, self.log("measure"), session.environment)
 
     def close(self):

@@ -114,6 +114,7 @@ class Session:
             "batch": case.batch,
             "dtypes": list(case.dtypes),
             "threads": case.threads,
+            "training": case.training,
             "rounds": self.rounds,
             "seconds": self.seconds,
             "title": case.title(),

@@ -9,6 +9,10 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def load(task):
+    if task.training:
+        # The weights stay in float32; bf16 is autocast.
+        weights, pixels = timm_models.load_weights(task), timm_models.load_input(task)
+        return [trainer(model(task, weights, r), pixels, DTYPES[task.dtype]) for r in task.rs]
     weights = timm_models.load_weights(task, DTYPES[task.dtype])
     pixels = timm_models.load_input(task).to(DTYPES[task.dtype])
     return [runner(model(task, weights, r), pixels) for r in task.rs]
@@ -29,5 +33,20 @@ def runner(model, pixels):
     @torch.inference_mode()
     def run():
         return model(pixels)
+
+    return run
+
+
+def trainer(model, pixels, dtype):
+    """Steps without the optimizer, as `vitome bench --training` does them."""
+    model.train()
+
+    def run():
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
+            logits = model(pixels)
+        targets = torch.arange(len(logits)) % logits.shape[-1]
+        torch.nn.functional.cross_entropy(logits.float(), targets).backward()
+        model.zero_grad(set_to_none=True)
+        return logits.detach()
 
     return run

@@ -29,6 +29,7 @@ class Task:
     threads: int
     seconds: float
     fast_bf16: bool
+    training: bool
     folder: str
 
     def path(self, what):

@@ -55,6 +55,27 @@ TEST_CASE("bench writes the figures of every setting as JSON") {
   CHECK(results[5].at("speedup") == 1);
 }
 
+TEST_CASE("bench times training steps") {
+  const test::TempDir temp;
+  const auto path = temp / "out.json";
+  const auto run = vitome(tiny_bench(
+      {"--training", "--r", "4", "--dtype", "fp32,bf16", "--json", path.string()}));
+  CAPTURE(run.err);
+  REQUIRE(run.status == 0);
+  CHECK_THAT(run.out, ContainsSubstring("training steps"));
+  const auto json = test::read_json(path);
+  CHECK(json.at("training") == true);
+  REQUIRE(json.at("results").size() == 4);
+  for (const auto& result : json.at("results"))
+    CHECK(result.at("throughput_median").get<double>() > 0);
+
+  for (const std::string dtype : {"fp16", "int8"}) {
+    const auto refused = vitome(tiny_bench({"--training", "--dtype", dtype}));
+    CHECK(refused.status != 0);
+    CHECK_FALSE(refused.err.empty());
+  }
+}
+
 TEST_CASE("bench computes in 8-bit integers where the CPU multiplies them, and says so elsewhere") {
   const test::TempDir temp;
   const auto path = temp / "out.json";

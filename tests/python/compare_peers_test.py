@@ -49,6 +49,17 @@ class ComparePeers(unittest.TestCase):
         rows = [line.split(" | ") for line in run.stdout.splitlines() if line.startswith("| ViToMe")]
         self.assertEqual([row[2] for row in rows], ["0", "1", "0", "1"])
 
+    def test_training(self):
+        run = compare_peers(
+            *("--image-size", "32x64", "--batch", "2", "--threads", "1", "--r", "0", "--training"),
+            *("--rounds", "1", "--seconds", "0.01"),
+        )
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("training", run.stdout)
+        run = compare_peers("--training", "--dtype", "int8")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("nobody trains in int8", run.stdout)
+
     def test_a_contender_that_fails_is_left_out_with_its_reason(self):
         run = compare_peers("--image-size", "30", "--rounds", "1")
         self.assertEqual(run.returncode, 1)

@@ -1,7 +1,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
+#include "tests/support/environment.h"
 
-#include <cstdlib>
 #include <limits>
 
 #include <ATen/ATen.h>
@@ -55,24 +55,90 @@ TEST_CASE("the fused weighted merge computes what the reference does") {
   CHECK(test::max_difference(fused_size, expected_size) < 1e-5);
 }
 
-TEST_CASE("kernels stay out of the way of gradients and of other dtypes") {
-  auto x = random({1, 9, 4}, 1);
+TEST_CASE("the fused weighted merge has the gradients of the reference") {
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16);
+  const int64_t tokens = GENERATE(5, 36, 197);
+  const int64_t channels = GENERATE(1, 7, 64);
+  const auto x = random({2, tokens, channels}, tokens + channels).to(dtype);
+  const auto matching = tome::bipartite_soft_matching(x, tokens / 3, 1);
+  const auto size = GENERATE(true, false) ? random({2, tokens}, 3).abs() + 1 : at::Tensor();
+  const auto weights = random({2, matching.rows(), channels}, 5);
+  const auto gradient = [&](const auto& merge_weighted) {
+    const auto leaf = x.detach().clone().requires_grad_(true);
+    const auto merged = merge_weighted(leaf, matching, size);
+    CHECK_FALSE(merged.second.requires_grad());
+    (merged.first.to(at::kFloat) * weights).sum().backward();
+    return leaf.grad();
+  };
+  const auto expected = gradient(tome::reference::merge_weighted);
+  const auto got = gradient(tome::merge_weighted);
+  CHECK(got.scalar_type() == dtype);
+  // One rounding to the dtype may fall to either side.
+  CHECK(test::max_difference(got, expected) < (dtype == at::kFloat ? 1e-6 : 0.02));
+}
+
+TEST_CASE("gradients of the weighted merge have gradients") {
+  const auto x = random({2, 9, 3}, 1).requires_grad_(true);
+  const auto matching = tome::bipartite_soft_matching(x, 3, 1);
+  const auto second = [&](const auto& merge_weighted) {
+    x.mutable_grad().reset();
+    const auto merged = merge_weighted(x, matching, at::Tensor()).first;
+    merged.pow(3).sum().backward({}, /*retain_graph=*/true, /*create_graph=*/true);
+    const auto first = x.grad();
+    x.mutable_grad().reset();
+    first.square().sum().backward();
+    return x.grad().detach();
+  };
+  const auto expected = second(tome::reference::merge_weighted);
+  CHECK(test::max_difference(second(tome::merge_weighted), expected) < 1e-4);
+}
+
+TEST_CASE("sizes with gradients and a sequence with a rest keep the reference's gradients") {
+  auto x = random({2, 10, 3}, 1).requires_grad_(true);
+  auto size = (random({2, 10}, 3).abs() + 1).requires_grad_(true);
+  const auto matching = tome::kth_bipartite_matching(x, 3);  // leaves out the last token
+  const auto gradients = [&](const auto& merge_weighted) {
+    x.mutable_grad().reset();
+    size.mutable_grad().reset();
+    merge_weighted(x, matching, size).first.pow(3).sum().backward();
+    return at::cat({x.grad(), size.grad().unsqueeze(-1)}, 2);
+  };
+  const auto expected = gradients(tome::reference::merge_weighted);
+  CHECK(expected.abs().sum().item<double>() > 0);
+  CHECK(test::same(gradients(tome::merge_weighted), expected));
+}
+
+TEST_CASE("kernels stay out of the way of other dtypes") {
+  const auto x = random({1, 9, 4}, 1);
   CHECK(tome::cpu_kernel_fits(x));
   CHECK_FALSE(tome::cpu_kernel_fits(x.to(at::kDouble)));
-  x.requires_grad_(true);
-  CHECK_FALSE(tome::cpu_kernel_fits(x));
-  at::NoGradGuard no_grad;
-  CHECK(tome::cpu_kernel_fits(x));
 }
 
 TEST_CASE("VITOME_KERNELS picks the reference and nothing unknown") {
   const auto x = random({1, 9, 4}, 1);
-  setenv("VITOME_KERNELS", "reference", 1);
-  CHECK_FALSE(tome::cpu_kernel_fits(x));
-  setenv("VITOME_KERNELS", "fastest", 1);
-  CHECK_THROWS_AS(tome::cpu_kernel_fits(x), vit::Error);
-  unsetenv("VITOME_KERNELS");
+  {
+    const test::KernelChoice reference("reference");
+    CHECK_FALSE(tome::cpu_kernel_fits(x));
+  }
+  {
+    const test::KernelChoice unknown("fastest");
+    CHECK_THROWS_AS(tome::cpu_kernel_fits(x), vit::Error);
+  }
   CHECK(tome::cpu_kernel_fits(x));
+}
+
+TEST_CASE("autocast does not change what merges") {
+  const auto metric = random({3, 37, 24}, 4);
+  const bool reference = GENERATE(true, false);
+  const test::KernelChoice choice(reference ? "reference" : "auto");
+  const auto match = [&] {
+    auto all = tome::bipartite_soft_matching(metric, 9, 1);
+    const auto every_third = tome::kth_bipartite_matching(metric, 3);
+    return at::cat({all.keep, all.removed, all.into, every_third.into}, 1);
+  };
+  const auto expected = match();
+  const test::Autocast autocast(at::kBFloat16);
+  CHECK(test::same(match(), expected));
 }
 
 TEST_CASE("matching treats zero rows and equal rows as finite numbers") {

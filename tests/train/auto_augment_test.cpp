@@ -136,6 +136,16 @@ TEST_CASE("RandAugment's magnitude varies around the one asked for, within its r
   CHECK(counts["strongest"] == 0);
 }
 
+TEST_CASE("RandAugment's strongest posterizing leaves one bit") {
+  Outcomes outcomes;
+  outcomes.add("black", [](at::Tensor& rgb) { rgb.zero_(); });
+  outcomes.add("one bit", [](at::Tensor& rgb) { train::posterize(rgb, 1); });
+  constexpr int kDraws = 3000;
+  auto counts = outcomes.tally(AutoAugment::parse("rand-m10-n1-p1"), kDraws);
+  CHECK(counts["black"] == 0);
+  CHECK(test::plausible(counts["one bit"], kDraws, 1.0 / 15.0));
+}
+
 TEST_CASE("RandAugment applies as many operations as asked") {
   Outcomes outcomes;
   outcomes.add("nothing", [](at::Tensor&) {});

@@ -1,12 +1,11 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
+#include "tests/support/environment.h"
 
-#include <cstdlib>
 #include <string>
 #include <thread>
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <tome/tome.h>
 #include <vit/error.h>
@@ -17,22 +16,6 @@
 // All blocks as one kernel against the same blocks as separate operators.
 
 namespace {
-
-/// Runs what it stands before with VITOME_KERNELS set.
-class KernelChoice {
- public:
-  explicit KernelChoice(const char* value) { setenv("VITOME_KERNELS", value, 1); }
-  ~KernelChoice() { unsetenv("VITOME_KERNELS"); }
-};
-
-class ThreadCount {
- public:
-  explicit ThreadCount(int count) : before_(at::get_num_threads()) { at::set_num_threads(count); }
-  ~ThreadCount() { at::set_num_threads(before_); }
-
- private:
-  int before_;
-};
 
 vit::ModelConfig config_of(int64_t dim, int64_t heads) {
   vit::ModelConfig config;
@@ -69,7 +52,7 @@ at::Tensor pixels(const vit::ModelConfig& config, int64_t batch) {
 }
 
 vit::ForwardResult reference(vit::VisionTransformer& model, const at::Tensor& input) {
-  const KernelChoice choice("reference");
+  const test::KernelChoice choice("reference");
   return model->forward_all(input, {.track_source = true});
 }
 
@@ -86,7 +69,7 @@ TEST_CASE("fused blocks compute what separate operators do") {
   const auto [dim, heads] =
       GENERATE(table<int64_t, int64_t>({{24, 3}, {64, 1}, {80, 5}, {144, 2}}));
   CAPTURE(threads, batch, r, dim, heads);
-  const ThreadCount thread_count(threads);
+  const test::ThreadCount thread_count(threads);
   const auto config = config_of(dim, heads);
   auto model = model_of(config);
   tome::apply(model, {.r = r});

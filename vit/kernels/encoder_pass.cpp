@@ -6,12 +6,12 @@
 #include <vector>
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <vit/kernels/encoder_pass.h>
 #include <vit/kernels/encoder_worker.h>
 #include <vit/kernels/merge_plan.h>
 #include <vit/kernels/simd.h>
+#include <vit/kernels/threads.h>
 
 namespace vit::kernels {
 namespace {
@@ -125,15 +125,7 @@ class Pass {
 
   template <typename F>
   void each_thread(const F& work) {
-    if (threads_ == 1) {
-      work(0);
-      end_of_products();
-      return;
-    }
-    at::parallel_for(0, threads_, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) work(i);
-      end_of_products();
-    });
+    on_threads(threads_, work);
   }
 
   /// Runs `work` on blocks of rows that fit the cache with what they become.

@@ -61,17 +61,17 @@ bool is_native(Math math) {
 #if VITOME_HAVE_BRGEMM
 
 void multiply(Math math, int64_t m, int64_t n, int64_t k, const void* a, int64_t lda, const void* b,
-              void* c, int64_t ldc) {
+              void* c, int64_t ldc, bool add) {
   namespace blas = at::native::cpublas;
   switch (math) {
     case Math::fp32:
-      return blas::brgemm(m, n, k, lda, n, ldc, false, static_cast<const float*>(a),
+      return blas::brgemm(m, n, k, lda, n, ldc, add, static_cast<const float*>(a),
                           static_cast<const float*>(b), static_cast<float*>(c));
     case Math::bf16:
-      return blas::brgemm(m, n, k, lda, n, ldc, false, static_cast<const at::BFloat16*>(a),
+      return blas::brgemm(m, n, k, lda, n, ldc, add, static_cast<const at::BFloat16*>(a),
                           static_cast<const at::BFloat16*>(b), static_cast<float*>(c));
     case Math::int8:
-      return blas::brgemm(m, n, k, lda, n, ldc, false, static_cast<const unsigned char*>(a),
+      return blas::brgemm(m, n, k, lda, n, ldc, add, static_cast<const unsigned char*>(a),
                           static_cast<const signed char*>(b), static_cast<int32_t*>(c));
   }
 }
@@ -80,7 +80,8 @@ void end_of_products() { at::native::cpublas::brgemm_release(); }
 
 #else
 
-void multiply(Math, int64_t, int64_t, int64_t, const void*, int64_t, const void*, void*, int64_t) {
+void multiply(Math, int64_t, int64_t, int64_t, const void*, int64_t, const void*, void*, int64_t,
+              bool) {
   TORCH_CHECK(false, "multiply: this LibTorch has no block matrix kernels");
 }
 

@@ -23,11 +23,12 @@ bool is_native(Math math);
 /// Columns of a block of a packed right-hand side, at most: what the CPU's kernels take best.
 constexpr int64_t kBlockColumns = 64;
 
-/// c [m, n] = a [m, k] b [k, n], float32 (int32 for int8). `a` and `c` are row-major with rows
-/// `lda` and `ldc` apart; `b` is packed: [k / g][n][g] with g = group_size(math), n a multiple of
-/// 16 up to kBlockColumns, k a multiple of g. Only where is_native(math).
+/// c [m, n] = a [m, k] b [k, n] (`add`: c += a b), float32 (int32 for int8). `a` and `c` are
+/// row-major with rows `lda` and `ldc` apart; `b` is packed: [k / g][n][g] with g =
+/// group_size(math), n a multiple of 16 up to kBlockColumns, k a multiple of g. Only where
+/// is_native(math).
 void multiply(Math math, int64_t m, int64_t n, int64_t k, const void* a, int64_t lda, const void* b,
-              void* c, int64_t ldc);
+              void* c, int64_t ldc, bool add = false);
 
 /// Gives back what multiply() holds of the CPU (tile registers). Each thread that multiplied calls
 /// it before it does something else.

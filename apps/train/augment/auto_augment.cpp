@@ -52,7 +52,10 @@ constexpr std::array<Operation, 15> kOperations{
     [](const Subject& s, double) { equalize(s.rgb); },
     [](const Subject& s, double) { invert(s.rgb); },
     [](const Subject& s, double level) { s.rotate(s.with_random_sign(kDegrees * level)); },
-    [](const Subject& s, double level) { posterize(s.rgb, 4 - static_cast<int>(4.0 * level)); },
+    [](const Subject& s, double level) {
+      // No bits at all would leave a black picture, of which there is nothing to learn.
+      posterize(s.rgb, std::max(1, 4 - static_cast<int>(4.0 * level)));
+    },
     [](const Subject& s, double level) { solarize(s.rgb, 256 - static_cast<int>(256.0 * level)); },
     [](const Subject& s, double level) { solarize_add(s.rgb, static_cast<int>(110.0 * level)); },
     [](const Subject& s, double level) { adjust_color(s.rgb, enhancement(s, level)); },

@@ -16,7 +16,7 @@ void equalize(at::Tensor& rgb);
 /// ImageOps.invert.
 void invert(at::Tensor& rgb);
 
-/// ImageOps.posterize: keeps the upper `bits`, 0 to 8, of each value.
+/// ImageOps.posterize: keeps the upper `bits`, 1 to 8, of each value.
 void posterize(at::Tensor& rgb, int bits);
 
 /// ImageOps.solarize: inverts values from `threshold`, 0 to 256, upwards.

@@ -1,0 +1,283 @@
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+#include "tests/support/environment.h"
+
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include <tome/merge.h>
+#include <tome/tome.h>
+#include <vit/kernels/product.h>
+#include <vit/training/fused_branches.h>
+#include <vit/vision_transformer.h>
+
+// Gradients of the fused branches against those of separate operators.
+
+namespace {
+
+vit::ModelConfig config_of(int64_t dim, int64_t heads) {
+  vit::ModelConfig config;
+  config.vit.image_size = {40, 64};
+  config.vit.patch_size = {8, 8};
+  config.vit.embed_dim = dim;
+  config.vit.depth = 2;
+  config.vit.num_heads = heads;
+  config.vit.mlp_hidden_dim = 3 * dim;
+  config.vit.num_classes = 7;
+  return config;
+}
+
+vit::VisionTransformer model_of(const vit::ModelConfig& config) {
+  vit::VisionTransformer model(config);
+  model->init_weights(1);
+  at::NoGradGuard no_grad;
+  for (const auto& parameter : model->named_parameters()) {
+    // Weights of training scale make all tokens alike; larger ones make decisions clear.
+    if (parameter.value().dim() > 1) parameter.value().mul_(4);
+    if (parameter.key().ends_with("gamma"))
+      parameter.value().uniform_(-1, 1, at::make_generator<at::CPUGeneratorImpl>(4));
+    if (parameter.key().ends_with("bias"))
+      parameter.value().normal_(0, 0.1, at::make_generator<at::CPUGeneratorImpl>(5));
+  }
+  return model;
+}
+
+at::Tensor pixels(const vit::ModelConfig& config, int64_t batch) {
+  return at::randn({batch, 3, config.vit.image_size.height, config.vit.image_size.width},
+                   at::make_generator<at::CPUGeneratorImpl>(7));
+}
+
+/// What one step computes: the loss, then the gradients of the pixels and of all parameters.
+struct Step {
+  at::Tensor loss;
+  std::vector<std::string> names{"pixels"};
+  std::vector<at::Tensor> gradients;
+};
+
+Step step(vit::VisionTransformer& model, const at::Tensor& input) {
+  const auto leaf = input.detach().clone().requires_grad_(true);
+  for (auto& parameter : model->parameters()) parameter.mutable_grad().reset();
+  const auto logits = model->forward(leaf).to(at::kDouble);
+  // Every class weighs something else, so that nothing cancels out.
+  const auto weights = at::arange(1, logits.size(1) + 1, at::kDouble).cos();
+  Step step;
+  step.loss = (logits.tanh() * weights).sum();
+  step.loss.backward();
+  step.gradients.push_back(leaf.grad());
+  for (const auto& parameter : model->named_parameters()) {
+    step.names.push_back(parameter.key());
+    step.gradients.push_back(parameter.value().grad());
+  }
+  return step;
+}
+
+Step reference_step(vit::VisionTransformer& model, const at::Tensor& input) {
+  const test::KernelChoice choice("reference");
+  return step(model, input);
+}
+
+double relative(const at::Tensor& a, const at::Tensor& b) {
+  return test::max_difference(a, b) / b.abs().max().item<double>();
+}
+
+/// Every gradient, as a share of the largest number in it.
+void check_equal(const Step& got, const Step& expected, double limit) {
+  CHECK(std::abs((got.loss - expected.loss).item<double>()) <
+        limit * std::abs(expected.loss.item<double>()));
+  REQUIRE(got.names == expected.names);
+  for (std::size_t i = 0; i < got.names.size(); ++i) {
+    CAPTURE(got.names[i]);
+    REQUIRE(got.gradients[i].defined() == expected.gradients[i].defined());
+    if (got.gradients[i].defined())
+      CHECK(relative(got.gradients[i], expected.gradients[i]) < limit);
+  }
+}
+
+// float32 sums of up to some thousand products, through two blocks.
+constexpr double kFloatLimit = 1e-4;
+
+/// Merges every odd patch token into the one before it, whatever they hold.
+class PairUp : public vit::TokenReducer {
+ public:
+  int64_t tokens_after(int64_t, int64_t, int64_t tokens, int64_t prefix) const override {
+    return tokens - (tokens - prefix) / 2;
+  }
+  void reduce(vit::TokenState& state, const at::Tensor&) const override {
+    const int64_t batch = state.tokens.size(0), tokens = state.tokens.size(1);
+    const int64_t prefix = state.prefix_tokens, pairs = (tokens - prefix) / 2;
+    const auto count = [&](int64_t from, int64_t to, int64_t step) {
+      return at::arange(from, to, step, at::kLong);
+    };
+    const auto keep = at::cat({count(0, prefix, 1), count(prefix, tokens, 2)});
+    const auto removed = count(prefix + 1, prefix + 2 * pairs, 2);
+    const auto into = count(prefix, prefix + pairs, 1);
+    const tome::Matching matching{keep.expand({batch, -1}), removed.expand({batch, -1}),
+                                  into.expand({batch, -1})};
+    std::tie(state.tokens, state.size) = tome::merge_weighted(state.tokens, matching, state.size);
+  }
+  bool proportional_attention() const override { return true; }
+};
+
+std::optional<at::ScalarType> dtype_of(vit::VisionTransformer& model) {
+  const auto& config = model->config();
+  return vit::training::fused_dtype(config, at::zeros({1, 2, config.embed_dim}),
+                                    model->parameters());
+}
+
+}  // namespace
+
+TEST_CASE("fused branches have the gradients of separate operators") {
+  const int threads = GENERATE(1, 3);
+  const int64_t batch = GENERATE(1, 3);
+  const int64_t r = GENERATE(0, 5);
+  const auto [dim, heads] = GENERATE(table<int64_t, int64_t>({{48, 3}, {64, 1}, {160, 2}}));
+  CAPTURE(threads, batch, r, dim, heads);
+  const test::ThreadCount thread_count(threads);
+  const auto config = config_of(dim, heads);
+  auto model = model_of(config);
+  if (vit::kernels::is_native(vit::kernels::Math::fp32)) CHECK(dtype_of(model) == at::kFloat);
+  tome::apply(model, {.r = r});
+  const auto input = pixels(config, batch);
+  check_equal(step(model, input), reference_step(model, input), kFloatLimit);
+}
+
+TEST_CASE("fused branches know many kinds of blocks, the others run as separate operators") {
+  auto config = config_of(48, 3);
+  const std::string kind =
+      GENERATE(as<std::string>{}, "plain", "qk norm", "layer scale", "swiglu", "tanh", "quick",
+               "no qkv bias", "registers", "no prefix", "many tokens", "odd width");
+  CAPTURE(kind);
+  config.vit.qk_norm = kind == "qk norm";
+  config.vit.layer_scale = kind == "layer scale";
+  if (kind == "swiglu") config.vit.mlp = vit::MlpKind::swiglu_packed;
+  if (kind == "tanh") config.vit.activation = vit::Activation::gelu_tanh;
+  if (kind == "quick") config.vit.activation = vit::Activation::quick_gelu;
+  config.vit.qkv_bias = kind != "no qkv bias";
+  if (kind == "registers") config.vit.reg_tokens = 4;
+  if (kind == "no prefix") {
+    config.vit.cls_token = false;
+    config.vit.pooling = vit::Pooling::avg;
+  }
+  if (kind == "many tokens") config.vit.image_size = {128, 136};
+  if (kind == "odd width") config.vit.mlp_hidden_dim = 100;
+  auto model = model_of(config);
+  if (vit::kernels::is_native(vit::kernels::Math::fp32))
+    CHECK(dtype_of(model).has_value() == (kind != "qk norm" && kind != "odd width"));
+  const bool prop_attn = GENERATE(true, false);
+  tome::apply(model, {.r = tome::Schedule(std::vector<int64_t>{5, 7}), .prop_attn = prop_attn});
+  const auto input = pixels(config, 2);
+  check_equal(step(model, input), reference_step(model, input), kFloatLimit);
+}
+
+TEST_CASE("gradients of fused branches are slopes of the loss") {
+  const auto config = config_of(32, 2);
+  auto model = model_of(config);
+  const auto input = pixels(config, 2);
+  const auto got = step(model, input);
+  // The loss in double precision, a little forwards and backwards along each gradient.
+  const auto loss_at = [&](std::size_t index, double distance) {
+    at::NoGradGuard no_grad;
+    auto moved = model_of(config);
+    moved->to(at::kDouble);
+    auto x = input.to(at::kDouble);
+    const auto direction = got.gradients[index].to(at::kDouble);
+    if (index == 0)
+      x += direction * distance;
+    else
+      moved->parameters()[index - 1].add_(direction, distance);
+    const auto logits = moved->forward(x);
+    return (logits.tanh() * at::arange(1, 8, at::kDouble).cos()).sum().item<double>();
+  };
+  for (std::size_t i = 0; i < got.names.size(); ++i) {
+    CAPTURE(got.names[i]);
+    const double square = got.gradients[i].to(at::kDouble).square().sum().item<double>();
+    const double distance = 1e-4 / std::sqrt(square);
+    const double slope = (loss_at(i, distance) - loss_at(i, -distance)) / (2 * distance);
+    CHECK(slope == Approx(square).epsilon(1e-3));
+  }
+}
+
+TEST_CASE("fused branches under autocast are no worse than separate operators") {
+  const std::string kind = GENERATE(as<std::string>{}, "plain", "layer scale", "swiglu", "merging");
+  CAPTURE(kind);
+  auto config = config_of(128, 2);
+  config.vit.layer_scale = kind == "layer scale";
+  if (kind == "swiglu") config.vit.mlp = vit::MlpKind::swiglu_packed;
+  auto model = model_of(config);
+  // Token Merging itself would decide otherwise for each way of rounding.
+  if (kind == "merging") model->set_reducer(std::make_shared<PairUp>());
+  const auto input = pixels(config, 4);
+  const auto exact = reference_step(model, input);
+  const test::Autocast autocast(at::kBFloat16);
+  const auto plain = reference_step(model, input);
+  const auto got = step(model, input);
+  double got_error = 0, plain_error = 0;
+  for (std::size_t i = 0; i < exact.gradients.size(); ++i) {
+    CAPTURE(exact.names[i]);
+    const auto error = [&](const Step& step) {
+      const auto difference = (step.gradients[i] - exact.gradients[i]).norm().item<double>();
+      return difference / exact.gradients[i].norm().item<double>();
+    };
+    CHECK(error(got) < 0.05);
+    got_error += error(got);
+    plain_error += error(plain);
+    CHECK(got.gradients[i].scalar_type() == at::kFloat);
+  }
+  // Both round what they multiply to eight bits; single gradients may be luckier in one.
+  CHECK(got_error < 1.1 * plain_error);
+}
+
+TEST_CASE("fused branches drop the paths that separate operators drop") {
+  auto config = config_of(48, 3);
+  config.vit.layer_scale = true;
+  auto model = model_of(config);
+  model->set_drop_path(0.5);
+  const auto input = pixels(config, 6);
+  at::manual_seed(11);
+  const auto expected = reference_step(model, input);
+  at::manual_seed(11);
+  check_equal(step(model, input), expected, kFloatLimit);
+}
+
+TEST_CASE("frozen parameters get no gradients, the others the same ones") {
+  auto config = config_of(48, 3);
+  config.vit.layer_scale = true;
+  auto model = model_of(config);
+  const std::string frozen = GENERATE(as<std::string>{}, "qkv.weight", "proj", "fc1", "fc2.weight",
+                                      "gamma", "norm", "blocks.0", "blocks");
+  CAPTURE(frozen);
+  for (const auto& parameter : model->named_parameters())
+    parameter.value().requires_grad_(parameter.key().find(frozen) == std::string::npos);
+  const auto input = pixels(config, 2);
+  check_equal(step(model, input), reference_step(model, input), kFloatLimit);
+}
+
+TEST_CASE("fused branches have no second derivatives and say so") {
+  if (!vit::kernels::is_native(vit::kernels::Math::fp32)) return;
+  const auto config = config_of(48, 3);
+  auto model = model_of(config);
+  const auto input = pixels(config, 1).requires_grad_(true);
+  const auto loss = model->forward(input).square().sum();
+  CHECK_THROWS_WITH(loss.backward({}, /*retain_graph=*/true, /*create_graph=*/true),
+                    Catch::ContainsSubstring("VITOME_KERNELS=reference"));
+}
+
+TEST_CASE("gradients add up over backward passes") {
+  const auto config = config_of(48, 3);
+  auto model = model_of(config);
+  const auto input = pixels(config, 2);
+  const auto once = step(model, input);
+  std::vector<at::Tensor> before;
+  for (const auto& gradient : once.gradients) before.push_back(gradient.clone());
+  const auto logits = model->forward(input).to(at::kDouble);
+  (logits.tanh() * at::arange(1, 8, at::kDouble).cos()).sum().backward();
+  const auto parameters = model->parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    CHECK(relative(parameters[i].grad(), 2 * before[i + 1]) < 1e-6);
+}

@@ -1,0 +1,113 @@
+#include <unistd.h>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <vit/training/branch.h>
+#include <vit/training/simd.h>
+
+namespace vit::training {
+namespace {
+
+// All passes of all models: what one leaves, the next one finds.
+kernels::ArenaPool& arenas() {
+  static kernels::ArenaPool pool;
+  return pool;
+}
+
+/// Rows that go through the layers of a branch together: as many as twice the second-level cache
+/// holds, which reads the weights seldom enough, up to 256.
+int64_t rows_of_chunks(int64_t row_bytes) {
+  static const int64_t cache = [] {
+    const auto found = static_cast<int64_t>(sysconf(_SC_LEVEL2_CACHE_SIZE));
+    return found > 0 ? found : int64_t{1} << 20;
+  }();
+  return std::clamp(2 * cache / row_bytes / kTileRows, int64_t{1}, int64_t{4}) * kTileRows;
+}
+
+}  // namespace
+
+Pass::Pass(const BranchData& data, int64_t row_bytes)
+    : loan_(arenas()),
+      threads_(at::in_parallel_region() ? 1 : at::get_num_threads()),
+      chunk_rows_(rows_of_chunks(row_bytes)),
+      chunks_(data.rows(), threads_, chunk_rows_) {
+  if (!data.path_factors) return;
+  factors_ = arena().take<float>(data.rows());
+  for (int64_t i = 0; i < data.rows(); ++i) factors_[i] = data.path_factors[i / data.tokens];
+}
+
+template <typename T>
+void normalize(const BranchData& data, const Chunk& chunk, T* out) {
+  for (int64_t i = 0; i < chunk.rows; ++i)
+    simd::layer_norm(data.x + (chunk.first + i) * data.dim, data.dim, data.norm_weight,
+                     data.norm_bias, data.eps, out + i * data.dim);
+}
+
+template <typename T>
+void add_to_tokens(const BranchData& data, const Pass& pass, const Chunk& chunk, const T* operand,
+                   const PackedMatrix<T>& layer, const float* bias, float* tile, float* out) {
+  for (int64_t i = 0; i < layer.blocks(); ++i) {
+    const auto block = layer.block(i);
+    each_tile(chunk.rows, [&](int64_t row, int64_t count) {
+      multiply_block(operand + row * layer.inner, layer.inner, count, layer, block, tile,
+                     block.size());
+      const int64_t at = (chunk.first + row) * data.dim + block.begin;
+      simd::add_branch({tile, block.size(), count, block.size()},
+                       {bias + block.begin, data.gamma ? data.gamma + block.begin : nullptr,
+                        pass.row_factors(chunk.first + row)},
+                       data.x + at, out + at, data.dim);
+    });
+  }
+}
+
+template <typename T>
+void narrow_gradient(const BranchData& data, const Pass& pass, const Chunk& chunk,
+                     const float* gradient, T* out) {
+  const float one = 1.0f;
+  const float* factors = pass.row_factors(chunk.first);
+  for (int64_t i = 0; i < chunk.rows; ++i)
+    simd::scale_rows({gradient + (chunk.first + i) * data.dim, data.dim, 1, data.dim},
+                     factors ? factors + i : &one, out + i * data.dim, data.dim);
+}
+
+void normalize_backward(const BranchData& data, const Chunk& chunk, const float* dnormed,
+                        const float* gradient, float* dx, float* dweight, float* dbias) {
+  for (int64_t i = 0; i < chunk.rows; ++i) {
+    const int64_t at = (chunk.first + i) * data.dim;
+    simd::layer_norm_backward({data.x + at, dnormed + i * data.dim, gradient + at, dx + at},
+                              data.dim, data.norm_weight, data.eps, dweight, dbias);
+  }
+}
+
+VectorGradient::VectorGradient(const Pass& pass, int64_t size)
+    : rows_(at::zeros({pass.threads(), size}, at::kFloat)) {}
+
+float* VectorGradient::of_thread(int64_t thread) const {
+  return rows_.mutable_data_ptr<float>() + thread * rows_.size(1);
+}
+
+at::Tensor VectorGradient::sum() const { return rows_.sum(0); }
+
+LastLayerGradients scaled_layer_gradients(const at::Tensor& weight, const at::Tensor& bias,
+                                          const at::Tensor& gamma, const at::Tensor& dweight,
+                                          const at::Tensor& dbias) {
+  if (!gamma.defined()) return {dweight, dbias, {}};
+  if (!dweight.defined()) return {{}, dbias * gamma, {}};
+  // The output need not be known: its sum with any weights is a sum over the parameters.
+  auto dgamma = (weight * dweight).sum(1);
+  if (bias.defined()) dgamma += bias * dbias;
+  return {dweight * gamma.unsqueeze(1), dbias * gamma, dgamma};
+}
+
+template void normalize(const BranchData&, const Chunk&, float*);
+template void normalize(const BranchData&, const Chunk&, simd::Bf16*);
+template void add_to_tokens(const BranchData&, const Pass&, const Chunk&, const float*,
+                            const PackedMatrix<float>&, const float*, float*, float*);
+template void add_to_tokens(const BranchData&, const Pass&, const Chunk&, const simd::Bf16*,
+                            const PackedMatrix<simd::Bf16>&, const float*, float*, float*);
+template void narrow_gradient(const BranchData&, const Pass&, const Chunk&, const float*, float*);
+template void narrow_gradient(const BranchData&, const Pass&, const Chunk&, const float*,
+                              simd::Bf16*);
+
+}  // namespace vit::training

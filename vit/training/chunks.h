@@ -1,0 +1,53 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include <vit/kernels/share.h>
+#include <vit/kernels/simd.h>
+
+namespace vit::training {
+
+/// Rows of a batch that one thread works on together.
+struct Chunk {
+  int64_t first;
+  int64_t rows;
+  int64_t padded;  ///< rows, rounded up to a multiple of simd::kPad
+  int64_t start;   ///< sum of `padded` of the chunks before
+};
+
+/// All rows of a batch in chunks; each thread has some that follow each other.
+class RowChunks {
+ public:
+  /// `most` rows in a chunk, a multiple of simd::kPad.
+  RowChunks(int64_t rows, int64_t threads, int64_t most) {
+    for (int64_t thread = 0; thread < threads; ++thread) {
+      const auto share = kernels::share_of(rows, thread, threads);
+      const auto before = static_cast<int64_t>(chunks_.size());
+      const int64_t count = (share.size() + most - 1) / most;
+      for (int64_t i = 0; i < count; ++i) {
+        // Equal parts, but cut where vectors end.
+        const auto edge = [&](int64_t part) {
+          return std::min(share.end, share.begin + simd::round_up(share.size() * part / count));
+        };
+        const int64_t size = edge(i + 1) - edge(i);
+        if (size > 0) chunks_.push_back({edge(i), size, simd::round_up(size), padded_rows_});
+        if (size > 0) padded_rows_ += simd::round_up(size);
+      }
+      shares_.push_back({before, static_cast<int64_t>(chunks_.size())});
+    }
+  }
+
+  int64_t size() const { return static_cast<int64_t>(chunks_.size()); }
+  const Chunk& operator[](int64_t index) const { return chunks_[index]; }
+  kernels::Share of_thread(int64_t thread) const { return shares_[thread]; }
+  int64_t padded_rows() const { return padded_rows_; }
+
+ private:
+  std::vector<Chunk> chunks_;
+  std::vector<kernels::Share> shares_;  // by thread, of the chunks
+  int64_t padded_rows_ = 0;
+};
+
+}  // namespace vit::training

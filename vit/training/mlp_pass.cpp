@@ -1,0 +1,187 @@
+#include <algorithm>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include <vit/training/mlp_pass.h>
+#include <vit/training/simd.h>
+
+namespace vit::training {
+namespace {
+
+using kernels::kBlockColumns;
+using simd::Tile;
+
+template <typename T>
+int64_t row_bytes(const MlpData& data) {
+  return (data.branch.dim + data.fc1_columns()) * static_cast<int64_t>(sizeof(T));
+}
+
+/// Scratch memory of one thread.
+template <typename T>
+struct Worker {
+  Worker(Pass& pass, const MlpData& data, int64_t hidden_columns)
+      : packing(pass.arena().template take<T>(pack_scratch(data.fc1_columns(), data.branch.dim))),
+        operand(pass.arena().template take<T>(pass.chunk_rows() * data.branch.dim)),
+        hidden(pass.arena().template take<T>(pass.chunk_rows() * hidden_columns)),
+        value(pass.arena().template take<T>(kTileRows * kBlockColumns)),
+        tile(pass.arena().template take<float>(GradientOperands<T>::kTile)),
+        other_tile(pass.arena().template take<float>(kTileRows * kBlockColumns)),
+        sums(pass.arena().template take<float>(pass.chunk_rows() * data.branch.dim)) {}
+
+  T* packing;
+  T* operand;  ///< [chunk_rows, dim]
+  T* hidden;   ///< [chunk_rows, hidden_columns]
+  T* value;
+  float* tile;
+  float* other_tile;
+  float* sums;  ///< [chunk_rows, dim]
+};
+
+template <typename T>
+std::vector<Worker<T>> take_workers(Pass& pass, const MlpData& data, int64_t hidden_columns) {
+  std::vector<Worker<T>> workers;
+  for (int64_t i = 0; i < pass.threads(); ++i) workers.emplace_back(pass, data, hidden_columns);
+  return workers;
+}
+
+/// worker.hidden = act(fc1(worker.operand)) of a chunk.
+template <typename T>
+void hidden_forward(const MlpData& data, const PackedMatrix<T>& fc1, const Chunk& chunk,
+                    const Worker<T>& worker, T* kept) {
+  const int64_t dim = data.branch.dim, hidden = data.hidden, kept_ld = data.fc1_columns();
+  for (int64_t i = 0; i < fc1.blocks_per_group(); ++i) {
+    const auto block = fc1.block(i);
+    const int64_t width = block.size();
+    each_tile(chunk.rows, [&](int64_t row, int64_t count) {
+      const T* operand = worker.operand + row * dim;
+      multiply_block(operand, dim, count, fc1, block, worker.tile, width);
+      const Tile tile{worker.tile, width, count, width};
+      T* keep = kept + (chunk.first + row) * kept_ld + block.begin;
+      T* out = worker.hidden + row * hidden + block.begin;
+      const float* bias = data.fc1_bias + block.begin;
+      if (data.gated) {
+        multiply_block(operand, dim, count, fc1, fc1.block(fc1.blocks_per_group() + i),
+                       worker.other_tile, width);
+        simd::gate_and_keep({tile, worker.other_tile, bias, bias + hidden}, hidden, keep, kept_ld,
+                            out, hidden);
+      } else {
+        simd::activate_and_keep(tile, bias, data.activation, keep, kept_ld, out, hidden);
+      }
+    });
+  }
+}
+
+/// worker.hidden = gradient of fc1's outputs in a chunk, from worker.operand, that of fc2's; puts
+/// fc2's inputs to `fc2_operands`.
+template <typename T>
+void hidden_backward(const MlpData& data, const PackedMatrix<T>& fc2, const Chunk& chunk,
+                     const Worker<T>& worker, const T* kept, GradientOperands<T>& fc2_operands) {
+  const int64_t dim = data.branch.dim, ld = data.fc1_columns();
+  for (int64_t i = 0; i < fc2.blocks(); ++i) {
+    const auto block = fc2.block(i);
+    const int64_t width = block.size();
+    each_tile(chunk.rows, [&](int64_t row, int64_t count) {
+      multiply_block(worker.operand + row * dim, dim, count, fc2, block, worker.tile, width);
+      const Tile tile{worker.tile, width, count, width};
+      const T* keep = kept + (chunk.first + row) * ld + block.begin;
+      T* to = worker.hidden + row * ld + block.begin;
+      if (data.gated)
+        simd::gate_backward(tile, keep, ld, data.hidden, to, ld, worker.value, width);
+      else
+        simd::activate_backward(tile, keep, ld, data.activation, to, ld, worker.value, width);
+      fc2_operands.put_right(chunk, block.begin, width, row, count, worker.value, width);
+    });
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void mlp_forward(const MlpData& data, T* kept, float* out) {
+  Pass pass(data.branch, row_bytes<T>(data));
+  const auto fc1 = take_matrix<T>(pass.arena(), data.branch.dim, data.fc1_columns(), data.hidden);
+  const auto fc2 = take_matrix<T>(pass.arena(), data.hidden, data.branch.dim);
+  const auto workers = take_workers<T>(pass, data, data.hidden);
+  pass.each_thread([&](int64_t thread) {
+    T* scratch = workers[thread].packing;
+    pack_transposed(data.fc1_weight, fc1, pass.share(fc1.blocks(), thread), scratch);
+    pack_transposed(data.fc2_weight, fc2, pass.share(fc2.blocks(), thread), scratch);
+  });
+  pass.each_thread([&](int64_t thread) {
+    const auto& worker = workers[thread];
+    pass.each_chunk(thread, [&](const Chunk& chunk) {
+      normalize(data.branch, chunk, worker.operand);
+      hidden_forward(data, fc1, chunk, worker, kept);
+      add_to_tokens(data.branch, pass, chunk, worker.hidden, fc2, data.fc2_bias, worker.tile, out);
+    });
+  });
+}
+
+template <typename T>
+MlpGradients mlp_backward(const MlpData& data, const T* kept, const float* gradient, bool wants_fc1,
+                          bool wants_fc2) {
+  const int64_t dim = data.branch.dim, columns = data.fc1_columns();
+  Pass pass(data.branch, row_bytes<T>(data));
+  const auto fc1 = take_matrix<T>(pass.arena(), columns, dim);
+  const auto fc2 = take_matrix<T>(pass.arena(), dim, data.hidden);
+  GradientOperands<T> fc1_operands(pass.arena(), pass.chunks(), columns, dim);
+  GradientOperands<T> fc2_operands(pass.arena(), pass.chunks(), dim, data.hidden);
+  const auto workers = take_workers<T>(pass, data, columns);
+  const VectorGradient fc1_bias(pass, columns), fc2_bias(pass, dim), norm_weight(pass, dim),
+      norm_bias(pass, dim);
+  MlpGradients result;
+  result.x = at::empty({data.branch.samples, data.branch.tokens, dim}, at::kFloat);
+  if (wants_fc1) result.fc1_weight = at::empty({columns, dim}, at::kFloat);
+  if (wants_fc2) result.fc2_weight = at::empty({dim, data.hidden}, at::kFloat);
+
+  pass.each_thread([&](int64_t thread) {
+    T* scratch = workers[thread].packing;
+    pack_weight(data.fc1_weight, nullptr, fc1, pass.share(fc1.blocks(), thread), scratch);
+    pack_weight(data.fc2_weight, data.branch.gamma, fc2, pass.share(fc2.blocks(), thread), scratch);
+  });
+  pass.each_thread([&](int64_t thread) {
+    const auto& worker = workers[thread];
+    pass.each_chunk(thread, [&](const Chunk& chunk) {
+      narrow_gradient(data.branch, pass, chunk, gradient, worker.operand);
+      simd::sum_rows(worker.operand, dim, chunk.rows, dim, fc2_bias.of_thread(thread));
+      fc2_operands.put_left(chunk, worker.operand);
+      hidden_backward(data, fc2, chunk, worker, kept, fc2_operands);
+      simd::sum_rows(worker.hidden, columns, chunk.rows, columns, fc1_bias.of_thread(thread));
+      fc1_operands.put_left(chunk, worker.hidden);
+      normalize(data.branch, chunk, worker.operand);
+      fc1_operands.put_right(chunk, worker.operand);
+      for (int64_t i = 0; i < fc1.blocks(); ++i) {
+        const auto block = fc1.block(i);
+        each_tile(chunk.rows, [&](int64_t row, int64_t count) {
+          multiply_block(worker.hidden + row * columns, columns, count, fc1, block,
+                         worker.sums + row * dim + block.begin, dim);
+        });
+      }
+      normalize_backward(data.branch, chunk, worker.sums, gradient,
+                         result.x.mutable_data_ptr<float>(), norm_weight.of_thread(thread),
+                         norm_bias.of_thread(thread));
+    });
+  });
+  pass.each_thread([&](int64_t thread) {
+    float* tile = workers[thread].tile;
+    if (wants_fc1)
+      fc1_operands.multiply(pass.chunks(), thread, pass.threads(), tile,
+                            result.fc1_weight.mutable_data_ptr<float>());
+    if (wants_fc2)
+      fc2_operands.multiply(pass.chunks(), thread, pass.threads(), tile,
+                            result.fc2_weight.mutable_data_ptr<float>());
+  });
+  result.fc1_bias = fc1_bias.sum();
+  result.fc2_bias = fc2_bias.sum();
+  result.norm_weight = norm_weight.sum();
+  result.norm_bias = norm_bias.sum();
+  return result;
+}
+
+template void mlp_forward(const MlpData&, float*, float*);
+template void mlp_forward(const MlpData&, simd::Bf16*, float*);
+template MlpGradients mlp_backward(const MlpData&, const float*, const float*, bool, bool);
+template MlpGradients mlp_backward(const MlpData&, const simd::Bf16*, const float*, bool, bool);
+
+}  // namespace vit::training

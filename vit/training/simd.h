@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+
+#include <vit/kernels/simd.h>
+
+// Row and tile kernels for training, beside those of the encoder. All numbers of columns are
+// multiples of kPad.
+
+namespace vit::simd {
+
+// --- rows ------------------------------------------------------------------------------------
+
+/// Backward pass of layer_norm() for one row: `dx` = `residual` + gradient of x, and the gradients
+/// of weight and bias are added to `dweight` and `dbias`. `dy` is the gradient of its result.
+struct LayerNormRow {
+  const float* x;
+  const float* dy;
+  const float* residual;
+  float* dx;
+};
+void layer_norm_backward(const LayerNormRow& row, int64_t dim, const float* weight, float eps,
+                         float* dweight, float* dbias);
+
+/// Backward pass of softmax() for one row of `padded` numbers. `scores` holds the numerators, as
+/// softmax() left them, and then the probabilities; `gradients` holds the gradients of those, and
+/// then, as T at its start, the gradients of the unscaled scores. `factor` is what softmax()
+/// returned.
+template <typename T>
+void softmax_backward(T* scores, float factor, float scale, int64_t padded, float* gradients);
+
+/// sums += the sum of `rows` rows.
+template <typename T>
+void sum_rows(const T* x, int64_t ld, int64_t rows, int64_t cols, float* sums);
+
+/// x [rows, cols] -> its transpose [cols, padded_rows], zeros after `rows`; `padded_rows` is a
+/// multiple of 8.
+template <typename T>
+void transpose(const T* x, int64_t ld, int64_t rows, int64_t padded_rows, int64_t cols, T* out,
+               int64_t out_ld);
+
+// --- tiles -----------------------------------------------------------------------------------
+
+/// out = x + factors[r] * gamma * (tile + bias); gamma and factors may be null.
+struct Branch {
+  const float* bias;
+  const float* gamma;
+  const float* factors;
+};
+void add_branch(const Tile& tile, const Branch& branch, const float* x, float* out, int64_t ld);
+
+/// kept = tile + bias, out = activation(tile + bias).
+template <typename T>
+void activate_and_keep(const Tile& tile, const float* bias, TileActivation activation, T* kept,
+                       int64_t kept_ld, T* out, int64_t out_ld);
+
+/// The tile is the gradient of activation(kept): `dkept` = that of kept, `value` = activation(kept)
+/// once more.
+template <typename T>
+void activate_backward(const Tile& tile, const T* kept, int64_t kept_ld, TileActivation activation,
+                       T* dkept, int64_t dkept_ld, T* value, int64_t value_ld);
+
+/// kept = tile + bias of both, out = silu(gate) * value. The values lie `distance` after the gates.
+struct GatedTile {
+  Tile gate;
+  const float* value;
+  const float* gate_bias;
+  const float* value_bias;
+};
+template <typename T>
+void gate_and_keep(const GatedTile& tile, int64_t distance, T* kept, int64_t kept_ld, T* out,
+                   int64_t out_ld);
+
+/// activate_backward() for the gated form: gates in `kept` and `dkept`, values `distance` later.
+template <typename T>
+void gate_backward(const Tile& tile, const T* kept, int64_t kept_ld, int64_t distance, T* dkept,
+                   int64_t dkept_ld, T* value, int64_t value_ld);
+
+}  // namespace vit::simd
