@@ -260,7 +260,7 @@ TEST_CASE("eval takes the classes in order where a model has no labels, and says
 
 TEST_CASE("eval goes on after an interruption, and only with what belongs to it") {
   const test::TempDir temp;
-  const std::string list = sample_list(temp, 60);
+  const std::string list = sample_list(temp, 20);
   const auto state = temp / "eval.state";
   const Words words = {list,     "--r", "0,4",      "--batch",     "8",
                        "--json", "-",   "--resume", state.string()};
@@ -269,7 +269,7 @@ TEST_CASE("eval goes on after an interruption, and only with what belongs to it"
 
   const auto cut = eval(words, {.interrupt_at_file = state});
   CHECK(cut.status == 130);
-  CHECK_THAT(cut.err, ContainsSubstring("interrupted: ") && ContainsSubstring("of 840 pictures"));
+  CHECK_THAT(cut.err, ContainsSubstring("interrupted: ") && ContainsSubstring("of 280 pictures"));
   const auto partial = nlohmann::json::parse(cut.out);
   CHECK(partial.at("complete") == false);
   REQUIRE(fs::exists(state));
