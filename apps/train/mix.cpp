@@ -15,8 +15,10 @@ namespace {
 /// Logarithm of a gamma variate of that shape (Marsaglia and Tsang, 2000); the variate itself would
 /// underflow for small shapes.
 double log_gamma_variate(double shape, Random& random) {
-  if (shape < 1.0)  // 1 - uniform() is not zero
-    return log_gamma_variate(shape + 1.0, random) + std::log1p(-random.uniform()) / shape;
+  if (shape < 1.0) {
+    const double of_larger_shape = log_gamma_variate(shape + 1.0, random);
+    return of_larger_shape + std::log1p(-random.uniform()) / shape;
+  }
   const double d = shape - 1.0 / 3.0, c = 1.0 / std::sqrt(9.0 * d);
   while (true) {
     const double x = random.normal(), root = 1.0 + c * x;
