@@ -278,9 +278,10 @@ int run(const cli::Arguments& arguments) {
                         config.num_classes, multi_label);
   std::optional<eval::StateFile> state;
   if (arguments.has("resume")) {
-    // Each process has a file of its own.
-    const std::string part = share.count > 1 ? "." + std::to_string(share.rank) : "";
-    state.emplace(arguments.text("resume") + part, job_of(choice, setup, data, settings, share));
+    std::string path = arguments.text("resume");
+    if (share.count > 1)  // each process has a file of its own
+      path.append(".").append(std::to_string(share.rank));
+    state.emplace(path, job_of(choice, setup, data, settings, share));
     if (state->load(records))
       note("going on after " + std::to_string(records.finished()) + " pictures");
   }

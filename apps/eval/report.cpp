@@ -126,7 +126,8 @@ std::string table(const Setup& setup, const std::vector<Result>& results) {
   std::string text =
       cli::printable(description(setup, results)) + "\n\n" + aligned(schedule_rows(results));
   const Rows classes = class_rows(setup, results);
-  if (classes.size() > 1 && classes.size() <= kFewClasses + 1) text += "\n" + aligned(classes);
+  if (classes.size() > 1 && classes.size() <= kFewClasses + 1)
+    text.append("\n").append(aligned(classes));
   return text;
 }
 
@@ -134,7 +135,7 @@ std::string markdown(const Setup& setup, const std::vector<Result>& results) {
   std::string text =
       cli::printable(description(setup, results)) + "\n\n" + markdown_table(schedule_rows(results));
   const Rows classes = class_rows(setup, results);
-  if (classes.size() > 1) text += "\n" + markdown_table(classes);
+  if (classes.size() > 1) text.append("\n").append(markdown_table(classes));
   return text;
 }
 
