@@ -34,9 +34,9 @@ cli::Options options() {
   cli::add_image_size_option(options);
   cli::add_merge_options(options);
   cli::add_device_options(options, "fp32, bf16, fp16, int8, or auto (bf16 where it is faster)");
-  options.value("batch", "N", "pictures that go through the model together", "32")
-      .value("workers", "N", "threads that read pictures (default: one for each core)")
-      .group("Output")
+  options.value("batch", "N", "pictures that go through the model together", "32");
+  cli::add_workers_option(options);
+  options.group("Output")
       .value("top", "K", "classes shown for each picture", "5")
       .value("json", "FILE", "one JSON object a line for each picture; - is standard output")
       .value("csv", "FILE", "the same as CSV, one line for each class")

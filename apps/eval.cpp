@@ -9,6 +9,7 @@
 #include <c10/core/InferenceMode.h>
 #include <nlohmann/json.hpp>
 
+#include <apps/cli/fingerprint.h>
 #include <apps/cli/interrupt.h>
 #include <apps/cli/output.h>
 #include <apps/cli/progress.h>
@@ -48,9 +49,9 @@ cli::Options options() {
   cli::add_schedule_options(options);
   cli::add_prop_attn_option(options);
   cli::add_device_options(options, "fp32, bf16, fp16, int8, or auto (bf16 where it is faster)");
-  options.value("batch", "N", "pictures that go through the model together", "32")
-      .value("workers", "N", "threads that read pictures (default: one for each core)")
-      .group("Data")
+  options.value("batch", "N", "pictures that go through the model together", "32");
+  cli::add_workers_option(options);
+  options.group("Data")
       .value("class-map", "FILE",
              "a .csv with two columns, a label of the data and the name or number of the class "
              "that it means")
@@ -151,7 +152,7 @@ std::string predictions_csv(const eval::LabelledData& data, const eval::Records&
 nlohmann::ordered_json job_of(const cli::ModelChoice& choice, const eval::Setup& setup,
                               const eval::LabelledData& data,
                               const std::vector<cli::Setting>& settings, eval::Share share) {
-  eval::Fingerprint content;
+  cli::Fingerprint content;
   for (int64_t i = 0; i < data.dataset->size(); ++i) {
     content.add(data.dataset->entry(i).name);
     for (int64_t label : data.targets[static_cast<std::size_t>(i)])

@@ -37,9 +37,9 @@ cli::Options options() {
       true);
   options.group("Data")
       .value("val", "DATA", "labelled pictures to choose the best epoch by")
-      .value("val-split", "SHARE", "without --val: hold back that share of each class", "0")
-      .value("workers", "N", "threads that read pictures (default: one for each core)")
-      .group("Model")
+      .value("val-split", "SHARE", "without --val: hold back that share of each class", "0");
+  cli::add_workers_option(options);
+  options.group("Model")
       .value("model", "MODEL",
              "fine-tune this one: a model folder, a weights file, a shipped model, hf:ORG/NAME. "
              "Its head is replaced unless it has the classes of the data")
@@ -319,8 +319,7 @@ int run(const cli::Arguments& arguments) {
   surroundings.resume = arguments.has("resume");
   surroundings.checkpoint_every =
       std::chrono::seconds(static_cast<int64_t>(60 * arguments.number("save-every", 0, 1e6)));
-  surroundings.workers =
-      arguments.has("workers") ? arguments.integer("workers", 1, 256) : cli::usable_cpus();
+  surroundings.workers = cli::workers_option(arguments);
   surroundings.stopped = cli::interrupted;
   surroundings.on_warning = [&](const std::string& text) {
     bar.hide();

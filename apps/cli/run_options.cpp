@@ -126,6 +126,10 @@ std::string size_text(vit::Size2d size) {
   return std::to_string(size.height) + "x" + std::to_string(size.width);
 }
 
+void add_workers_option(Options& options) {
+  options.value("workers", "N", "threads that read pictures (default: one for each core)");
+}
+
 int64_t workers_option(const Arguments& arguments) {
   return arguments.has("workers") ? arguments.integer("workers", 1, kMaxWorkers) : usable_cpus();
 }

@@ -72,7 +72,8 @@ vit::VisionTransformer load_classifier(const ModelChoice& choice, Precision prec
 /// "224x224": height and width.
 std::string size_text(vit::Size2d size);
 
-/// --workers, or one for each core.
+/// --workers: given, or one for each core.
+void add_workers_option(Options& options);
 int64_t workers_option(const Arguments& arguments);
 
 uint64_t seed_option(const Arguments& arguments);

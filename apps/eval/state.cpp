@@ -1,8 +1,6 @@
 #include "apps/eval/state.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <cstring>
 #include <system_error>
 #include <utility>
@@ -11,6 +9,7 @@
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
+#include <apps/cli/fingerprint.h>
 #include <vit/error.h>
 #include <vit/weights/json.h>
 #include <vit/weights/safetensors.h>
@@ -109,7 +108,7 @@ std::string file_fingerprint(const fs::path& path) {
   } else {
     files.push_back(path);
   }
-  Fingerprint fingerprint;
+  cli::Fingerprint fingerprint;
   for (const fs::path& file : files) {
     std::error_code ignored;
     if (!fs::is_regular_file(file, ignored)) continue;
@@ -118,18 +117,6 @@ std::string file_fingerprint(const fs::path& path) {
     fingerprint.add(std::to_string(fs::last_write_time(file, ignored).time_since_epoch().count()));
   }
   return fingerprint.text();
-}
-
-void Fingerprint::add(const std::string& text) {
-  const auto mix = [&](unsigned char byte) { value_ = (value_ ^ byte) * 0x100000001B3; };
-  for (char c : text) mix(static_cast<unsigned char>(c));
-  mix(0);  // "ab", "c" is not "a", "bc"
-}
-
-std::string Fingerprint::text() const {
-  std::array<char, 17> digits{};
-  std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(value_));
-  return digits.data();
 }
 
 }  // namespace eval

@@ -44,14 +44,4 @@ std::map<int64_t, std::string> parse_failures(const std::string& text, int64_t p
 /// those of its files.
 std::string file_fingerprint(const std::filesystem::path& path);
 
-/// A number that almost certainly differs where texts do (64-bit FNV-1a).
-class Fingerprint {
- public:
-  void add(const std::string& text);
-  std::string text() const;
-
- private:
-  uint64_t value_ = 0xCBF29CE484222325;
-};
-
 }  // namespace eval

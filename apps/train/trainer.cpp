@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include <apps/cli/fingerprint.h>
 #include <apps/cli/text.h>
 #include <apps/train/card.h>
 #include <apps/train/loss.h>
@@ -31,11 +32,10 @@ double seconds_since(Clock::time_point start) {
 
 // Tells one data set from another, when a run goes on.
 nlohmann::ordered_json fingerprint(const data::Dataset& dataset) {
-  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
-  for (int64_t i = 0; i < dataset.size(); ++i)
-    for (const char letter : dataset.entry(i).name)
-      hash = (hash ^ static_cast<uint8_t>(letter)) * 0x100000001b3u;
-  return {{"pictures", dataset.size()}, {"classes", dataset.class_names()}, {"names", hash}};
+  cli::Fingerprint names;
+  for (int64_t i = 0; i < dataset.size(); ++i) names.add(dataset.entry(i).name);
+  return {
+      {"pictures", dataset.size()}, {"classes", dataset.class_names()}, {"names", names.text()}};
 }
 
 }  // namespace
