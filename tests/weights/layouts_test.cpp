@@ -149,6 +149,33 @@ TEST_CASE("the authors' files of DeiT III have their layer scales") {
         1e-4);
 }
 
+TEST_CASE("DINOv2's blocks may come in chunks, alone or in a training checkpoint") {
+  at::NoGradGuard no_grad;
+  const auto source = test::data("vit/timm_dinov2_swiglu");
+  const std::string prefix = GENERATE(as<std::string>{}, "", "backbone.");
+  CAPTURE(prefix);
+  vit::StateDict theirs;
+  for (const auto& [key, tensor] : vit::read_safetensors(source / "model.safetensors")) {
+    auto name = key;
+    if (name.starts_with("blocks.")) {
+      const char block = name.at(7);
+      name.insert(7, std::string(1, static_cast<char>('0' + (block - '0') / 2)) + ".");
+      for (const auto& [from, to] :
+           {std::pair("mlp.fc1", "mlp.w12"), std::pair("mlp.fc2", "mlp.w3")})
+        if (const auto at = name.find(from); at != name.npos) name.replace(at, 7, to);
+    }
+    theirs[prefix + name] = tensor;
+  }
+  CHECK(theirs.contains(prefix + "blocks.1.2.mlp.w12.weight"));
+  if (!prefix.empty()) theirs["dino_head.mlp.0.weight"] = at::zeros({3});
+  const test::TempDir folder;
+  vit::write_safetensors(folder / "model.safetensors", theirs);
+  std::filesystem::copy_file(source / "config.json", folder / "config.json");
+  const auto io = vit::read_safetensors(source / "io.safetensors");
+  const auto features = vit::load(folder.path())->forward_all(io.at("input")).features;
+  CHECK(test::max_difference(features, io.at("features")) < 1e-4);
+}
+
 TEST_CASE("timm's models load out of the transformers library's wrapper") {
   at::NoGradGuard no_grad;
   const auto source = test::data("vit/timm_dinov2_reg");

@@ -84,13 +84,12 @@ void choose_head(Checkpoint& checkpoint, const StateDict& stored, int64_t num_cl
   config.vit.head_bias = true;
   checkpoint.new_head = true;
   if (options.on_warning)
-    options.on_warning(
-        where + ": the head " +
-        (before ? "\"" + shortened(name) + "\" of " + std::to_string(before) + " classes"
-                : std::string("that the weights lack")) +
-        " is replaced by one of " + std::to_string(num_classes) +
-        " classes with random weights: train it before its predictions mean "
-        "anything");
+    options.on_warning(where + ": the head " +
+                       (before ? in_quotes(name) + " of " + std::to_string(before) + " classes"
+                               : std::string("that the weights lack")) +
+                       " is replaced by one of " + std::to_string(num_classes) +
+                       " classes with random weights: train it before its predictions mean "
+                       "anything");
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ class Comparison {
     const auto found = weights_.find(tensor);
     if (found == weights_.end() || found->second.dim() <= dim) return;
     if (const int64_t of_weights = found->second.size(dim); of_config != of_weights)
-      fail(where_, ": the config says ", what, " ", of_config, ", but tensor \"",
-           shortened(name_in_file(stored_, weights_, tensor)), "\" has ", of_weights, advice);
+      fail(where_, ": the config says ", what, " ", of_config, ", but tensor ",
+           in_quotes(name_in_file(stored_, weights_, tensor)), " has ", of_weights, advice);
   }
 
  private:

@@ -11,8 +11,8 @@ namespace vit {
 /// Says what another library's tensor is called in timm's names.
 ///
 /// `from` matches a whole key or its leading part up to a dot; the rest (".weight") stays. '*'
-/// stands for a block's number and goes where '*' stands in `to`. An empty `to` drops the tensor:
-/// it does not belong to the model.
+/// stands for a block's number, the last of which goes where '*' stands in `to`. An empty `to`
+/// drops the tensor: it does not belong to the model.
 struct KeyRule {
   std::string_view from;
   std::string_view to;

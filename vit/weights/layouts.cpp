@@ -18,6 +18,10 @@ constexpr KeyRule kAuthors[] = {
     {"register_tokens", "reg_token"},
     {"blocks.*.gamma_1", "blocks.*.ls1.gamma"},
     {"blocks.*.gamma_2", "blocks.*.ls2.gamma"},
+    // DINOv2 may train its blocks in chunks; the second number counts them all.
+    {"blocks.*.*.mlp.w12", "blocks.*.mlp.fc1"},
+    {"blocks.*.*.mlp.w3", "blocks.*.mlp.fc2"},
+    {"blocks.*.*", "blocks.*"},
     {"mask_token", ""},
     {"blocks.*.mlp.w12", "blocks.*.mlp.fc1"},
     {"blocks.*.mlp.w3", "blocks.*.mlp.fc2"},
@@ -266,6 +270,8 @@ Layout detect_layout(const StateDict& weights) {
                            "backbone.patch_embed.proj.weight", "dino_head.mlp.0.weight",
                            "timm_model.patch_embed.proj.weight"})
     if (weights.contains(name)) return Layout::authors;
+  if (weights.contains("cls_token") && weights.contains("blocks.0.0.norm1.weight"))
+    return Layout::authors;
   // BEiT and DINOv3 have such a scale, too, but other positions.
   if (weights.contains("blocks.0.gamma_1") && weights.contains("pos_embed")) return Layout::authors;
   return is_flax(weights) ? Layout::flax : Layout::timm;

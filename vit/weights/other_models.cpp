@@ -76,8 +76,8 @@ void refuse_other_models(const StateDict& stored, const StateDict& weights,
   // The text tower of a CLIP is no fault.
   if (!model && !has_parts_of_vit(weights)) model = find_sign(kOthers, stored, example);
   if (!model) return;
-  fail(where, ": looks like ", model, ", by its tensor \"", shortened(example),
-       "\"; plain Vision Transformers are what can be loaded: ViT, DeiT, MAE, DINO, DINOv2, CLIP, "
+  fail(where, ": looks like ", model, ", by its tensor ", in_quotes(example),
+       "; plain Vision Transformers are what can be loaded: ViT, DeiT, MAE, DINO, DINOv2, CLIP, "
        "SigLIP and their kin");
 }
 
