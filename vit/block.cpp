@@ -54,7 +54,10 @@ void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
 at::Tensor BlockImpl::attend(TokenState& state, const at::Tensor& key_bias,
                              bool with_metric) const {
   const auto factors = path_factors(state);
-  if (const auto dtype = training::fused_dtype(config_, state.tokens, parameters())) {
+  // The fused branch has no gradient for sizes, which few reducers compute with one.
+  const bool learns_sizes = key_bias.defined() && key_bias.requires_grad();
+  const auto dtype = training::fused_dtype(config_, state.tokens, parameters());
+  if (dtype && !learns_sizes) {
     const auto result = training::attention_branch(
         config_, branch_parameters(norm1_, attn_->qkv(), attn_->proj(), ls1_),
         {state.tokens, key_bias, factors, with_metric}, *dtype);
