@@ -75,7 +75,6 @@ TEST_CASE("when one of two training processes is killed, the other ends, and bot
     CHECK_THAT(leader.err, ContainsSubstring("process 0 of 2 lost another one"));
     CHECK(processes[1]->wait().status == 128 + SIGKILL);
   }
-  CHECK(!fs::exists(folder / "parts" / "model.safetensors"));
   arguments.emplace_back("--resume");
   for (const auto& process : test::vitomes(2, arguments)) {
     const auto end = process->wait();
