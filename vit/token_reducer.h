@@ -49,8 +49,9 @@ class TokenReducer {
   virtual int64_t tokens_after(int64_t layer, int64_t depth, int64_t tokens,
                                int64_t prefix_tokens) const = 0;
 
-  /// Reduces `state`. `metric` [B, N, d] is the mean over heads of the keys as attention used them
-  /// (after their norm, before rotary positions). Called only where tokens_after() is below N.
+  /// Reduces `state`. `metric` [B, N, d], perhaps without gradient, is the mean over heads of the
+  /// keys as attention used them (after their norm, before rotary positions). Called only where
+  /// tokens_after() is below N.
   virtual void reduce(TokenState& state, const at::Tensor& metric) const = 0;
 
   /// Whether group() says all that reduce() does: each output token is the mean of its group

@@ -132,6 +132,16 @@ class PairUp : public vit::TokenReducer {
   bool proportional_attention() const override { return true; }
 };
 
+/// The same with sizes that have a gradient.
+class LearnedSizes : public PairUp {
+ public:
+  void reduce(vit::TokenState& state, const at::Tensor& metric) const override {
+    PairUp::reduce(state, metric);
+    state.size = state.size.pow(exponent);
+  }
+  at::Tensor exponent = at::ones({}).requires_grad_(true);
+};
+
 std::optional<at::ScalarType> dtype_of(vit::VisionTransformer& model) {
   const auto& config = model->config();
   return vit::training::fused_dtype(config, at::zeros({1, 2, config.embed_dim}),
@@ -264,6 +274,21 @@ TEST_CASE("frozen parameters get no gradients, the others the same ones") {
     parameter.value().requires_grad_(parameter.key().find(frozen) == std::string::npos);
   const auto input = pixels(config, 2);
   check_equal(step(model, input), reference_step(model, input), kFloatLimit);
+}
+
+TEST_CASE("sizes may have gradients") {
+  const auto config = config_of(48, 3);
+  auto model = model_of(config);
+  const auto input = pixels(config, 2);
+  const auto gradient = [&](const auto& run) {
+    const auto reducer = std::make_shared<LearnedSizes>();
+    model->set_reducer(reducer);
+    run(model, input);
+    return reducer->exponent.grad();
+  };
+  const auto expected = gradient(reference_step);
+  CHECK(std::abs(expected.item<double>()) > 1e-4);
+  CHECK(relative(gradient(step), expected) < kFloatLimit);
 }
 
 TEST_CASE("fused branches have no second derivatives and say so") {
