@@ -42,12 +42,11 @@ std::string local(uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
 
 TEST_CASE("when a process is killed, the others end with an error") {
   const int killed = GENERATE(0, 1, 2);
-  auto peers = start_peers(3, {"forever"});
+  // Far less than the ten minutes after which a process is late: wait() gives them two.
+  auto peers = start_peers(3, {"forever"}, 60, 600);
   for (const auto& peer : peers) wait_for_output(*peer, "ready");
   peers[static_cast<std::size_t>(killed)]->signal(SIGKILL);
-  const auto start = std::chrono::steady_clock::now();
   const auto ends = wait_for(peers);
-  REQUIRE(std::chrono::steady_clock::now() - start < std::chrono::seconds(30));
   for (int rank = 0; rank < 3; ++rank) {
     const Finished& end = ends[static_cast<std::size_t>(rank)];
     INFO(end.err);
