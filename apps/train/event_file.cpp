@@ -55,7 +55,9 @@ EventFile::EventFile(const fs::path& folder, int64_t resumed_at) {
                            "." + host_name() + "." + std::to_string(getpid());
   // One process may open several in a second.
   for (int i = 0; handle_ < 0; ++i) {
-    path_ = folder / (name + (i == 0 ? "" : "." + std::to_string(i)) + ".vitome");
+    std::string file = name;
+    if (i > 0) file.append(".").append(std::to_string(i));
+    path_ = folder / file.append(".vitome");
     handle_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (handle_ < 0 && errno != EEXIST)
       vit::fail(path_.string(), ": cannot make this file: ", std::strerror(errno));

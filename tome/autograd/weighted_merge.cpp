@@ -52,10 +52,10 @@ at::Tensor fused_backward(const at::Tensor& gradient, const Plan& plan) {
 
 class Function : public torch::autograd::Function<Function> {
  public:
-  static variable_list forward(AutogradContext* context, const at::Tensor& x,
-                               const at::Tensor& keep, const at::Tensor& removed,
-                               const at::Tensor& into, const at::Tensor& size,
-                               const std::function<Merged()>& compute) {
+  // The first tensor is the one that compute() merges: the graph learns here what depends on it.
+  static variable_list forward(AutogradContext* context, const at::Tensor&, const at::Tensor& keep,
+                               const at::Tensor& removed, const at::Tensor& into,
+                               const at::Tensor& size, const std::function<Merged()>& compute) {
     auto [out, out_size] = compute();
     const Matching matching{keep.contiguous(), removed.contiguous(), into.contiguous()};
     const auto share = size / unmerge(out_size.unsqueeze(-1), matching).squeeze(-1);
