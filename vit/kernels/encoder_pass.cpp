@@ -12,6 +12,7 @@
 #include <vit/kernels/merge_plan.h>
 #include <vit/kernels/simd.h>
 #include <vit/kernels/threads.h>
+#include <vit/kernels/tile_activation.h>
 
 namespace vit::kernels {
 namespace {
@@ -30,18 +31,6 @@ int64_t second_level_cache() {
 }
 
 const float* data(const at::Tensor& x) { return x.defined() ? x.const_data_ptr<float>() : nullptr; }
-
-simd::TileActivation tile_activation(Activation activation) {
-  switch (activation) {
-    case Activation::gelu:
-      return simd::TileActivation::gelu;
-    case Activation::gelu_tanh:
-      return simd::TileActivation::gelu_tanh;
-    case Activation::quick_gelu:
-      return simd::TileActivation::quick_gelu;
-  }
-  TORCH_CHECK(false, "encoder: unknown activation ", static_cast<int>(activation));
-}
 
 /// `T` is what attention multiplies and what activations are kept in: float or Bf16.
 template <typename T>

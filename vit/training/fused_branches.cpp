@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <vit/kernels/choice.h>
+#include <vit/kernels/tile_activation.h>
 #include <vit/training/attention_pass.h>
 #include <vit/training/fused_branches.h>
 #include <vit/training/mlp_pass.h>
@@ -242,18 +243,6 @@ class MlpFunction : public torch::autograd::Function<MlpFunction> {
   }
 };
 
-simd::TileActivation tile_activation(Activation activation) {
-  switch (activation) {
-    case Activation::gelu:
-      return simd::TileActivation::gelu;
-    case Activation::gelu_tanh:
-      return simd::TileActivation::gelu_tanh;
-    case Activation::quick_gelu:
-      return simd::TileActivation::quick_gelu;
-  }
-  TORCH_CHECK(false, "mlp_branch: unknown activation ", static_cast<int>(activation));
-}
-
 bool shapes_fit(const VitConfig& config) {
   const auto padded = [](int64_t size) { return size % simd::kPad == 0; };
   return padded(config.embed_dim) && padded(config.head_dim()) && padded(config.mlp_hidden_dim) &&
@@ -306,7 +295,7 @@ at::Tensor mlp_branch(const VitConfig& config, const BranchParameters& parameter
   return MlpFunction::apply(tokens.to(at::kFloat), p.norm_weight, p.norm_bias, p.first_weight,
                             p.last_weight, optional(p.first_bias), optional(p.last_bias),
                             optional(p.gamma), optional(path_factors),
-                            static_cast<int64_t>(tile_activation(config.activation)),
+                            static_cast<int64_t>(kernels::tile_activation(config.activation)),
                             config.mlp == MlpKind::swiglu_packed, config.norm_eps, dtype);
 }
 
