@@ -188,7 +188,8 @@ Data open_data(const cli::Arguments& arguments, const std::vector<std::string>& 
   std::vector<std::string> names = data.training->class_names(), known = labels;
   std::sort(names.begin(), names.end());
   std::sort(known.begin(), known.end());
-  if (names == known) data.training = data::open_dataset(path, {.class_names = labels});
+  if (names == known && data.training->class_names() != labels)
+    data.training = data::open_dataset(path, {.class_names = labels});
   const double share = arguments.number("val-split", 0, 0.9);
   if (arguments.has("val")) {
     if (share > 0) cli::usage_error("--val and --val-split exclude each other");

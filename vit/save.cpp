@@ -30,9 +30,7 @@ void save(const VisionTransformer& model, const fs::path& folder, at::ScalarType
 
   ModelConfig config{model->config(), model->preprocessing(), model->labels()};
   const std::string text = timm_config_text(config);
-  TemporaryFile file(folder / "config.json");
-  file.write(text.data(), text.size());
-  file.move_to_target();
+  replace_file(folder / "config.json", text);
 }
 
 }  // namespace vit

@@ -122,10 +122,6 @@ vit::VisionTransformer load_classifier(const ModelChoice& choice, Precision prec
   return model;
 }
 
-std::string size_text(vit::Size2d size) {
-  return std::to_string(size.height) + "x" + std::to_string(size.width);
-}
-
 void add_workers_option(Options& options) {
   options.value("workers", "N", "threads that read pictures (default: one for each core)");
 }

@@ -69,9 +69,6 @@ ModelChoice model_choice(const Arguments& arguments);
 vit::VisionTransformer load_classifier(const ModelChoice& choice, Precision precision,
                                        c10::Device device);
 
-/// "224x224": height and width.
-std::string size_text(vit::Size2d size);
-
 /// --workers: given, or one for each core.
 void add_workers_option(Options& options);
 int64_t workers_option(const Arguments& arguments);

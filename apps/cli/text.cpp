@@ -52,6 +52,10 @@ std::string fixed(double value, int digits) {
   return text.data();
 }
 
+std::string size_text(vit::Size2d size) {
+  return std::to_string(size.height) + "x" + std::to_string(size.width);
+}
+
 std::string percent(double share, int digits) { return fixed(share * 100, digits) + "%"; }
 
 std::string bytes(uint64_t count) {

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include <vit/config.h>
+
 namespace cli {
 
 /// The parts between separators; an empty text has one empty part.
@@ -20,6 +22,9 @@ std::optional<double> parse_number(std::string_view text);
 
 /// With that many digits after the point.
 std::string fixed(double value, int digits);
+
+/// "224x224": height and width.
+std::string size_text(vit::Size2d size);
 
 /// 0.123 as "12%", with that many digits after the point.
 std::string percent(double share, int digits = 0);

@@ -25,6 +25,12 @@ class Dataset {
 
   int64_t size() const { return static_cast<int64_t>(entries_.size()); }
   const Entry& entry(int64_t index) const { return entries_[static_cast<std::size_t>(index)]; }
+  /// Entry::classes of several entries.
+  std::vector<const std::vector<int64_t>*> classes_of(const std::vector<int64_t>& indices) const {
+    std::vector<const std::vector<int64_t>*> classes;
+    for (const int64_t index : indices) classes.push_back(&entry(index).classes);
+    return classes;
+  }
   const std::vector<std::string>& class_names() const { return class_names_; }
 
   /// Whether an entry may show any number of classes, none included.

@@ -82,28 +82,6 @@ Accuracy accuracy_of(const Row& row, const Row& first, const std::vector<int64_t
   return accuracy;
 }
 
-Precision precision_of(const Records& records, int64_t schedule,
-                       const std::vector<int64_t>& pictures, const Targets& targets) {
-  Precision precision;
-  const at::Tensor logits = records.logits(schedule);
-  const float* values = logits.const_data_ptr<float>();
-  int64_t present = 0;
-  for (int64_t label = 0; label < records.classes(); ++label) {
-    std::vector<float> scores;
-    std::vector<bool> relevant;
-    for (int64_t i : pictures) {
-      const auto& shown = targets[static_cast<std::size_t>(i)];
-      scores.push_back(values[i * records.classes() + label]);
-      relevant.push_back(std::binary_search(shown.begin(), shown.end(), label));
-    }
-    precision.average.push_back(average_precision(scores, relevant));
-    precision.mean += precision.average.back().value_or(0);
-    present += precision.average.back().has_value();
-  }
-  if (present > 0) precision.mean /= static_cast<double>(present);
-  return precision;
-}
-
 }  // namespace
 
 std::vector<Figures> figures(const Records& records, const Targets& targets) {
@@ -122,12 +100,33 @@ std::vector<Figures> figures(const Records& records, const Targets& targets) {
     figures.loss /= static_cast<double>(pictures.size());
     figures.agreement = static_cast<double>(same) / static_cast<double>(pictures.size());
     if (records.multi_label())
-      figures.precision = precision_of(records, schedule, pictures, targets);
+      figures.precision = precision(records.logits(schedule), pictures, targets);
     else
       figures.accuracy = accuracy_of(row, first, pictures, targets, records.classes());
     all.push_back(std::move(figures));
   }
   return all;
+}
+
+Precision precision(const at::Tensor& logits, const std::vector<int64_t>& pictures,
+                    const Targets& targets) {
+  Precision precision;
+  const float* values = logits.const_data_ptr<float>();
+  int64_t present = 0;
+  for (int64_t label = 0; label < logits.size(1); ++label) {
+    std::vector<float> scores;
+    std::vector<bool> relevant;
+    for (int64_t i : pictures) {
+      const auto& shown = targets[static_cast<std::size_t>(i)];
+      scores.push_back(values[i * logits.size(1) + label]);
+      relevant.push_back(std::binary_search(shown.begin(), shown.end(), label));
+    }
+    precision.average.push_back(average_precision(scores, relevant));
+    precision.mean += precision.average.back().value_or(0);
+    present += precision.average.back().has_value();
+  }
+  if (present > 0) precision.mean /= static_cast<double>(present);
+  return precision;
 }
 
 Interval paired_interval(int64_t lost, int64_t gained, int64_t pictures) {

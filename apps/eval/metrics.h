@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
+
 #include <apps/eval/records.h>
 
 namespace eval {
@@ -71,6 +73,10 @@ struct Figures {
 
 /// For each schedule, of the pictures that have been evaluated; there must be one.
 std::vector<Figures> figures(const Records& records, const Targets& targets);
+
+/// Of `logits` [n, C] float32 those rows that `pictures` names; `targets` by row, each ascending.
+Precision precision(const at::Tensor& logits, const std::vector<int64_t>& pictures,
+                    const Targets& targets);
 
 /// Interval of (lost - gained) / pictures for matched pairs: Wald's with half a pair added to each
 /// of the four cells (Agresti and Min, Statistics in Medicine 24, 2005), which also holds where few

@@ -1,7 +1,6 @@
 #include "apps/eval/state.h"
 
 #include <algorithm>
-#include <cstring>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -10,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <apps/cli/fingerprint.h>
+#include <apps/cli/text_tensor.h>
 #include <vit/error.h>
 #include <vit/weights/json.h>
 #include <vit/weights/safetensors.h>
@@ -21,19 +21,10 @@ namespace {
 constexpr const char* kJob = "job";
 constexpr const char* kFailures = "failures";
 
-at::Tensor to_tensor(const std::string& text) {
-  at::Tensor bytes = at::empty({static_cast<int64_t>(text.size())}, at::kByte);
-  std::memcpy(bytes.data_ptr(), text.data(), text.size());
-  return bytes;
-}
-
 std::string to_text(const vit::StateDict& tensors, const char* name, const std::string& where) {
-  const auto found = tensors.find(name);
-  if (found == tensors.end() || found->second.scalar_type() != at::kByte ||
-      found->second.dim() != 1)
-    vit::fail(where, ": no state of an evaluation; give --resume another file");
-  const at::Tensor bytes = found->second.contiguous();
-  return {static_cast<const char*>(bytes.const_data_ptr()), static_cast<size_t>(bytes.numel())};
+  auto text = cli::text_of(tensors, name);
+  if (!text) vit::fail(where, ": no state of an evaluation; give --resume another file");
+  return std::move(*text);
 }
 
 }  // namespace
@@ -69,8 +60,8 @@ bool StateFile::load(Records& records) const {
 
 void StateFile::save(const Records& records) const {
   vit::StateDict tensors = records.tensors();
-  tensors[kJob] = to_tensor(job_);
-  tensors[kFailures] = to_tensor(failures_text(records.failures()));
+  tensors[kJob] = cli::text_tensor(job_);
+  tensors[kFailures] = cli::text_tensor(failures_text(records.failures()));
   vit::write_safetensors(path_, tensors);
 }
 

@@ -8,10 +8,6 @@ namespace {
 
 std::string percent(double share) { return cli::fixed(100 * share, 2) + " %"; }
 
-std::string size_text(vit::Size2d size) {
-  return std::to_string(size.height) + "x" + std::to_string(size.width);
-}
-
 std::string classes_text(const std::vector<std::string>& labels) {
   constexpr std::size_t kShown = 50;
   std::vector<std::string> shown(
@@ -34,12 +30,12 @@ std::string model_card(const std::string& name, const vit::VisionTransformer& mo
 
   std::ostringstream text;
   text << "# " << name << "\n\n"
-       << "A Vision Transformer for pictures of " << size_text(config.image_size)
+       << "A Vision Transformer for pictures of " << cli::size_text(config.image_size)
        << " pixels, trained with `vitome train`.\n\n"
        << "| | |\n|---|---|\n"
        << "| classes | " << classes_text(model->labels()) << " |\n"
        << "| architecture | " << config.depth << " blocks of width " << config.embed_dim << ", "
-       << config.num_heads << " heads, patches of " << size_text(config.patch_size) << ", "
+       << config.num_heads << " heads, patches of " << cli::size_text(config.patch_size) << ", "
        << config.num_tokens() << " tokens |\n"
        << "| parameters | " << cli::fixed(static_cast<double>(parameters) / 1e6, 1)
        << " million |\n"

@@ -1,8 +1,8 @@
-#include <cstring>
 #include <string>
 
 #include <ATen/ATen.h>
 
+#include <apps/cli/text_tensor.h>
 #include <apps/train/checkpoint.h>
 #include <vit/error.h>
 #include <vit/weights/json.h>
@@ -67,23 +67,18 @@ void write_checkpoint(const std::filesystem::path& file, const Checkpoint& check
                                         {"data", checkpoint.data}};
   const std::string text = document.dump();
   vit::StateDict tensors = checkpoint.tensors;
-  at::Tensor bytes = at::empty({static_cast<int64_t>(text.size())}, at::kByte);
-  std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
-  tensors[kState] = bytes;
+  tensors[kState] = cli::text_tensor(text);
   vit::write_safetensors(file, tensors, {{"format", "vitome-checkpoint"}});
 }
 
 Checkpoint read_checkpoint(const std::filesystem::path& file) {
   Checkpoint checkpoint;
   checkpoint.tensors = vit::read_weights(file);
-  const auto state = checkpoint.tensors.find(kState);
-  if (state == checkpoint.tensors.end() || state->second.scalar_type() != at::kByte)
-    vit::fail(file.string(), ": is no checkpoint of a training run: it has no ", kState);
-  const std::string text(reinterpret_cast<const char*>(state->second.const_data_ptr<uint8_t>()),
-                         state->second.nbytes());
-  checkpoint.tensors.erase(state);
+  const auto text = cli::text_of(checkpoint.tensors, kState);
+  if (!text) vit::fail(file.string(), ": is no checkpoint of a training run: it has no ", kState);
+  checkpoint.tensors.erase(kState);
   try {
-    const auto document = nlohmann::ordered_json::parse(text);
+    const auto document = nlohmann::ordered_json::parse(*text);
     if (document.at("version") != 1)
       vit::fail(file.string(), ": was written by another version of vitome");
     checkpoint.progress = progress_of(document.at("progress"));

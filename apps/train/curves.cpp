@@ -101,7 +101,7 @@ std::string curves_svg(const std::vector<EpochResult>& history, const std::strin
     charts = Panel(kPanel, epochs, scores).text(scores, [](double value) {
       return cli::fixed(value, 1) + "%";
     });
-    subtitle += ", " + score + " " + cli::fixed(100 * last.score, 2) + "%";
+    subtitle += ", " + score + " " + cli::percent(last.score, 2);
   }
   charts = Panel(0, epochs, losses).text(losses, [](double value) {
     return cli::fixed(value, 2);

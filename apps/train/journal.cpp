@@ -72,14 +72,8 @@ void Journal::epoch(const Progress& progress, const std::string& score) {
     events_.scalar("epoch/score", row.epoch, row.score);
   }
   events_.flush();
-  replace("metrics.csv", metrics_csv(progress, validated));
-  replace("curves.svg", curves_svg(progress.history, score));
-}
-
-void Journal::replace(const char* name, const std::string& text) {
-  vit::TemporaryFile file(folder_ / name);
-  file.write(text.data(), text.size());
-  file.move_to_target();
+  vit::replace_file(folder_ / "metrics.csv", metrics_csv(progress, validated));
+  vit::replace_file(folder_ / "curves.svg", curves_svg(progress.history, score));
 }
 
 void Journal::settings(const std::string& json) {

@@ -31,8 +31,6 @@ class Journal {
   void settings(const std::string& json);
 
  private:
-  void replace(const char* name, const std::string& text);
-
   std::filesystem::path folder_;
   std::ofstream log_;
   EventFile events_;

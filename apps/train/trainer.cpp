@@ -46,6 +46,7 @@ Trainer::Trainer(vit::VisionTransformer model, const data::Dataset& training,
     : model_(std::move(model)),
       training_(training),
       validation_(validation),
+      data_(fingerprint(training)),
       settings_(std::move(settings)),
       surroundings_(std::move(surroundings)),
       group_(std::move(group)),
@@ -117,7 +118,7 @@ void Trainer::resume() {
   if (!changed.empty())
     vit::fail(file.string(), ": belongs to a run with other settings: ", cli::join(changed, ", "),
               ". Give the same ones to go on, or --overwrite to begin anew");
-  if (checkpoint.data != fingerprint(training_))
+  if (checkpoint.data != data_)
     vit::fail(file.string(),
               ": belongs to a run with other training data; --overwrite begins anew");
   const at::NoGradGuard no_gradient;
@@ -155,11 +156,10 @@ StepInput Trainer::input_of(data::Batch& batch) {
   StepInput input;
   input.unreadable = static_cast<int64_t>(batch.errors.size());
   if (!batch.pixels.defined()) return input;
-  std::vector<const std::vector<int64_t>*> shown;
-  for (const int64_t index : batch.entries) shown.push_back(&training_.entry(index).classes);
   input.pixels = std::move(batch.pixels);
-  input.targets = targets(shown, static_cast<int64_t>(training_.class_names().size()),
-                          settings_.smoothing, training_.multi_label());
+  input.targets = targets(training_.classes_of(batch.entries),
+                          static_cast<int64_t>(training_.class_names().size()), settings_.smoothing,
+                          training_.multi_label());
   const bool mixes = settings_.mix.mixup > 0 || settings_.mix.cutmix > 0;
   if (mixes && progress_.epoch < settings_.epochs - settings_.unmixed_epochs)
     mix_batch(input.pixels, input.targets, settings_.mix,
@@ -286,7 +286,7 @@ void Trainer::record(const EpochResult& row, bool better) {
                      "  loss " + cli::fixed(row.loss, 4);
   if (validation_)
     text += "  validation loss " + cli::fixed(row.validation_loss, 4) + "  " + score_name() + " " +
-            cli::fixed(100 * row.score, 2) + "%" + (better ? " (best)" : "");
+            cli::percent(row.score, 2) + (better ? " (best)" : "");
   text += "  lr " + cli::fixed(row.rate, 6) + "  " +
           cli::fixed(static_cast<double>(row.pictures) / row.seconds, 0) + " pictures/s";
   if (row.unreadable > 0) text += "  " + std::to_string(row.unreadable) + " unreadable";
@@ -301,14 +301,11 @@ void Trainer::save_model(const vit::VisionTransformer& model) {
   const std::string text = model_card(
       fs::absolute(surroundings_.output / "").parent_path().filename().string(), model, progress_,
       to_json(settings_), {surroundings_.data, surroundings_.command, score_name()});
-  vit::TemporaryFile file(surroundings_.output / "README.md");
-  file.write(text.data(), text.size());
-  file.move_to_target();
+  vit::replace_file(surroundings_.output / "README.md", text);
 }
 
 void Trainer::save_checkpoint() {
-  write_checkpoint(checkpoint_file(),
-                   {tensors(), progress_, to_json(settings_), fingerprint(training_)});
+  write_checkpoint(checkpoint_file(), {tensors(), progress_, to_json(settings_), data_});
   saved_ = Clock::now();
 }
 

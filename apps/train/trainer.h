@@ -78,6 +78,7 @@ class Trainer {
   vit::VisionTransformer model_;
   const data::Dataset& training_;
   const data::Dataset* validation_;
+  nlohmann::ordered_json data_;  // tells the training data from others
   Settings settings_;
   Surroundings surroundings_;
   std::shared_ptr<distributed::Group> group_;

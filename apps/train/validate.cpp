@@ -11,13 +11,6 @@
 namespace train {
 namespace {
 
-std::vector<const std::vector<int64_t>*> classes_of(const data::Dataset& dataset,
-                                                    const std::vector<int64_t>& entries) {
-  std::vector<const std::vector<int64_t>*> classes;
-  for (const int64_t index : entries) classes.push_back(&dataset.entry(index).classes);
-  return classes;
-}
-
 // The answers to all pictures of multi-label data, each process filling in its share.
 struct Answers {
   at::Tensor logits;  // [pictures, classes] float32
@@ -25,25 +18,15 @@ struct Answers {
 };
 
 double mean_average_precision(const Answers& answers, const data::Dataset& dataset) {
-  const auto classes = answers.logits.size(1);
   const auto* seen = answers.seen.const_data_ptr<float>();
-  double sum = 0;
-  int64_t counted = 0;
-  for (int64_t label = 0; label < classes; ++label) {
-    std::vector<float> scores;
-    std::vector<bool> relevant;
-    for (int64_t i = 0; i < dataset.size(); ++i) {
-      if (seen[i] == 0) continue;
-      const std::vector<int64_t>& shown = dataset.entry(i).classes;
-      scores.push_back(answers.logits.const_data_ptr<float>()[i * classes + label]);
-      relevant.push_back(std::find(shown.begin(), shown.end(), label) != shown.end());
-    }
-    if (const auto precision = eval::average_precision(scores, relevant)) {
-      sum += *precision;
-      ++counted;
-    }
+  std::vector<int64_t> pictures;
+  eval::Targets targets;
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    if (seen[i] > 0) pictures.push_back(i);
+    targets.push_back(dataset.entry(i).classes);
+    std::sort(targets.back().begin(), targets.back().end());
   }
-  return counted > 0 ? sum / static_cast<double>(counted) : 0;
+  return eval::precision(answers.logits, pictures, targets).mean;
 }
 
 }  // namespace
@@ -75,7 +58,7 @@ std::optional<Validation> validate(const vit::VisionTransformer& model,
     if (!batch->pixels.defined()) continue;
     const at::Tensor logits = model->forward(batch->pixels.to(first.device(), first.scalar_type()))
                                   .to(at::kCPU, at::kFloat);
-    const at::Tensor wanted = targets(classes_of(dataset, batch->entries), logits.size(1),
+    const at::Tensor wanted = targets(dataset.classes_of(batch->entries), logits.size(1),
                                       /*smoothing=*/0, dataset.multi_label());
     pictures += static_cast<double>(batch->entries.size());
     loss += loss_sum(logits, wanted, dataset.multi_label()).item<double>();

@@ -44,4 +44,10 @@ void TemporaryFile::fail_system(const char* what) const {
   fail(target_.string(), ": ", what, ": ", std::strerror(errno));
 }
 
+void replace_file(const std::filesystem::path& target, std::string_view text) {
+  TemporaryFile file(target);
+  file.write(text.data(), text.size());
+  file.move_to_target();
+}
+
 }  // namespace vit

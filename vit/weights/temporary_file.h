@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <string_view>
 
 namespace vit {
 
@@ -26,5 +27,8 @@ class TemporaryFile {
   std::filesystem::path path_;
   int descriptor_ = -1;
 };
+
+/// Writes a whole text file, in the place of one that is there, by way of a TemporaryFile.
+void replace_file(const std::filesystem::path& target, std::string_view text);
 
 }  // namespace vit

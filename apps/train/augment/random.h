@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <numbers>
 
+#include <apps/train/seeds.h>
+
 namespace train {
 
 /// Random numbers that follow from a seed alone, on any machine and with any standard library:
@@ -11,10 +13,10 @@ namespace train {
 class Random {
  public:
   /// Seeds that differ little give numbers that have nothing in common.
-  explicit Random(uint64_t seed) : counter_(mix(seed + kStep)) {}
+  explicit Random(uint64_t seed) : counter_(finalize(seed + kSeedStep)) {}
 
   /// 64 random bits.
-  uint64_t bits() { return mix(counter_ += kStep); }
+  uint64_t bits() { return finalize(counter_ += kSeedStep); }
 
   /// 0 <= x < 1.
   double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
@@ -46,14 +48,6 @@ class Random {
   }
 
  private:
-  static constexpr uint64_t kStep = 0x9e3779b97f4a7c15;
-
-  static uint64_t mix(uint64_t z) {
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-
   uint64_t counter_;
   float spare_ = 0;  ///< normals come in pairs
   bool has_spare_ = false;
