@@ -187,7 +187,7 @@ int run(const cli::Arguments& arguments) {
   if (results.empty()) {
     std::cerr << (cli::interrupted() ? "interrupted before anything was measured\n"
                                      : "nothing was requested on standard input\n");
-    return cli::interrupted() ? cli::kExitInterrupted : 1;
+    return cli::interrupted() ? cli::interrupted_status() : 1;
   }
 
   if (!writes_to_stdout && !on_request) std::cout << bench::table(setup, results);
@@ -197,7 +197,7 @@ int run(const cli::Arguments& arguments) {
   for (cli::Output* output : {&json, &csv, &plot}) output->close();
   if (!cli::interrupted()) return 0;
   std::cerr << "interrupted: the figures are from a shorter time than asked for\n";
-  return cli::kExitInterrupted;
+  return cli::interrupted_status();
 }
 
 }  // namespace

@@ -248,7 +248,7 @@ int run(const cli::Arguments& arguments) {
             << (complete ? "" : " of " + std::to_string(asked)) << " pictures, " << tally.failures
             << " failed, " << cli::fixed(time.count(), 2) << " s, "
             << cli::fixed(static_cast<double>(tally.pictures) / time.count(), 1) << " pictures/s\n";
-  if (!complete) return cli::kExitInterrupted;
+  if (!complete) return cli::interrupted_status();
   return tally.failures > 0 ? 1 : 0;
 }
 

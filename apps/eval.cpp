@@ -301,7 +301,7 @@ int run(const cli::Arguments& arguments) {
   }
   // Whoever started the processes may end all of them when one has ended.
   group->barrier();
-  if (!setup.complete) return cli::kExitInterrupted;
+  if (!setup.complete) return cli::interrupted_status();
   if (state) state->remove();
   return setup.failures.empty() ? 0 : 1;
 }

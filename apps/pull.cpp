@@ -101,7 +101,7 @@ int run(const cli::Arguments& arguments) {
   } catch (const hub::Interrupted&) {
     progress.hide();
     std::cerr << "interrupted; the same command goes on from here\n";
-    return cli::kExitInterrupted;
+    return cli::interrupted_status();
   }
   progress.hide();
   if (!quiet)

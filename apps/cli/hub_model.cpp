@@ -1,7 +1,6 @@
-#include <csignal>
-
 #include <apps/cli/hub_model.h>
 #include <apps/cli/hub_progress.h>
+#include <apps/cli/interrupt.h>
 #include <apps/hub/http.h>
 #include <apps/hub/pull.h>
 
@@ -16,8 +15,7 @@ std::filesystem::path hub_model(const std::string& name) {
     return hub::pull(repo, {}, settings, progress).path;
   } catch (const hub::Interrupted&) {
     progress.hide();
-    // Ends the program as Ctrl-C does where nobody watches it; the first one has been used up.
-    std::raise(SIGINT);
+    end_interrupted();
     throw;
   }
 }

@@ -5,20 +5,29 @@
 namespace cli {
 namespace {
 
-volatile std::sig_atomic_t interrupt_seen = 0;
+volatile std::sig_atomic_t signal_seen = 0;
 
-void note_interrupt(int) { interrupt_seen = 1; }
+void note(int signal) {
+  signal_seen = signal;
+  // The next one has its usual effect.
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+}
 
 }  // namespace
 
 void watch_interrupts() {
   struct sigaction action {};
-  action.sa_handler = note_interrupt;
-  // The handler goes away with the first signal, so that the second has its usual effect.
-  action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
+  action.sa_handler = note;
+  action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
 }
 
-bool interrupted() { return interrupt_seen != 0; }
+bool interrupted() { return signal_seen != 0; }
+
+int interrupted_status() { return 128 + signal_seen; }
+
+void end_interrupted() { std::raise(signal_seen); }
 
 }  // namespace cli

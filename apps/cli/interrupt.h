@@ -2,12 +2,18 @@
 
 namespace cli {
 
-constexpr int kExitInterrupted = 130;  // what shells use for a program ended by Ctrl-C
-
-/// From now on the first Ctrl-C asks the program to finish what it is at; a second one ends it.
+/// From now on the first Ctrl-C or SIGTERM (which job schedulers send) asks the program to finish
+/// what it is at; a second one ends it.
 void watch_interrupts();
 
-/// Ctrl-C came since watch_interrupts().
+/// One of them came since watch_interrupts().
 bool interrupted();
+
+/// The exit status that shells give a program which the one that came has ended: 130 after Ctrl-C,
+/// 143 after SIGTERM.
+int interrupted_status();
+
+/// Ends the program by the one that came, as if nobody had watched.
+void end_interrupted();
 
 }  // namespace cli

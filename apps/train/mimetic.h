@@ -10,8 +10,8 @@ namespace train {
 /// Initialization of Self-Attention Layers, arXiv 2305.09828): the product of the query and key
 /// weights of each head is near the identity and that of value and output weights near its
 /// negative, learned positions begin as two-dimensional sinusoids, so that tokens attend to their
-/// neighbours at once. Small data sets and short runs gain most. The other weights stay as they
-/// are.
+/// neighbours at once. Small data sets and short runs gain most, where the model averages over its
+/// patches: a class token has no such position. The other weights stay as they are.
 void mimetic_init(vit::VisionTransformer& model, uint64_t seed);
 
 }  // namespace train

@@ -29,6 +29,19 @@ nlohmann::json keyword_arguments(const std::string& text) {
   return arguments;
 }
 
+// config.json will hold the names, and JSON is UTF-8.
+void check_names(const std::vector<std::string>& class_names) {
+  using Json = nlohmann::json;
+  for (const std::string& name : class_names) {
+    try {
+      (void)Json(name).dump();
+    } catch (const Json::type_error&) {
+      vit::fail("class ", Json(name).dump(-1, ' ', false, Json::error_handler_t::replace),
+                ": its name is not UTF-8; rename the folder, or its entry in the list");
+    }
+  }
+}
+
 vit::ModelConfig config_of(const vit::VisionTransformer& model) {
   return {model->config(), model->preprocessing(), model->labels()};
 }
@@ -37,6 +50,7 @@ vit::ModelConfig config_of(const vit::VisionTransformer& model) {
 
 vit::VisionTransformer random_model(const std::string& architecture, const std::string& model_args,
                                     const std::vector<std::string>& class_names, uint64_t seed) {
+  check_names(class_names);
   const nlohmann::json document{{"architecture", architecture},
                                 {"num_classes", class_names.size()},
                                 {"label_names", class_names},
@@ -55,6 +69,7 @@ vit::VisionTransformer random_model(const std::string& architecture, const std::
 vit::VisionTransformer with_classes(const vit::VisionTransformer& model,
                                     const std::vector<std::string>& class_names, uint64_t seed) {
   if (model->labels() == class_names) return model;
+  check_names(class_names);
   vit::ModelConfig config = config_of(model);
   config.vit.num_classes = static_cast<int64_t>(class_names.size());
   config.labels = class_names;

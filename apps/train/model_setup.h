@@ -11,12 +11,13 @@ namespace train {
 
 /// A model with random weights: timm's name of an architecture and what differs from it, written as
 /// timm's keyword arguments ("img_size=32 patch_size=4 depth=9"; values are JSON, bare words
-/// are text). It sees whole pictures: crop_pct is 1. Throws vit::Error naming the argument.
+/// are text). It sees whole pictures: crop_pct is 1. Throws vit::Error naming the argument, or the
+/// class whose name is not UTF-8.
 vit::VisionTransformer random_model(const std::string& architecture, const std::string& model_args,
                                     const std::vector<std::string>& class_names, uint64_t seed);
 
 /// `model` for other classes: a new head with random weights unless its labels are the same and in
-/// the same order. Shares the other parameters.
+/// the same order. Shares the other parameters. Throws vit::Error like random_model().
 vit::VisionTransformer with_classes(const vit::VisionTransformer& model,
                                     const std::vector<std::string>& class_names, uint64_t seed);
 

@@ -28,6 +28,7 @@ nlohmann::ordered_json to_json(const Settings& s) {
           {"max_scale", s.augment.max_scale},
           {"min_ratio", s.augment.min_ratio},
           {"max_ratio", s.augment.max_ratio},
+          {"random_interpolation", s.augment.random_interpolation},
           {"padding", s.augment.padding},
           {"flip", s.augment.flip},
           {"color_jitter", s.augment.color_jitter},

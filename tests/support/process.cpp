@@ -43,7 +43,8 @@ std::vector<std::string> with_inherited(std::vector<std::string> environment) {
 
 // Standard streams are files: neither side can block on a full pipe.
 Process::Process(std::vector<std::string> command, ProcessOptions options)
-    : interrupt_at_file_(std::move(options.interrupt_at_file)) {
+    : interrupt_at_file_(std::move(options.interrupt_at_file)),
+      interrupt_signal_(options.interrupt_signal) {
   std::ofstream(streams_ / "in", std::ios::binary) << options.input;
   const std::string program = command.front();
   if (!options.folder.empty())
@@ -98,7 +99,7 @@ Finished Process::wait(std::chrono::milliseconds timeout) {
       break;
     }
     if (interrupt && fs::exists(interrupt_at_file_)) {
-      signal(SIGINT);
+      signal(interrupt_signal_);
       interrupt = false;
     }
     if (std::chrono::steady_clock::now() > deadline) {

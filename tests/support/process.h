@@ -3,6 +3,7 @@
 #include "tests/support/temp_dir.h"
 
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -22,7 +23,8 @@ struct ProcessOptions {
   std::string input{};                        ///< on standard input
   std::vector<std::string> environment{};     ///< "NAME=value" beside the inherited ones
   std::filesystem::path folder{};             ///< to run in; the current one if empty
-  std::filesystem::path interrupt_at_file{};  ///< SIGINT as soon as this file exists
+  std::filesystem::path interrupt_at_file{};  ///< a signal as soon as this file exists
+  int interrupt_signal = SIGINT;              ///< that one
 };
 
 /// A program that runs; it is killed if it still does when the object goes away.
@@ -46,6 +48,7 @@ class Process {
  private:
   TempDir streams_;
   std::filesystem::path interrupt_at_file_;
+  int interrupt_signal_;
   pid_t child_ = 0;  // 0 once it has ended
 };
 

@@ -196,6 +196,13 @@ TEST_CASE("arguments of a random model are checked") {
   CHECK_THROWS_WITH(make("num_classes=7"), ContainsSubstring("the data has 2 classes"));
 }
 
+TEST_CASE("classes whose names JSON cannot hold are refused by name") {
+  const std::vector<std::string> names = {"caf\xe9", "th\xc3\xa9"};
+  const auto expected = ContainsSubstring("class \"caf\xef\xbf\xbd\": its name is not UTF-8");
+  CHECK_THROWS_WITH(train::random_model("vit_tiny_patch16_224", kSmall, names, 0), expected);
+  CHECK_THROWS_WITH(train::with_classes(small_model(), names, 0), expected);
+}
+
 TEST_CASE("a checkpoint is read as it was written, and nothing else is taken for one") {
   const test::TempDir folder;
   train::Checkpoint checkpoint;
