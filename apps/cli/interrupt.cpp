@@ -26,7 +26,7 @@ void watch_interrupts() {
 
 bool interrupted() { return signal_seen != 0; }
 
-int interrupted_status() { return 128 + signal_seen; }
+int interrupted_status() { return 128 + (interrupted() ? signal_seen : SIGINT); }
 
 void end_interrupted() { std::raise(signal_seen); }
 

@@ -9,8 +9,8 @@ void watch_interrupts();
 /// One of them came since watch_interrupts().
 bool interrupted();
 
-/// The exit status that shells give a program which the one that came has ended: 130 after Ctrl-C,
-/// 143 after SIGTERM.
+/// The exit status that shells give a program which the one that came has ended: 143 after SIGTERM,
+/// 130 after Ctrl-C, and where it came to another process of a group.
 int interrupted_status();
 
 /// Ends the program by the one that came, as if nobody had watched.
