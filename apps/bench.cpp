@@ -13,6 +13,7 @@
 #include <apps/bench/sweep.h>
 #include <apps/cli/host.h>
 #include <apps/cli/interrupt.h>
+#include <apps/cli/json_text.h>
 #include <apps/cli/labels.h>
 #include <apps/cli/output.h>
 #include <apps/cli/pictures.h>
@@ -191,7 +192,7 @@ int run(const cli::Arguments& arguments) {
   }
 
   if (!writes_to_stdout && !on_request) std::cout << bench::table(setup, results);
-  if (json) json.write(cli::to_text(bench::json(setup, results), 1) + "\n");
+  if (json) json.write(cli::json_text(bench::json(setup, results), 1) + "\n");
   if (csv) csv.write(bench::csv(setup, results));
   if (plot) plot.write(bench::plot(setup, results));
   for (cli::Output* output : {&json, &csv, &plot}) output->close();

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <apps/cli/interrupt.h>
+#include <apps/cli/json_text.h>
 #include <apps/cli/labels.h>
 #include <apps/cli/output.h>
 #include <apps/cli/pictures.h>
@@ -122,7 +123,7 @@ class Reporter {
   }
 
  private:
-  void json_line(const nlohmann::ordered_json& json) { json_.write(cli::to_text(json) + "\n"); }
+  void json_line(const nlohmann::ordered_json& json) { json_.write(cli::json_text(json) + "\n"); }
 
   std::vector<std::string> labels_;
   cli::Output json_;

@@ -11,6 +11,7 @@
 
 #include <apps/cli/fingerprint.h>
 #include <apps/cli/interrupt.h>
+#include <apps/cli/json_text.h>
 #include <apps/cli/output.h>
 #include <apps/cli/progress.h>
 #include <apps/cli/run_options.h>
@@ -95,7 +96,7 @@ struct Outputs {
     const bool table = std::none_of(all.begin(), all.end(),
                                     [](const cli::Output* output) { return output->is_stdout(); });
     if (table) std::cout << eval::table(setup, results);
-    if (json) json.write(cli::to_text(eval::json(setup, results), 1) + "\n");
+    if (json) json.write(cli::json_text(eval::json(setup, results), 1) + "\n");
     if (csv) csv.write(eval::csv(setup, results));
     if (markdown) markdown.write(eval::markdown(setup, results));
     if (predictions) predictions.write(predictions_text());

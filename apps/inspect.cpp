@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
+#include <apps/cli/json_text.h>
 #include <apps/cli/labels.h>
 #include <apps/cli/output.h>
 #include <apps/cli/recommended_r.h>
@@ -264,7 +265,7 @@ int run(const cli::Arguments& arguments) {
   Json description = describe(choice.name(), model, weights);
   if (!output.is_stdout()) std::cout << description_text(description);
   description.update(json);
-  output.write(cli::to_text(description, 1) + "\n");
+  output.write(cli::json_text(description, 1) + "\n");
   output.close();
   return 0;
 }

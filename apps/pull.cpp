@@ -4,6 +4,7 @@
 
 #include <apps/cli/hub_progress.h>
 #include <apps/cli/interrupt.h>
+#include <apps/cli/json_text.h>
 #include <apps/cli/output.h>
 #include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
@@ -109,7 +110,7 @@ int run(const cli::Arguments& arguments) {
               << (pulled.downloaded > 0 ? cli::bytes(pulled.downloaded) + " downloaded\n"
                                         : "nothing to download\n");
   if (!json.is_stdout()) std::cout << pulled.path.string() << "\n";
-  json.write(cli::to_text(describe(pulled), 1) + "\n");
+  json.write(cli::json_text(describe(pulled), 1) + "\n");
   json.close();
   return 0;
 }

@@ -8,6 +8,7 @@
 
 #include <apps/cli/host.h>
 #include <apps/cli/interrupt.h>
+#include <apps/cli/json_text.h>
 #include <apps/cli/model_path.h>
 #include <apps/cli/output.h>
 #include <apps/cli/progress.h>
@@ -203,11 +204,11 @@ int run(const cli::Arguments& arguments) {
   const train::Outcome outcome = trainer.run();
   bar.hide();
   if (group->leader()) {
-    json.write(cli::to_text(result_json(trainer, output,
-                                        !data.validation                 ? ""
-                                        : data.validation->multi_label() ? "map"
-                                                                         : "top1"),
-                            1) +
+    json.write(cli::json_text(result_json(trainer, output,
+                                          !data.validation                 ? ""
+                                          : data.validation->multi_label() ? "map"
+                                                                           : "top1"),
+                              1) +
                "\n");
     json.close();
   }

@@ -24,7 +24,7 @@ struct Timing {
 /// Times all subjects by turns: after a warm-up, every round gives each of them a slice of its
 /// time, forwards and backwards alternately, so that a machine which speeds up or slows down does
 /// so for all. Stops when they have had `seconds` each on average, or after the round in which
-/// Ctrl-C comes; there are no rounds at all if that is during the warm-up.
+/// an interrupt comes; there are no rounds at all if that is during the warm-up.
 std::vector<Timing> measure(const std::vector<Subject>& subjects, double seconds,
                             cli::Progress& progress);
 

@@ -8,7 +8,7 @@
 
 namespace cli {
 
-/// Shows a download on standard error, and stops it on Ctrl-C after watch_interrupts().
+/// Shows a download on standard error, and stops it on an interrupt after watch_interrupts().
 class HubProgress : public hub::Monitor {
  public:
   explicit HubProgress(bool quiet) : quiet_(quiet) {}

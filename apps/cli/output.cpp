@@ -1,8 +1,6 @@
 #include <algorithm>
 #include <iostream>
 
-#include <nlohmann/json.hpp>
-
 #include <apps/cli/output.h>
 #include <apps/cli/usage_error.h>
 #include <vit/error.h>
@@ -38,10 +36,6 @@ void check_one_stdout(std::initializer_list<const Output*> outputs) {
   const auto count = std::count_if(outputs.begin(), outputs.end(),
                                    [](const Output* output) { return output->is_stdout(); });
   if (count > 1) usage_error("only one output can go to standard output (-)");
-}
-
-std::string to_text(const nlohmann::ordered_json& json, int indent) {
-  return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace cli

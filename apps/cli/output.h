@@ -5,8 +5,6 @@
 #include <ostream>
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include <apps/cli/options.h>
 
 namespace cli {
@@ -36,8 +34,5 @@ class Output {
 
 /// Throws UsageError if more than one of them writes to standard output.
 void check_one_stdout(std::initializer_list<const Output*> outputs);
-
-/// Compact, or with that indent; bytes that are no UTF-8 (in file names) become U+FFFD.
-std::string to_text(const nlohmann::ordered_json& json, int indent = -1);
 
 }  // namespace cli

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <apps/cli/fingerprint.h>
+#include <apps/cli/json_text.h>
 #include <apps/cli/text_tensor.h>
 #include <vit/error.h>
 #include <vit/weights/json.h>
@@ -30,8 +31,7 @@ std::string to_text(const vit::StateDict& tensors, const char* name, const std::
 }  // namespace
 
 StateFile::StateFile(fs::path path, const nlohmann::ordered_json& job)
-    : path_(std::move(path)),
-      job_(job.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) {}
+    : path_(std::move(path)), job_(cli::json_text(job)) {}
 
 void StateFile::check_job(const std::string& text) const {
   const std::string where = path_.string();
@@ -73,7 +73,7 @@ void StateFile::remove() const {
 std::string failures_text(const std::map<int64_t, std::string>& failures) {
   nlohmann::json list = nlohmann::json::array();
   for (const auto& [picture, reason] : failures) list.push_back({picture, reason});
-  return list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return cli::json_text(list);
 }
 
 std::map<int64_t, std::string> parse_failures(const std::string& text, int64_t pictures,

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <apps/cli/json_text.h>
 #include <apps/train/event_message.h>
 
 // The field numbers are those of event.proto, summary.proto, tensor.proto and tensor_shape.proto of
@@ -53,7 +54,7 @@ class Message {
 // Readers drop an event with a text that is no UTF-8 (of a file name, say).
 std::string valid_utf8(std::string_view text) {
   using Json = nlohmann::json;
-  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace));
+  return Json::parse(cli::json_text(Json(text)));
 }
 
 Message event(double wall_time, int64_t step) {

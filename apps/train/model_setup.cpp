@@ -2,6 +2,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <nlohmann/json.hpp>
 
+#include <apps/cli/json_text.h>
 #include <apps/cli/text.h>
 #include <apps/train/model_setup.h>
 #include <vit/error.h>
@@ -36,7 +37,7 @@ void check_names(const std::vector<std::string>& class_names) {
     try {
       (void)Json(name).dump();
     } catch (const Json::type_error&) {
-      vit::fail("class ", Json(name).dump(-1, ' ', false, Json::error_handler_t::replace),
+      vit::fail("class ", cli::json_text(Json(name)),
                 ": its name is not UTF-8; rename the folder, or its entry in the list");
     }
   }
