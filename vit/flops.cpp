@@ -2,15 +2,18 @@
 
 namespace vit {
 
-std::vector<int64_t> tokens_per_layer(const VitConfig& config, const TokenReducer* reducer) {
+std::vector<int64_t> tokens_per_layer(int64_t depth, int64_t tokens, int64_t prefix_tokens,
+                                      const TokenReducer* reducer) {
   std::vector<int64_t> result;
-  int64_t tokens = config.num_tokens();
-  for (int64_t layer = 0; layer < config.depth; ++layer) {
-    if (reducer)
-      tokens = reducer->tokens_after(layer, config.depth, tokens, config.num_prefix_tokens());
+  for (int64_t layer = 0; layer < depth; ++layer) {
+    if (reducer) tokens = reducer->tokens_after(layer, depth, tokens, prefix_tokens);
     result.push_back(tokens);
   }
   return result;
+}
+
+std::vector<int64_t> tokens_per_layer(const VitConfig& config, const TokenReducer* reducer) {
+  return tokens_per_layer(config.depth, config.num_tokens(), config.num_prefix_tokens(), reducer);
 }
 
 double gflops(const VitConfig& config, const TokenReducer* reducer) {

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ThreadLocalState.h>
 
+#include <vit/flops.h>
 #include <vit/kernels/encoder.h>
 #include <vit/kernels/encoder_pass.h>
 
@@ -62,11 +63,9 @@ EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math, 
 
 TokenPlan plan_tokens(const Encoder& encoder, int64_t tokens, int64_t prefix_tokens,
                       const TokenReducer* reducer) {
+  const auto left = tokens_per_layer(encoder.depth(), tokens, prefix_tokens, reducer);
   TokenPlan plan{reducer, prefix_tokens, {tokens}};
-  for (int64_t layer = 0; layer < encoder.depth(); ++layer) {
-    if (reducer) tokens = reducer->tokens_after(layer, encoder.depth(), tokens, prefix_tokens);
-    plan.tokens.push_back(tokens);
-  }
+  plan.tokens.insert(plan.tokens.end(), left.begin(), left.end());
   return plan;
 }
 
