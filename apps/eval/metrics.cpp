@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include <ATen/ATen.h>
 
 namespace eval {
 namespace {
 
-constexpr double kNormal95 = 1.959963984540054;  // quantile of the normal distribution at 0.975
 constexpr int64_t kTop = 5;
 
 // Pictures that were evaluated, in their order.
@@ -76,8 +74,6 @@ Accuracy accuracy_of(const Row& row, const Row& first, const std::vector<int64_t
     ++accuracy.classes[static_cast<std::size_t>(row.prediction[i])].predicted;
     ++accuracy.confusion[{label, row.prediction[i]}];
   }
-  accuracy.loss_interval =
-      paired_interval(accuracy.lost, accuracy.gained, static_cast<int64_t>(pictures.size()));
   calibrate(accuracy, row, pictures);
   return accuracy;
 }
@@ -99,34 +95,18 @@ std::vector<Figures> figures(const Records& records, const Targets& targets) {
     }
     figures.loss /= static_cast<double>(pictures.size());
     figures.agreement = static_cast<double>(same) / static_cast<double>(pictures.size());
-    if (records.multi_label())
+    if (records.multi_label()) {
       figures.precision = precision(records.logits(schedule), pictures, targets);
-    else
+      if (!all.empty()) figures.decline = mean_decline(*all.front().precision, *figures.precision);
+    } else {
       figures.accuracy = accuracy_of(row, first, pictures, targets, records.classes());
+      const int64_t lost = figures.accuracy->lost, gained = figures.accuracy->gained;
+      figures.decline = {static_cast<double>(lost - gained) / static_cast<double>(figures.pictures),
+                         paired_interval(lost, gained, figures.pictures)};
+    }
     all.push_back(std::move(figures));
   }
   return all;
-}
-
-Precision precision(const at::Tensor& logits, const std::vector<int64_t>& pictures,
-                    const Targets& targets) {
-  Precision precision;
-  const float* values = logits.const_data_ptr<float>();
-  int64_t present = 0;
-  for (int64_t label = 0; label < logits.size(1); ++label) {
-    std::vector<float> scores;
-    std::vector<bool> relevant;
-    for (int64_t i : pictures) {
-      const auto& shown = targets[static_cast<std::size_t>(i)];
-      scores.push_back(values[i * logits.size(1) + label]);
-      relevant.push_back(std::binary_search(shown.begin(), shown.end(), label));
-    }
-    precision.average.push_back(average_precision(scores, relevant));
-    precision.mean += precision.average.back().value_or(0);
-    present += precision.average.back().has_value();
-  }
-  if (present > 0) precision.mean /= static_cast<double>(present);
-  return precision;
 }
 
 Interval paired_interval(int64_t lost, int64_t gained, int64_t pictures) {
@@ -137,26 +117,6 @@ Interval paired_interval(int64_t lost, int64_t gained, int64_t pictures) {
   const double deviation = std::sqrt(down + up - difference * difference / count);
   return {std::max(-1.0, (difference - kNormal95 * deviation) / count),
           std::min(1.0, (difference + kNormal95 * deviation) / count)};
-}
-
-std::optional<double> average_precision(const std::vector<float>& scores,
-                                        const std::vector<bool>& relevant) {
-  std::vector<std::size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(),
-            [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
-  const auto all = std::count(relevant.begin(), relevant.end(), true);
-  if (all == 0) return std::nullopt;
-  double sum = 0;
-  double found = 0;
-  for (std::size_t i = 0; i < order.size();) {
-    const float score = scores[order[i]];
-    double more = 0;
-    for (; i < order.size() && scores[order[i]] == score; ++i) more += relevant[order[i]] ? 1 : 0;
-    found += more;
-    sum += more * found / static_cast<double>(i);
-  }
-  return sum / static_cast<double>(all);
 }
 
 }  // namespace eval

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include <ATen/core/Tensor.h>
-
+#include <apps/eval/interval.h>
+#include <apps/eval/precision.h>
 #include <apps/eval/records.h>
 
 namespace eval {
@@ -19,12 +19,6 @@ struct Bin {
   int64_t count = 0;
   double confidence = 0;  ///< mean of them; 0 without pictures
   double accuracy = 0;
-};
-
-/// 95 % confidence interval of a difference.
-struct Interval {
-  double low = 0;
-  double high = 0;
 };
 
 /// How one class fares where every picture has one label.
@@ -42,15 +36,8 @@ struct Accuracy {
   std::vector<Bin> bins;
   std::vector<ClassCounts> classes;
   std::map<std::pair<int64_t, int64_t>, int64_t> confusion;  ///< by label and prediction, if not 0
-  int64_t lost = 0;        ///< pictures that the first schedule got right and this one did not
-  int64_t gained = 0;      ///< the other way round
-  Interval loss_interval;  ///< of the accuracy lost, see paired_interval()
-};
-
-/// Figures of multi-label data under one schedule.
-struct Precision {
-  std::vector<std::optional<double>> average;  ///< by class; nothing where no picture shows it
-  double mean = 0;                             ///< of those that there are (mAP)
+  int64_t lost = 0;    ///< pictures that the first schedule got right and this one did not
+  int64_t gained = 0;  ///< the other way round
 };
 
 struct Figures {
@@ -59,11 +46,12 @@ struct Figures {
   double agreement = 1;  ///< share whose most likely class is that of the first schedule
   std::optional<Accuracy> accuracy;    ///< of single-label data
   std::optional<Precision> precision;  ///< of multi-label data
+  Decline decline;                     ///< of headline(), against the first schedule
 
   double top1() const { return share(accuracy->top1); }
   double top5() const { return share(accuracy->top5); }
-  /// Accuracy that the first schedule has more.
-  double accuracy_loss() const { return share(accuracy->lost - accuracy->gained); }
+  /// The most telling one: mAP of multi-label data, else top-1.
+  double headline() const { return precision ? precision->mean : top1(); }
 
  private:
   double share(int64_t count) const {
@@ -74,18 +62,9 @@ struct Figures {
 /// For each schedule, of the pictures that have been evaluated; there must be one.
 std::vector<Figures> figures(const Records& records, const Targets& targets);
 
-/// Of `logits` [n, C] float32 those rows that `pictures` names; `targets` by row, each ascending.
-Precision precision(const at::Tensor& logits, const std::vector<int64_t>& pictures,
-                    const Targets& targets);
-
 /// Interval of (lost - gained) / pictures for matched pairs: Wald's with half a pair added to each
 /// of the four cells (Agresti and Min, Statistics in Medicine 24, 2005), which also holds where few
 /// pictures change.
 Interval paired_interval(int64_t lost, int64_t gained, int64_t pictures);
-
-/// Mean of the precision at each recall step, weighted by its height, equal scores taken together:
-/// scikit-learn's average_precision_score. Nothing without a relevant picture.
-std::optional<double> average_precision(const std::vector<float>& scores,
-                                        const std::vector<bool>& relevant);
 
 }  // namespace eval

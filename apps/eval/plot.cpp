@@ -14,16 +14,12 @@ namespace {
 using Point = cli::MergeChart::Point;
 
 Point point(const Result& result, const Result& first) {
-  Point point{result.merging.merge_ratio, 0, result.setting.r.has_value()};
-  if (result.figures.precision) {
-    point.value = result.figures.precision->mean * 100;
-    return point;
-  }
-  point.value = result.figures.top1() * 100;
+  Point point{result.merging.merge_ratio, result.figures.headline() * 100,
+              result.setting.r.has_value()};
   if (&result == &first) return point;
-  const Interval& lost = result.figures.accuracy->loss_interval;
-  point.low = (first.figures.top1() - lost.high) * 100;
-  point.high = (first.figures.top1() - lost.low) * 100;
+  const Interval& lost = result.figures.decline.interval;
+  point.low = (first.figures.headline() - lost.high) * 100;
+  point.high = (first.figures.headline() - lost.low) * 100;
   return point;
 }
 
@@ -49,15 +45,14 @@ std::string plot(const Setup& setup, const std::vector<Result>& results) {
   }
   std::stable_sort(points.begin(), points.end(),
                    [](const auto& a, const auto& b) { return a.first.ratio < b.first.ratio; });
-  const bool multi_label = first.figures.precision.has_value();
+  const std::string figure = first.figures.precision ? "mAP" : "top-1";
   // A flat line shall not look like a mountain.
   cli::MergeChart chart("Accuracy with token merging: " + setup.model, subtitle(setup, first),
                         x_high, std::min(y_low, y_high - 1), y_high,
                         [](double value) { return cli::fixed(value, 1) + "%"; });
   std::vector<Point> line;
   for (auto& [at, name] : points) line.push_back(at);
-  chart.line(line, multi_label ? "mAP" : "top-1, with the 95% interval of the loss",
-             cli::kChartColours[0]);
+  chart.line(line, figure + ", with the 95% interval of the loss", cli::kChartColours[0]);
   for (auto& [at, name] : points) at.value = std::max(at.value, at.high);
   chart.names(points);
   return chart.text();

@@ -22,10 +22,9 @@ bool is_multi_label(const std::vector<Result>& results) {
 std::string points(double share) { return fixed(share * 100, 2); }
 
 // "0.24 (-0.08 to 0.56)", in points.
-std::string lost(const Figures& figures) {
-  const Interval& interval = figures.accuracy->loss_interval;
-  return points(figures.accuracy_loss()) + " (" + points(interval.low) + " to " +
-         points(interval.high) + ")";
+std::string lost(const Decline& decline) {
+  return points(decline.value) + " (" + points(decline.interval.low) + " to " +
+         points(decline.interval.high) + ")";
 }
 
 // A header and a row for each schedule.
@@ -33,7 +32,7 @@ Rows schedule_rows(const std::vector<Result>& results) {
   const bool multi = is_multi_label(results);
   std::vector<std::string> header = {"schedule", "tokens", "GFLOPs"};
   if (multi)
-    header.insert(header.end(), {"mAP", "BCE", "same top-1", "mAP lost"});
+    header.insert(header.end(), {"mAP", "BCE", "same top-1", "mAP lost (95% interval)"});
   else
     header.insert(header.end(),
                   {"top-1", "top-5", "NLL", "ECE", "same top-1", "top-1 lost (95% interval)"});
@@ -44,14 +43,14 @@ Rows schedule_rows(const std::vector<Result>& results) {
     std::vector<std::string> row = {
         result.setting.label(), std::to_string(result.merging.tokens.back()),
         fixed(result.merging.gflops, result.merging.gflops < 10 ? 3 : 1)};
+    const std::string loss = first ? "" : lost(figures.decline);
     if (multi) {
-      const double loss = results.front().figures.precision->mean - figures.precision->mean;
       row.insert(row.end(), {percent(figures.precision->mean, 2), fixed(figures.loss, 4),
-                             percent(figures.agreement, 2), first ? "" : points(loss)});
+                             percent(figures.agreement, 2), loss});
     } else {
-      row.insert(row.end(), {percent(figures.top1(), 2), percent(figures.top5(), 2),
-                             fixed(figures.loss, 4), fixed(figures.accuracy->ece, 4),
-                             percent(figures.agreement, 2), first ? "" : lost(figures)});
+      row.insert(row.end(),
+                 {percent(figures.top1(), 2), percent(figures.top5(), 2), fixed(figures.loss, 4),
+                  fixed(figures.accuracy->ece, 4), percent(figures.agreement, 2), loss});
     }
     rows.push_back(std::move(row));
   }
@@ -141,14 +140,15 @@ std::string markdown(const Setup& setup, const std::vector<Result>& results) {
 
 std::string csv(const Setup& setup, const std::vector<Result>& results) {
   std::string text =
-      cli::csv_line({"model",   "data",      "schedule",      "r",           "dtype",
-                     "device",  "pictures",  "failed",        "merge_ratio", "final_tokens",
-                     "gflops",  "top1",      "top5",          "map",         "loss",
-                     "ece",     "agreement", "accuracy_loss", "loss_low",    "loss_high",
-                     "complete"});
+      cli::csv_line({"model",     "data",      "schedule",      "r",           "dtype",
+                     "device",    "pictures",  "failed",        "merge_ratio", "final_tokens",
+                     "gflops",    "top1",      "top5",          "map",         "loss",
+                     "ece",       "agreement", "accuracy_loss", "map_loss",    "loss_low",
+                     "loss_high", "complete"});
   for (const Result& result : results) {
     const Figures& figures = result.figures;
     const Accuracy* accuracy = figures.accuracy ? &*figures.accuracy : nullptr;
+    const Decline& loss = figures.decline;
     text += cli::csv_line({setup.model,
                            setup.data,
                            result.setting.schedule.to_string(),
@@ -166,9 +166,10 @@ std::string csv(const Setup& setup, const std::vector<Result>& results) {
                            fixed(figures.loss, 6),
                            accuracy ? fixed(accuracy->ece, 6) : "",
                            fixed(figures.agreement, 6),
-                           accuracy ? fixed(figures.accuracy_loss(), 6) : "",
-                           accuracy ? fixed(accuracy->loss_interval.low, 6) : "",
-                           accuracy ? fixed(accuracy->loss_interval.high, 6) : "",
+                           accuracy ? fixed(loss.value, 6) : "",
+                           accuracy ? "" : fixed(loss.value, 6),
+                           fixed(loss.interval.low, 6),
+                           fixed(loss.interval.high, 6),
                            setup.complete ? "1" : "0"});
   }
   return text;

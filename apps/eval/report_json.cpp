@@ -53,6 +53,11 @@ Json per_class(const Setup& setup, const Precision& precision) {
   return list;
 }
 
+Json decline(const Figures& figures) {
+  const auto& [value, interval] = figures.decline;
+  return {{"value", value}, {"low", interval.low}, {"high", interval.high}};
+}
+
 Json result_json(const Setup& setup, const Result& result) {
   const Figures& figures = result.figures;
   Json entry = {{"r", result.setting.r ? Json(*result.setting.r) : Json()},
@@ -65,6 +70,7 @@ Json result_json(const Setup& setup, const Result& result) {
     entry["map"] = figures.precision->mean;
     entry["loss"] = figures.loss;
     entry["agreement"] = figures.agreement;
+    entry["map_loss"] = decline(figures);
     entry["per_class"] = per_class(setup, *figures.precision);
     return entry;
   }
@@ -74,11 +80,9 @@ Json result_json(const Setup& setup, const Result& result) {
   entry["loss"] = figures.loss;
   entry["ece"] = accuracy.ece;
   entry["agreement"] = figures.agreement;
-  entry["accuracy_loss"] = {{"value", figures.accuracy_loss()},
-                            {"low", accuracy.loss_interval.low},
-                            {"high", accuracy.loss_interval.high},
-                            {"lost", accuracy.lost},
-                            {"gained", accuracy.gained}};
+  Json& loss = entry["accuracy_loss"] = decline(figures);
+  loss["lost"] = accuracy.lost;
+  loss["gained"] = accuracy.gained;
   entry["calibration"] = calibration(accuracy.bins);
   entry["per_class"] = per_class(setup, accuracy);
   Json& confusion = entry["confusion"] = Json::array();

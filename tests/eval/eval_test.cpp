@@ -192,7 +192,7 @@ TEST_CASE("eval measures mAP where pictures have several labels") {
   for (const auto& [file, label] : samples())
     text += file + "," + label + (label == "cat" ? ";dog\n" : label == "ship" ? ";frog\n" : "\n");
   write(temp / "many.csv", text);
-  const auto run = eval({(temp / "many.csv").string(), "--r", "4", "--json", "-"});
+  const auto run = eval({(temp / "many.csv").string(), "--r", "12", "--json", "-"});
   CAPTURE(run.err);
   REQUIRE(run.status == 0);
   const auto document = nlohmann::json::parse(run.out);
@@ -202,6 +202,10 @@ TEST_CASE("eval measures mAP where pictures have several labels") {
   CHECK(first.at("map").get<double>() < 1);  // a ship is not taken for a frog
   CHECK(first.at("per_class").size() == 10);
   CHECK_FALSE(first.contains("top1"));
+  CHECK(first.at("map_loss").at("value") == 0);
+  const auto& loss = document.at("results")[1].at("map_loss");
+  CHECK(loss.at("low") < loss.at("value"));
+  CHECK(loss.at("high") > loss.at("value"));
   const auto refused =
       eval({(temp / "many.csv").string(), "--confusion", (temp / "c.svg").string()});
   CHECK(refused.status == 2);

@@ -87,16 +87,17 @@ TEST_CASE("Figures of single labels are those of scikit-learn") {
       CHECK(near(figures.accuracy->bins[i].accuracy, expected.at("bins")[i][2].get<double>()));
     }
   }
-  CHECK(near(all[1].accuracy_loss(), all[0].top1() - all[1].top1()));
-  CHECK(all[1].accuracy->loss_interval.low < all[1].accuracy_loss());
-  CHECK(all[1].accuracy->loss_interval.high > all[1].accuracy_loss());
+  CHECK(near(all[1].decline.value, all[0].top1() - all[1].top1()));
+  CHECK(all[1].decline.interval.low < all[1].decline.value);
+  CHECK(all[1].decline.interval.high > all[1].decline.value);
 }
 
 TEST_CASE("Figures of many labels are those of scikit-learn") {
   const auto data = test::read_json(test::data("eval/metrics.json")).at("multi_label");
   eval::Targets targets;
   for (const auto& shown : data.at("shown")) targets.push_back(shown.get<std::vector<int64_t>>());
-  const auto records = records_of({matrix(data.at("logits"))}, targets, true);
+  const auto records =
+      records_of({matrix(data.at("logits")), matrix(data.at("other_logits"))}, targets, true);
   const auto all = eval::figures(records, targets);
   const auto& expected = data.at("expected");
   CHECK(near(all[0].precision->mean, expected.at("map").get<double>()));
@@ -106,15 +107,47 @@ TEST_CASE("Figures of many labels are those of scikit-learn") {
     REQUIRE(all[0].precision->average[i].has_value() == !average.is_null());
     if (!average.is_null()) CHECK(near(*all[0].precision->average[i], average.get<double>()));
   }
+  CHECK(near(all[1].precision->mean, data.at("other_expected").at("map").get<double>()));
+  CHECK(near(all[1].decline.value, all[0].precision->mean - all[1].precision->mean));
+  // Slopes that come from differences of scikit-learn's figures.
+  const auto deviation = data.at("loss_deviation").get<double>();
+  const auto& interval = all[1].decline.interval;
+  CHECK(std::abs((interval.high - interval.low) / 2 / eval::kNormal95 - deviation) < 1e-6);
+  CHECK(near((interval.high + interval.low) / 2, all[1].decline.value));
+  CHECK(all[0].decline.interval.high == 0);
+}
+
+TEST_CASE("Influence is how average precision grows with a picture's weight") {
+  // As many pictures of each kind as its weight says: two of the first one, and so on.
+  const std::vector<float> scores = {0.9F, 0.8F, 0.8F, 0.5F, 0.2F};
+  const std::vector<bool> relevant = {true, false, true, false, true};
+  const auto average = [&](std::size_t more, std::size_t copies) {
+    std::vector<float> all_scores;
+    std::vector<bool> all_relevant;
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      for (std::size_t j = 0; j < copies + (i == more ? 1 : 0); ++j) {
+        all_scores.push_back(scores[i]);
+        all_relevant.push_back(relevant[i]);
+      }
+    return eval::average_precision(all_scores, all_relevant)->value;
+  };
+  const auto found = eval::average_precision(scores, relevant);
+  constexpr std::size_t kCopies = 2000;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const double slope = (average(i, kCopies) - found->value) * kCopies;
+    CHECK(std::abs(found->influence[i] - slope) < 1e-3);
+  }
 }
 
 TEST_CASE("Average precision by hand") {
   using eval::average_precision;
   // Found at places 1 and 3: (1/1 + 2/3) / 2.
-  CHECK(near(*average_precision({0.9F, 0.8F, 0.7F, 0.6F}, {true, false, true, false}), 5.0 / 6));
+  CHECK(near(average_precision({0.9F, 0.8F, 0.7F, 0.6F}, {true, false, true, false})->value,
+             5.0 / 6));
   // The two in the middle share a place: (1 of 1 + 1 of 3 at a precision of 2/3) / 2.
-  CHECK(near(*average_precision({0.9F, 0.5F, 0.5F, 0.1F}, {true, false, true, false}), 5.0 / 6));
-  CHECK(near(*average_precision({1.0F, 2.0F}, {true, false}), 0.5));
+  CHECK(near(average_precision({0.9F, 0.5F, 0.5F, 0.1F}, {true, false, true, false})->value,
+             5.0 / 6));
+  CHECK(near(average_precision({1.0F, 2.0F}, {true, false})->value, 0.5));
   CHECK_FALSE(average_precision({1.0F, 2.0F}, {false, false}).has_value());
 }
 
