@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <unistd.h>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -9,28 +9,17 @@
 
 #include <vit/kernels/encoder_pass.h>
 #include <vit/kernels/encoder_worker.h>
+#include <vit/kernels/float_data.h>
 #include <vit/kernels/merge_plan.h>
+#include <vit/kernels/row_layers.h>
 #include <vit/kernels/simd.h>
 #include <vit/kernels/threads.h>
-#include <vit/kernels/tile_activation.h>
 
 namespace vit::kernels {
 namespace {
 
 using simd::Bf16;
 using simd::Tile;
-
-constexpr int64_t kMaxBlockTiles = 4;  // of a block of rows
-
-int64_t second_level_cache() {
-  static const int64_t bytes = [] {
-    const auto found = static_cast<int64_t>(sysconf(_SC_LEVEL2_CACHE_SIZE));
-    return found > 0 ? found : int64_t{1} << 20;
-  }();
-  return bytes;
-}
-
-const float* data(const at::Tensor& x) { return x.defined() ? x.const_data_ptr<float>() : nullptr; }
 
 /// `T` is what attention multiplies and what activations are kept in: float or Bf16.
 template <typename T>
@@ -44,11 +33,11 @@ class Pass {
         tensors_(tensors),
         samples_(samples),
         threads_(threads),
+        layers_(encoder),
         dim_(config_.embed_dim),
-        columns_(simd::round_up(dim_)),
+        columns_(layers_.columns()),
         heads_(config_.num_heads),
-        head_columns_(simd::round_up(config_.head_dim())),
-        hidden_columns_(encoder.layer(0).fc2.inner()) {
+        head_columns_(simd::round_up(config_.head_dim())) {
     const int64_t tokens = plan.tokens.front(), rows = samples.size() * tokens;
     const bool merges = plan.tokens.back() < tokens;
     x_ = arena.take<float>(rows * columns_);
@@ -61,15 +50,10 @@ class Pass {
     attended_ = arena.take<T>(rows * columns_);
     if (columns_ != dim_) std::fill_n(attended_, rows * columns_, T{});
 
-    // Rows of one block: more of them read the weights less often, fewer keep what they become
-    // nearer to the core. Twice the second-level cache was fastest of what was tried (ViT-B on
-    // AMD's fourth EPYC: 7 % faster than half of it).
-    const int64_t row_bytes = (columns_ + hidden_columns_) * static_cast<int64_t>(sizeof(T));
-    block_rows_ =
-        std::clamp(2 * second_level_cache() / row_bytes / kTileRows, int64_t{1}, kMaxBlockTiles) *
-        kTileRows;
-    const WorkerSizes sizes{block_rows_,   columns_, hidden_columns_,
-                            head_columns_, tokens,   quantizes()};
+    const int64_t hidden_columns = layers_.hidden_columns();
+    block_rows_ = rows_together((columns_ + hidden_columns) * static_cast<int64_t>(sizeof(T)));
+    const WorkerSizes sizes{block_rows_,   columns_, hidden_columns,
+                            head_columns_, tokens,   layers_.quantizes()};
     for (int64_t i = 0; i < threads; ++i) workers_.emplace_back(arena, sizes);
   }
 
@@ -110,8 +94,6 @@ class Pass {
     return share_of(samples_.size() * tokens, thread, threads_);
   }
 
-  bool quantizes() const { return encoder_.math() == Math::int8; }
-
   template <typename F>
   void each_thread(const F& work) {
     on_threads(threads_, work);
@@ -125,35 +107,6 @@ class Pass {
     const int64_t step = std::min(block_rows_, simd::round_up((rows.size() + count - 1) / count));
     for (int64_t row = rows.begin; row < rows.end; row += step)
       work(row, std::min(step, rows.end - row));
-  }
-
-  /// Runs `work` on the tiles of one block of a linear layer's columns.
-  template <typename F>
-  static void for_tiles(int64_t rows, const F& work) {
-    for (int64_t row = 0; row < rows; row += kTileRows) work(row, std::min(kTileRows, rows - row));
-  }
-
-  Operand quantized(const T* from, int64_t rows, int64_t ld, Worker<T>& worker) const {
-    for (int64_t i = 0; i < rows; ++i)
-      worker.scales[i] = simd::quantize(from + i * ld, ld, worker.bytes + i * ld);
-    return {worker.bytes, ld, worker.scales};
-  }
-
-  /// Layer norm of rows of x as the input of a linear layer.
-  Operand normalized(const float* x, int64_t rows, const at::Tensor& weight, const at::Tensor& bias,
-                     Worker<T>& worker) const {
-    const auto eps = static_cast<float>(config_.norm_eps);
-    for (int64_t i = 0; i < rows; ++i) {
-      const float* from = x + i * columns_;
-      if (quantizes()) {
-        simd::layer_norm(from, dim_, data(weight), data(bias), eps, worker.rows);
-        worker.scales[i] = simd::quantize(worker.rows, columns_, worker.bytes + i * columns_);
-      } else {
-        simd::layer_norm(from, dim_, data(weight), data(bias), eps, worker.operand + i * columns_);
-      }
-    }
-    if (quantizes()) return {worker.bytes, columns_, worker.scales};
-    return {worker.operand, columns_};
   }
 
   void read_input(Share rows) {
@@ -193,11 +146,11 @@ class Pass {
     const int64_t tokens = plan_.tokens[index];
     const bool with_metric = plan_.tokens[index + 1] < tokens;
     for_blocks(share, [&](int64_t first, int64_t rows) {
-      const Operand operand =
-          normalized(x + first * columns_, rows, layer.norm1_weight, layer.norm1_bias, worker);
+      const Operand operand = layers_.normalized(x + first * columns_, rows, layer.norm1_weight,
+                                                 layer.norm1_bias, worker);
       for (int64_t which = 0; which < 3; ++which)
         for (int64_t head = 0; head < heads_; ++head)
-          for_tiles(rows, [&](int64_t row, int64_t count) {
+          each_tile(rows, [&](int64_t row, int64_t count) {
             project_head(layer, which, head, operand, row, count, worker);
             const float* bias = layer.qkv.bias() + (which * heads_ + head) * head_columns_;
             Tile tile{worker.tile, head_columns_, count, head_columns_};
@@ -208,7 +161,7 @@ class Pass {
             if (with_metric && which == 1 && !layer.metric)
               add_to_metric(tile, bias, head, first + row, worker);
           });
-      if (with_metric && layer.metric) project_metric(layer, x, first, rows, worker);
+      if (with_metric && layer.metric) project_metric(layer, x, operand, first, rows, worker);
     });
   }
 
@@ -229,8 +182,8 @@ class Pass {
                               const float* bias, Worker<T>& worker) {
     const auto eps = static_cast<float>(config_.norm_eps);
     simd::store(tile, bias, worker.other_tile, tile.ld);
-    const float* weight = data(which == 0 ? layer.q_norm_weight : layer.k_norm_weight);
-    const float* shift = data(which == 0 ? layer.q_norm_bias : layer.k_norm_bias);
+    const float* weight = float_data(which == 0 ? layer.q_norm_weight : layer.k_norm_weight);
+    const float* shift = float_data(which == 0 ? layer.q_norm_bias : layer.k_norm_bias);
     for (int64_t i = 0; i < tile.rows; ++i)
       simd::layer_norm(worker.other_tile + i * tile.ld, config_.head_dim(), weight, shift, eps,
                        worker.tile + i * tile.ld);
@@ -238,18 +191,20 @@ class Pass {
     return kNoBias;
   }
 
-  /// The metric of rows from `first` on, from x in float32.
-  void project_metric(const EncoderLayer& layer, const float* x, int64_t first, int64_t rows,
-                      Worker<T>& worker) {
+  /// The metric of rows from `first` on, in float32: from the norm that is in `operand`, or from x
+  /// where that is rounded.
+  void project_metric(const EncoderLayer& layer, const float* x, const Operand& operand,
+                      int64_t first, int64_t rows, Worker<T>& worker) {
+    const bool rounded = layers_.quantizes() || !std::is_same_v<T, float>;
     const auto eps = static_cast<float>(config_.norm_eps);
-    for_tiles(rows, [&](int64_t row, int64_t count) {
-      for (int64_t i = 0; i < count; ++i)
-        simd::layer_norm(x + (first + row + i) * columns_, dim_, data(layer.norm1_weight),
-                         data(layer.norm1_bias), eps, worker.rows + i * columns_);
+    each_tile(rows, [&](int64_t row, int64_t count) {
+      for (int64_t i = 0; rounded && i < count; ++i)
+        simd::layer_norm(x + (first + row + i) * columns_, dim_, float_data(layer.norm1_weight),
+                         float_data(layer.norm1_bias), eps, worker.rows + i * columns_);
       for (int64_t i = 0; i < layer.metric->blocks_per_group(); ++i) {
         const auto& block = layer.metric->block(i);
-        layer.metric->multiply_block(block, {worker.rows, columns_}, 0, count, worker.tile,
-                                     block.width);
+        layer.metric->multiply_block(block, rounded ? Operand{worker.rows, columns_} : operand,
+                                     rounded ? 0 : row, count, worker.tile, block.width);
         simd::store({worker.tile, block.width, count, block.width},
                     layer.metric->bias() + block.column,
                     metric_ + (first + row) * head_columns_ + block.column, head_columns_);
@@ -304,25 +259,9 @@ class Pass {
   void project_attended(int64_t index, float* x, Share share, Worker<T>& worker) {
     const EncoderLayer& layer = encoder_.layer(index);
     for_blocks(share, [&](int64_t first, int64_t rows) {
-      const T* from = attended_ + first * columns_;
-      const Operand operand =
-          quantizes() ? quantized(from, rows, columns_, worker) : Operand{from, columns_};
-      add_linear(layer.proj, operand, data(layer.gamma1), x + first * columns_, rows, worker);
+      const Operand operand = layers_.operand(attended_ + first * columns_, rows, columns_, worker);
+      layers_.add_linear(layer.proj, operand, layer.gamma1, x + first * columns_, rows, worker);
     });
-  }
-
-  /// x += gamma * linear(operand)
-  void add_linear(const PackedLinear& linear, const Operand& operand, const float* gamma, float* x,
-                  int64_t rows, Worker<T>& worker) {
-    for (int64_t i = 0; i < linear.blocks_per_group(); ++i) {
-      const auto& block = linear.block(i);
-      for_tiles(rows, [&](int64_t row, int64_t count) {
-        linear.multiply_block(block, operand, row, count, worker.tile, block.width);
-        simd::add({worker.tile, block.width, count, block.width}, linear.bias() + block.column,
-                  gamma ? gamma + block.column : nullptr, x + row * columns_ + block.column,
-                  columns_);
-      });
-    }
   }
 
   /// Merges the rows `from` into the fewer `x`, if this layer does, and x += mlp(x).
@@ -330,39 +269,16 @@ class Pass {
     const EncoderLayer& layer = encoder_.layer(index);
     const int64_t before = plan_.tokens[index], after = plan_.tokens[index + 1];
     for_blocks(share, [&](int64_t first, int64_t rows) {
+      float* to = x + first * columns_;
       if (after < before)
         for (int64_t i = first; i < first + rows; ++i)
           merges_->merge_row(i / after, i % after, from + i / after * before * columns_, columns_,
                              x + i * columns_);
       const Operand operand =
-          normalized(x + first * columns_, rows, layer.norm2_weight, layer.norm2_bias, worker);
-      activate(layer.fc1, operand, rows, worker);
-      const Operand hidden = quantizes() ? quantized(worker.hidden, rows, hidden_columns_, worker)
-                                         : Operand{worker.hidden, hidden_columns_};
-      add_linear(layer.fc2, hidden, data(layer.gamma2), x + first * columns_, rows, worker);
+          layers_.normalized(to, rows, layer.norm2_weight, layer.norm2_bias, worker);
+      const Operand hidden = layers_.activated(layer.fc1, operand, rows, worker);
+      layers_.add_linear(layer.fc2, hidden, layer.gamma2, to, rows, worker);
     });
-  }
-
-  /// worker.hidden = act(fc1(operand)), or its gated form.
-  void activate(const PackedLinear& fc1, const Operand& operand, int64_t rows, Worker<T>& worker) {
-    const bool gated = config_.mlp == MlpKind::swiglu_packed;
-    const auto activation = tile_activation(config_.activation);
-    for (int64_t i = 0; i < fc1.blocks_per_group(); ++i) {
-      const auto& block = fc1.block(i);
-      for_tiles(rows, [&](int64_t row, int64_t count) {
-        fc1.multiply_block(block, operand, row, count, worker.tile, block.width);
-        const Tile tile{worker.tile, block.width, count, block.width};
-        T* to = worker.hidden + row * hidden_columns_ + block.column;
-        const float* bias = fc1.bias() + block.column;
-        if (gated) {
-          const auto& value = fc1.block(fc1.blocks_per_group() + i);
-          fc1.multiply_block(value, operand, row, count, worker.other_tile, block.width);
-          simd::gate(tile, bias, worker.other_tile, fc1.bias() + value.column, to, hidden_columns_);
-        } else {
-          simd::activate(tile, bias, activation, to, hidden_columns_);
-        }
-      });
-    }
   }
 
   const Encoder& encoder_;
@@ -371,7 +287,8 @@ class Pass {
   const BatchTensors& tensors_;
   const Share samples_;
   const int64_t threads_;
-  const int64_t dim_, columns_, heads_, head_columns_, hidden_columns_;
+  const RowLayers<T> layers_;
+  const int64_t dim_, columns_, heads_, head_columns_;
   int64_t block_rows_ = 0;
   std::vector<Worker<T>> workers_;
   float* x_ = nullptr;         // [rows, columns] tokens

@@ -7,12 +7,9 @@
 #include <vit/kernels/head_attention.h>
 #include <vit/kernels/product.h>
 #include <vit/kernels/simd.h>
+#include <vit/kernels/tile_rows.h>
 
 namespace vit::kernels {
-
-/// Rows of one product: its result, kTileRows x kBlockColumns floats, stays in the first-level
-/// cache until it is used.
-constexpr int64_t kTileRows = 64;
 
 /// What a thread's scratch memory has to hold; all but rows and tokens are padded.
 struct WorkerSizes {

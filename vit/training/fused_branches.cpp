@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <vit/kernels/choice.h>
+#include <vit/kernels/float_data.h>
 #include <vit/kernels/tile_activation.h>
 #include <vit/training/attention_pass.h>
 #include <vit/training/fused_branches.h>
@@ -12,14 +13,13 @@
 namespace vit::training {
 namespace {
 
+using kernels::float_data;
 using simd::Bf16;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr int64_t kMaxHeadDim = 256;
 constexpr double kLog2E = 1.4426950408889634;
-
-const float* data(const at::Tensor& x) { return x.defined() ? x.const_data_ptr<float>() : nullptr; }
 
 template <typename T>
 T* kept_data(const at::Tensor& x) {
@@ -47,17 +47,19 @@ struct Saved {
   }
 
   BranchData branch(double eps) const {
-    return {data(x),
+    return {float_data(x),
             x.size(0),
             x.size(1),
             x.size(2),
-            data(norm_weight),
-            data(norm_bias),
+            float_data(norm_weight),
+            float_data(norm_bias),
             static_cast<float>(eps),
-            data(gamma),
-            data(path_factors)};
+            float_data(gamma),
+            float_data(path_factors)};
   }
-  const float* first_bias_data() const { return data(first_bias.defined() ? first_bias : zeros); }
+  const float* first_bias_data() const {
+    return float_data(first_bias.defined() ? first_bias : zeros);
+  }
 
   at::Tensor zeros;  // for a layer without bias
 };
@@ -127,7 +129,7 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
                                 context->saved_data["eps"].toDouble());
     const auto run = [&]<typename T>(T*) {
       return attention_backward<T>(shape, {kept_data<T>(kept_heads), kept_data<T>(attended)},
-                                   data(gradient), context->needs_input_grad(3),
+                                   float_data(gradient), context->needs_input_grad(3),
                                    wants_last(context, saved));
     };
     const auto result = kept_heads.scalar_type() == at::kFloat ? run(static_cast<float*>(nullptr))
@@ -155,11 +157,11 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
                                 double eps) {
     return {saved.branch(eps),
             heads,
-            data(saved.first_weight),
+            float_data(saved.first_weight),
             saved.first_bias_data(),
-            data(saved.last_weight),
-            data(saved.last_bias),
-            data(key_bias)};
+            float_data(saved.last_weight),
+            float_data(saved.last_bias),
+            float_data(key_bias)};
   }
 };
 
@@ -209,9 +211,9 @@ class MlpFunction : public torch::autograd::Function<MlpFunction> {
     const bool wants_fc1 = context->needs_input_grad(3);
     const bool wants_fc2 = wants_last(context, saved);
     const auto result = kept.scalar_type() == at::kFloat
-                            ? mlp_backward<float>(shape, kept_data<float>(kept), data(gradient),
-                                                  wants_fc1, wants_fc2)
-                            : mlp_backward<Bf16>(shape, kept_data<Bf16>(kept), data(gradient),
+                            ? mlp_backward<float>(shape, kept_data<float>(kept),
+                                                  float_data(gradient), wants_fc1, wants_fc2)
+                            : mlp_backward<Bf16>(shape, kept_data<Bf16>(kept), float_data(gradient),
                                                  wants_fc1, wants_fc2);
     const auto last = scaled_layer_gradients(saved.last_weight, saved.last_bias, saved.gamma,
                                              result.fc2_weight, result.fc2_bias);
@@ -236,10 +238,10 @@ class MlpFunction : public torch::autograd::Function<MlpFunction> {
             saved.last_weight.size(1),
             gated,
             static_cast<simd::TileActivation>(activation),
-            data(saved.first_weight),
+            float_data(saved.first_weight),
             saved.first_bias_data(),
-            data(saved.last_weight),
-            data(saved.last_bias)};
+            float_data(saved.last_weight),
+            float_data(saved.last_bias)};
   }
 };
 

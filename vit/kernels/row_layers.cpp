@@ -1,0 +1,87 @@
+#include <vit/kernels/float_data.h>
+#include <vit/kernels/row_layers.h>
+#include <vit/kernels/simd.h>
+#include <vit/kernels/tile_activation.h>
+
+namespace vit::kernels {
+
+using simd::Tile;
+
+template <typename T>
+RowLayers<T>::RowLayers(const Encoder& encoder)
+    : config_(encoder.config()),
+      columns_(simd::round_up(config_.embed_dim)),
+      hidden_columns_(encoder.layer(0).fc2.inner()),
+      quantizes_(encoder.math() == Math::int8) {}
+
+template <typename T>
+Operand RowLayers<T>::normalized(const float* x, int64_t rows, const at::Tensor& weight,
+                                 const at::Tensor& bias, Worker<T>& worker) const {
+  const auto eps = static_cast<float>(config_.norm_eps);
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* from = x + i * columns_;
+    if (quantizes_) {
+      simd::layer_norm(from, config_.embed_dim, float_data(weight), float_data(bias), eps,
+                       worker.rows);
+      worker.scales[i] = simd::quantize(worker.rows, columns_, worker.bytes + i * columns_);
+    } else {
+      simd::layer_norm(from, config_.embed_dim, float_data(weight), float_data(bias), eps,
+                       worker.operand + i * columns_);
+    }
+  }
+  if (quantizes_) return {worker.bytes, columns_, worker.scales};
+  return {worker.operand, columns_};
+}
+
+template <typename T>
+Operand RowLayers<T>::operand(const T* from, int64_t rows, int64_t columns,
+                              Worker<T>& worker) const {
+  if (!quantizes_) return {from, columns};
+  for (int64_t i = 0; i < rows; ++i)
+    worker.scales[i] = simd::quantize(from + i * columns, columns, worker.bytes + i * columns);
+  return {worker.bytes, columns, worker.scales};
+}
+
+template <typename T>
+void RowLayers<T>::add_linear(const PackedLinear& linear, const Operand& operand,
+                              const at::Tensor& gamma, float* x, int64_t rows,
+                              Worker<T>& worker) const {
+  for (int64_t i = 0; i < linear.blocks_per_group(); ++i) {
+    const auto& block = linear.block(i);
+    each_tile(rows, [&](int64_t row, int64_t count) {
+      linear.multiply_block(block, operand, row, count, worker.tile, block.width);
+      simd::add({worker.tile, block.width, count, block.width}, linear.bias() + block.column,
+                gamma.defined() ? float_data(gamma) + block.column : nullptr,
+                x + row * columns_ + block.column, columns_);
+    });
+  }
+}
+
+template <typename T>
+Operand RowLayers<T>::activated(const PackedLinear& fc1, const Operand& operand, int64_t rows,
+                                Worker<T>& worker) const {
+  const bool gated = config_.mlp == MlpKind::swiglu_packed;
+  const auto activation = tile_activation(config_.activation);
+  for (int64_t i = 0; i < fc1.blocks_per_group(); ++i) {
+    const auto& block = fc1.block(i);
+    each_tile(rows, [&](int64_t row, int64_t count) {
+      fc1.multiply_block(block, operand, row, count, worker.tile, block.width);
+      const Tile tile{worker.tile, block.width, count, block.width};
+      T* to = worker.hidden + row * hidden_columns_ + block.column;
+      const float* bias = fc1.bias() + block.column;
+      if (gated) {
+        const auto& value = fc1.block(fc1.blocks_per_group() + i);
+        fc1.multiply_block(value, operand, row, count, worker.other_tile, block.width);
+        simd::gate(tile, bias, worker.other_tile, fc1.bias() + value.column, to, hidden_columns_);
+      } else {
+        simd::activate(tile, bias, activation, to, hidden_columns_);
+      }
+    });
+  }
+  return this->operand(worker.hidden, rows, hidden_columns_, worker);
+}
+
+template class RowLayers<float>;
+template class RowLayers<simd::Bf16>;
+
+}  // namespace vit::kernels

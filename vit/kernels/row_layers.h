@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+#include <vit/kernels/encoder.h>
+#include <vit/kernels/encoder_worker.h>
+
+namespace vit::kernels {
+
+/// Norms and linear layers of one block of rows, as many as a worker holds, with what comes before
+/// and after them: quantizing, biases, activations, residuals. `T` is as in Worker. Rows of x are
+/// padded.
+template <typename T>
+class RowLayers {
+ public:
+  explicit RowLayers(const Encoder& encoder);
+
+  int64_t columns() const { return columns_; }                ///< of x, padded
+  int64_t hidden_columns() const { return hidden_columns_; }  ///< of what fc2 reads
+  bool quantizes() const { return quantizes_; }
+
+  /// Layer norm of rows of x as the input of a linear layer.
+  Operand normalized(const float* x, int64_t rows, const at::Tensor& weight, const at::Tensor& bias,
+                     Worker<T>& worker) const;
+
+  /// Rows [rows, columns] as the input of a linear layer.
+  Operand operand(const T* from, int64_t rows, int64_t columns, Worker<T>& worker) const;
+
+  /// x += gamma * linear(operand); `gamma` may be undefined.
+  void add_linear(const PackedLinear& linear, const Operand& operand, const at::Tensor& gamma,
+                  float* x, int64_t rows, Worker<T>& worker) const;
+
+  /// act(fc1(operand)), or its gated form, as the input of fc2.
+  Operand activated(const PackedLinear& fc1, const Operand& operand, int64_t rows,
+                    Worker<T>& worker) const;
+
+ private:
+  const VitConfig& config_;
+  const int64_t columns_, hidden_columns_;
+  const bool quantizes_;
+};
+
+}  // namespace vit::kernels
