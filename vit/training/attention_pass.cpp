@@ -105,27 +105,20 @@ void attention_forward(const AttentionData& data, const AttentionKept<T>& kept, 
     pack_transposed(data.qkv_weight, qkv, pass.share(qkv.blocks(), thread), packing);
     pack_transposed(data.proj_weight, proj, pass.share(proj.blocks(), thread), packing);
   });
-  pass.each_thread([&](int64_t thread) {
+  pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
     const auto& worker = workers[thread];
-    pass.each_chunk(thread, [&](const Chunk& chunk) {
-      normalize(data.branch, chunk, worker.operand);
-      project(data, qkv, chunk, worker, kept.heads, metric);
-    });
+    normalize(data.branch, chunk, worker.operand);
+    project(data, qkv, chunk, worker, kept.heads, metric);
   });
-  pass.each_thread([&](int64_t thread) {
-    const auto units = pass.share(data.branch.samples * data.heads, thread);
-    for (int64_t unit = units.begin; unit < units.end; ++unit) {
-      const int64_t sample = unit / data.heads, head = unit % data.heads;
-      kernels::attend(head_of(data, kept.heads, sample, head), scratch[thread],
-                      kept.attended + sample * data.branch.tokens * dim + head * data.head_dim(),
-                      dim);
-    }
+  pass.each_unit(data.branch.samples * data.heads, [&](int64_t unit, int64_t thread) {
+    const int64_t sample = unit / data.heads, head = unit % data.heads;
+    kernels::attend(head_of(data, kept.heads, sample, head), scratch[thread],
+                    kept.attended + sample * data.branch.tokens * dim + head * data.head_dim(),
+                    dim);
   });
-  pass.each_thread([&](int64_t thread) {
-    pass.each_chunk(thread, [&](const Chunk& chunk) {
-      add_to_tokens(data.branch, pass, chunk, kept.attended + chunk.first * dim, proj,
-                    data.proj_bias, workers[thread].tile, out);
-    });
+  pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
+    add_to_tokens(data.branch, pass, chunk, kept.attended + chunk.first * dim, proj, data.proj_bias,
+                  workers[thread].tile, out);
   });
 }
 
@@ -161,64 +154,51 @@ AttentionGradients attention_backward(const AttentionData& data, const Attention
     pack_weight(data.proj_weight, data.branch.gamma, proj, pass.share(proj.blocks(), thread),
                 packing);
   });
-  pass.each_thread([&](int64_t thread) {
+  pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
     const auto& worker = workers[thread];
-    pass.each_chunk(thread, [&](const Chunk& chunk) {
-      narrow_gradient(data.branch, pass, chunk, gradient, worker.operand);
-      simd::sum_rows(worker.operand, dim, chunk.rows, dim, proj_bias.of_thread(thread));
-      proj_operands.put_left(chunk, worker.operand);
-      proj_operands.put_right(chunk, kept.attended + chunk.first * dim);
-      for (int64_t i = 0; i < proj.blocks(); ++i) {
-        const auto block = proj.block(i);
-        each_tile(chunk.rows, [&](int64_t row, int64_t count) {
-          multiply_block(worker.operand + row * dim, dim, count, proj, block, worker.tile,
-                         block.size());
-          simd::store({worker.tile, block.size(), count, block.size()}, kNoBias,
-                      dattended + (chunk.first + row) * dim + block.begin, dim);
-        });
-      }
-    });
-  });
-  pass.each_thread([&](int64_t thread) {
-    const auto units = pass.share(data.branch.samples * data.heads, thread);
-    for (int64_t unit = units.begin; unit < units.end; ++unit) {
-      const int64_t sample = unit / data.heads, head = unit % data.heads;
-      const int64_t row = sample * data.branch.tokens;
-      T* to = dqkv + row * columns + head * head_dim;
-      attend_backward(
-          head_of(data, kept.heads, sample, head), scratch[thread],
-          {dattended + row * dim + head * head_dim, dim, to, to + dim, to + 2 * dim, columns});
+    narrow_gradient(data.branch, pass, chunk, gradient, worker.operand);
+    simd::sum_rows(worker.operand, dim, chunk.rows, dim, proj_bias.of(chunk));
+    proj_operands.put_left(chunk, worker.operand);
+    proj_operands.put_right(chunk, kept.attended + chunk.first * dim);
+    for (int64_t i = 0; i < proj.blocks(); ++i) {
+      const auto block = proj.block(i);
+      each_tile(chunk.rows, [&](int64_t row, int64_t count) {
+        multiply_block(worker.operand + row * dim, dim, count, proj, block, worker.tile,
+                       block.size());
+        simd::store({worker.tile, block.size(), count, block.size()}, kNoBias,
+                    dattended + (chunk.first + row) * dim + block.begin, dim);
+      });
     }
   });
-  pass.each_thread([&](int64_t thread) {
+  pass.each_unit(data.branch.samples * data.heads, [&](int64_t unit, int64_t thread) {
+    const int64_t sample = unit / data.heads, head = unit % data.heads;
+    const int64_t row = sample * data.branch.tokens;
+    T* to = dqkv + row * columns + head * head_dim;
+    attend_backward(
+        head_of(data, kept.heads, sample, head), scratch[thread],
+        {dattended + row * dim + head * head_dim, dim, to, to + dim, to + 2 * dim, columns});
+  });
+  pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
     const auto& worker = workers[thread];
-    pass.each_chunk(thread, [&](const Chunk& chunk) {
-      const T* gradients = dqkv + chunk.first * columns;
-      simd::sum_rows(gradients, columns, chunk.rows, columns, qkv_bias.of_thread(thread));
-      qkv_operands.put_left(chunk, gradients);
-      normalize(data.branch, chunk, worker.operand);
-      qkv_operands.put_right(chunk, worker.operand);
-      for (int64_t i = 0; i < qkv.blocks(); ++i) {
-        const auto block = qkv.block(i);
-        each_tile(chunk.rows, [&](int64_t row, int64_t count) {
-          multiply_block(gradients + row * columns, columns, count, qkv, block,
-                         sums[thread] + row * dim + block.begin, dim);
-        });
-      }
-      normalize_backward(data.branch, chunk, sums[thread], gradient,
-                         result.x.mutable_data_ptr<float>(), norm_weight.of_thread(thread),
-                         norm_bias.of_thread(thread));
-    });
+    const T* gradients = dqkv + chunk.first * columns;
+    simd::sum_rows(gradients, columns, chunk.rows, columns, qkv_bias.of(chunk));
+    qkv_operands.put_left(chunk, gradients);
+    normalize(data.branch, chunk, worker.operand);
+    qkv_operands.put_right(chunk, worker.operand);
+    for (int64_t i = 0; i < qkv.blocks(); ++i) {
+      const auto block = qkv.block(i);
+      each_tile(chunk.rows, [&](int64_t row, int64_t count) {
+        multiply_block(gradients + row * columns, columns, count, qkv, block,
+                       sums[thread] + row * dim + block.begin, dim);
+      });
+    }
+    normalize_backward(data.branch, chunk, sums[thread], gradient,
+                       result.x.mutable_data_ptr<float>(), norm_weight.of(chunk),
+                       norm_bias.of(chunk));
   });
-  pass.each_thread([&](int64_t thread) {
-    float* tile = workers[thread].tile;
-    if (wants_qkv)
-      qkv_operands.multiply(pass.chunks(), thread, pass.threads(), tile,
-                            result.qkv_weight.mutable_data_ptr<float>());
-    if (wants_proj)
-      proj_operands.multiply(pass.chunks(), thread, pass.threads(), tile,
-                             result.proj_weight.mutable_data_ptr<float>());
-  });
+  compute_weight_gradients<T>(pass, {qkv_operands, result.qkv_weight},
+                              {proj_operands, result.proj_weight},
+                              [&](int64_t thread) { return workers[thread].tile; });
   result.qkv_bias = qkv_bias.sum();
   result.proj_bias = proj_bias.sum();
   result.norm_weight = norm_weight.sum();

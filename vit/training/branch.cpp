@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -15,22 +13,12 @@ kernels::ArenaPool& arenas() {
   return pool;
 }
 
-/// Rows that go through the layers of a branch together: as many as twice the second-level cache
-/// holds, which reads the weights seldom enough, up to 256.
-int64_t rows_of_chunks(int64_t row_bytes) {
-  static const int64_t cache = [] {
-    const auto found = static_cast<int64_t>(sysconf(_SC_LEVEL2_CACHE_SIZE));
-    return found > 0 ? found : int64_t{1} << 20;
-  }();
-  return std::clamp(2 * cache / row_bytes / kTileRows, int64_t{1}, int64_t{4}) * kTileRows;
-}
-
 }  // namespace
 
 Pass::Pass(const BranchData& data, int64_t row_bytes)
     : loan_(arenas()),
       threads_(at::in_parallel_region() ? 1 : at::get_num_threads()),
-      chunk_rows_(rows_of_chunks(row_bytes)),
+      chunk_rows_(kernels::rows_together(row_bytes)),
       chunks_(data.rows(), threads_, chunk_rows_) {
   if (!data.path_factors) return;
   factors_ = arena().take<float>(data.rows());
@@ -81,10 +69,10 @@ void normalize_backward(const BranchData& data, const Chunk& chunk, const float*
 }
 
 VectorGradient::VectorGradient(const Pass& pass, int64_t size)
-    : rows_(at::zeros({pass.threads(), size}, at::kFloat)) {}
+    : rows_(at::zeros({pass.chunks().size(), size}, at::kFloat)) {}
 
-float* VectorGradient::of_thread(int64_t thread) const {
-  return rows_.mutable_data_ptr<float>() + thread * rows_.size(1);
+float* VectorGradient::of(const Chunk& chunk) const {
+  return rows_.mutable_data_ptr<float>() + chunk.index * rows_.size(1);
 }
 
 at::Tensor VectorGradient::sum() const { return rows_.sum(0); }

@@ -1,22 +1,24 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include <vit/kernels/arena.h>
 #include <vit/kernels/threads.h>
+#include <vit/kernels/tile_rows.h>
 #include <vit/training/chunks.h>
 #include <vit/training/matrices.h>
+#include <vit/training/shared_work.h>
 
 // What the two fused branches of a block share. `T` is what they multiply and keep: float or
 // simd::Bf16.
 
 namespace vit::training {
 
-/// Rows of a product: its result stays in the first-level cache until it is used.
-constexpr int64_t kTileRows = 64;
+using kernels::each_tile;
+using kernels::kTileRows;
 
 /// The tokens that a branch reads, and what is done to them before and after its layers.
 struct BranchData {
@@ -51,28 +53,36 @@ class Pass {
   void each_thread(const F& work) const {
     kernels::on_threads(threads_, work);
   }
+  /// Runs work(unit, thread) for all units below `count`.
   template <typename F>
-  void each_chunk(int64_t thread, const F& work) const {
-    const auto share = chunks_.of_thread(thread);
-    for (int64_t i = share.begin; i < share.end; ++i) work(chunks_[i]);
+  void each_unit(int64_t count, const F& work) const {
+    std::vector<kernels::Share> parts;
+    for (int64_t i = 0; i < threads_; ++i) parts.push_back(share(count, i));
+    each_of(parts, work);
+  }
+  /// Runs work(chunk, thread) for all chunks.
+  template <typename F>
+  void each_chunk(const F& work) const {
+    each_of(chunks_.shares(), [&](int64_t i, int64_t thread) { work(chunks_[i], thread); });
   }
   kernels::Share share(int64_t total, int64_t thread) const {
     return kernels::share_of(total, thread, threads_);
   }
 
  private:
+  template <typename F>
+  void each_of(const std::vector<kernels::Share>& parts, const F& work) const {
+    SharedWork shared(parts);
+    each_thread(
+        [&](int64_t thread) { shared.run(thread, [&](int64_t unit) { work(unit, thread); }); });
+  }
+
   kernels::ArenaPool::Loan loan_;
   int64_t threads_;
   int64_t chunk_rows_;
   RowChunks chunks_;
   float* factors_ = nullptr;
 };
-
-/// Runs `work` on the tiles of `rows` rows: their first row, and how many they have.
-template <typename F>
-void each_tile(int64_t rows, const F& work) {
-  for (int64_t row = 0; row < rows; row += kTileRows) work(row, std::min(kTileRows, rows - row));
-}
 
 /// Layer norm of the tokens of a chunk -> [rows, dim].
 template <typename T>
@@ -93,16 +103,38 @@ void narrow_gradient(const BranchData& data, const Pass& pass, const Chunk& chun
 void normalize_backward(const BranchData& data, const Chunk& chunk, const float* dnormed,
                         const float* gradient, float* dx, float* dweight, float* dbias);
 
-/// The gradient of a vector of parameters, for each thread a row of its own.
+/// The gradient of a vector of parameters, for each chunk a row of its own.
 class VectorGradient {
  public:
   VectorGradient(const Pass& pass, int64_t size);
-  float* of_thread(int64_t thread) const;
+  float* of(const Chunk& chunk) const;
   at::Tensor sum() const;
 
  private:
-  at::Tensor rows_;  // [threads, size]
+  at::Tensor rows_;  // [chunks, size]
 };
+
+/// The gradient of a layer's weights [out, in], undefined where nobody wants it.
+template <typename T>
+struct WeightGradient {
+  const GradientOperands<T>& operands;
+  const at::Tensor& out;
+
+  int64_t tiles() const { return out.defined() ? operands.tiles() : 0; }
+};
+
+/// Computes the weight gradients of a branch's first and last layer. `tile_of` gives a thread's
+/// GradientOperands::kTile numbers.
+template <typename T, typename TileOf>
+void compute_weight_gradients(const Pass& pass, const WeightGradient<T>& first,
+                              const WeightGradient<T>& last, const TileOf& tile_of) {
+  pass.each_unit(first.tiles() + last.tiles(), [&](int64_t unit, int64_t thread) {
+    const bool is_first = unit < first.tiles();
+    const auto& gradient = is_first ? first : last;
+    gradient.operands.multiply(pass.chunks(), is_first ? unit : unit - first.tiles(),
+                               tile_of(thread), gradient.out.template mutable_data_ptr<float>());
+  });
+}
 
 /// The gradients of a branch's last layer and layer scale, where there is one, from those of a
 /// layer without: y = weight a + bias becomes gamma y. Where nobody wants `dweight`, it is

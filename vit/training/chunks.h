@@ -15,9 +15,10 @@ struct Chunk {
   int64_t rows;
   int64_t padded;  ///< rows, rounded up to a multiple of simd::kPad
   int64_t start;   ///< sum of `padded` of the chunks before
+  int64_t index;
 };
 
-/// All rows of a batch in chunks; each thread has some that follow each other.
+/// All rows of a batch in chunks; each thread has some of its own that follow each other.
 class RowChunks {
  public:
   /// `most` rows in a chunk, a multiple of simd::kPad.
@@ -32,8 +33,9 @@ class RowChunks {
           return std::min(share.end, share.begin + simd::round_up(share.size() * part / count));
         };
         const int64_t size = edge(i + 1) - edge(i);
-        if (size > 0) chunks_.push_back({edge(i), size, simd::round_up(size), padded_rows_});
-        if (size > 0) padded_rows_ += simd::round_up(size);
+        if (size == 0) continue;
+        chunks_.push_back({edge(i), size, simd::round_up(size), padded_rows_, this->size()});
+        padded_rows_ += chunks_.back().padded;
       }
       shares_.push_back({before, static_cast<int64_t>(chunks_.size())});
     }
@@ -41,12 +43,13 @@ class RowChunks {
 
   int64_t size() const { return static_cast<int64_t>(chunks_.size()); }
   const Chunk& operator[](int64_t index) const { return chunks_[index]; }
-  kernels::Share of_thread(int64_t thread) const { return shares_[thread]; }
+  /// Of the chunks, by thread.
+  const std::vector<kernels::Share>& shares() const { return shares_; }
   int64_t padded_rows() const { return padded_rows_; }
 
  private:
   std::vector<Chunk> chunks_;
-  std::vector<kernels::Share> shares_;  // by thread, of the chunks
+  std::vector<kernels::Share> shares_;
   int64_t padded_rows_ = 0;
 };
 

@@ -57,28 +57,23 @@ void GradientOperands<T>::put_right(const Chunk& chunk, int64_t column, int64_t 
 }
 
 template <typename T>
-void GradientOperands<T>::multiply(const RowChunks& chunks, int64_t thread, int64_t threads,
-                                   float* tile, float* out) const {
-  const int64_t tall = (left_columns_ + kTileRows - 1) / kTileRows;
-  const int64_t wide = (right_columns_ + kBlockColumns - 1) / kBlockColumns;
+void GradientOperands<T>::multiply(const RowChunks& chunks, int64_t index, float* tile,
+                                   float* out) const {
   // Whatever is smaller streams by for each tile of the other.
   const bool by_left = left_columns_ >= right_columns_;
-  const Share units = kernels::share_of(tall * wide, thread, threads);
-  for (int64_t unit = units.begin; unit < units.end; ++unit) {
-    const int64_t row = (by_left ? unit / wide : unit % tall) * kTileRows;
-    const int64_t column = (by_left ? unit % wide : unit / tall) * kBlockColumns;
-    const int64_t rows = std::min(kTileRows, left_columns_ - row);
-    const int64_t width = std::min(kBlockColumns, right_columns_ - column);
-    for (int64_t i = 0; i < chunks.size(); ++i) {
-      const Chunk& chunk = chunks[i];
-      kernels::multiply(kMath<T>, rows, width, chunk.padded,
-                        left_ + chunk.start * left_columns_ + row * chunk.padded, chunk.padded,
-                        right_ + chunk.start * right_columns_ + column * chunk.padded, tile, width,
-                        /*add=*/i > 0);
-    }
-    for (int64_t i = 0; i < rows; ++i)
-      std::copy_n(tile + i * width, width, out + (row + i) * right_columns_ + column);
+  const int64_t row = (by_left ? index / wide() : index % tall()) * kTileRows;
+  const int64_t column = (by_left ? index % wide() : index / tall()) * kBlockColumns;
+  const int64_t rows = std::min(kTileRows, left_columns_ - row);
+  const int64_t width = std::min(kBlockColumns, right_columns_ - column);
+  for (int64_t i = 0; i < chunks.size(); ++i) {
+    const Chunk& chunk = chunks[i];
+    kernels::multiply(kMath<T>, rows, width, chunk.padded,
+                      left_ + chunk.start * left_columns_ + row * chunk.padded, chunk.padded,
+                      right_ + chunk.start * right_columns_ + column * chunk.padded, tile, width,
+                      /*add=*/i > 0);
   }
+  for (int64_t i = 0; i < rows; ++i)
+    std::copy_n(tile + i * width, width, out + (row + i) * right_columns_ + column);
 }
 
 template void pack_transposed(const float*, const PackedMatrix<float>&, Share, float*);

@@ -99,15 +99,21 @@ class GradientOperands {
     put_right(chunk, 0, right_columns_, 0, chunk.rows, x, right_columns_);
   }
 
-  /// out [left columns, right columns]: the part of one thread.
-  void multiply(const RowChunks& chunks, int64_t thread, int64_t threads, float* tile,
-                float* out) const;
+  /// Tiles of the product.
+  int64_t tiles() const { return tall() * wide(); }
+  /// Computes one of them in `tile` and writes it to out [left columns, right columns].
+  void multiply(const RowChunks& chunks, int64_t index, float* tile, float* out) const;
 
   static constexpr int64_t kTileRows = 128;
   /// Numbers of `tile`.
   static constexpr int64_t kTile = kTileRows * kernels::kBlockColumns;
 
  private:
+  int64_t tall() const { return (left_columns_ + kTileRows - 1) / kTileRows; }
+  int64_t wide() const {
+    return (right_columns_ + kernels::kBlockColumns - 1) / kernels::kBlockColumns;
+  }
+
   int64_t left_columns_;
   int64_t right_columns_;
   T* left_;   // by chunk: [left columns, padded]

@@ -108,13 +108,11 @@ void mlp_forward(const MlpData& data, T* kept, float* out) {
     pack_transposed(data.fc1_weight, fc1, pass.share(fc1.blocks(), thread), scratch);
     pack_transposed(data.fc2_weight, fc2, pass.share(fc2.blocks(), thread), scratch);
   });
-  pass.each_thread([&](int64_t thread) {
+  pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
     const auto& worker = workers[thread];
-    pass.each_chunk(thread, [&](const Chunk& chunk) {
-      normalize(data.branch, chunk, worker.operand);
-      hidden_forward(data, fc1, chunk, worker, kept);
-      add_to_tokens(data.branch, pass, chunk, worker.hidden, fc2, data.fc2_bias, worker.tile, out);
-    });
+    normalize(data.branch, chunk, worker.operand);
+    hidden_forward(data, fc1, chunk, worker, kept);
+    add_to_tokens(data.branch, pass, chunk, worker.hidden, fc2, data.fc2_bias, worker.tile, out);
   });
 }
 
@@ -140,38 +138,30 @@ MlpGradients mlp_backward(const MlpData& data, const T* kept, const float* gradi
     pack_weight(data.fc1_weight, nullptr, fc1, pass.share(fc1.blocks(), thread), scratch);
     pack_weight(data.fc2_weight, data.branch.gamma, fc2, pass.share(fc2.blocks(), thread), scratch);
   });
-  pass.each_thread([&](int64_t thread) {
+  pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
     const auto& worker = workers[thread];
-    pass.each_chunk(thread, [&](const Chunk& chunk) {
-      narrow_gradient(data.branch, pass, chunk, gradient, worker.operand);
-      simd::sum_rows(worker.operand, dim, chunk.rows, dim, fc2_bias.of_thread(thread));
-      fc2_operands.put_left(chunk, worker.operand);
-      hidden_backward(data, fc2, chunk, worker, kept, fc2_operands);
-      simd::sum_rows(worker.hidden, columns, chunk.rows, columns, fc1_bias.of_thread(thread));
-      fc1_operands.put_left(chunk, worker.hidden);
-      normalize(data.branch, chunk, worker.operand);
-      fc1_operands.put_right(chunk, worker.operand);
-      for (int64_t i = 0; i < fc1.blocks(); ++i) {
-        const auto block = fc1.block(i);
-        each_tile(chunk.rows, [&](int64_t row, int64_t count) {
-          multiply_block(worker.hidden + row * columns, columns, count, fc1, block,
-                         worker.sums + row * dim + block.begin, dim);
-        });
-      }
-      normalize_backward(data.branch, chunk, worker.sums, gradient,
-                         result.x.mutable_data_ptr<float>(), norm_weight.of_thread(thread),
-                         norm_bias.of_thread(thread));
-    });
+    narrow_gradient(data.branch, pass, chunk, gradient, worker.operand);
+    simd::sum_rows(worker.operand, dim, chunk.rows, dim, fc2_bias.of(chunk));
+    fc2_operands.put_left(chunk, worker.operand);
+    hidden_backward(data, fc2, chunk, worker, kept, fc2_operands);
+    simd::sum_rows(worker.hidden, columns, chunk.rows, columns, fc1_bias.of(chunk));
+    fc1_operands.put_left(chunk, worker.hidden);
+    normalize(data.branch, chunk, worker.operand);
+    fc1_operands.put_right(chunk, worker.operand);
+    for (int64_t i = 0; i < fc1.blocks(); ++i) {
+      const auto block = fc1.block(i);
+      each_tile(chunk.rows, [&](int64_t row, int64_t count) {
+        multiply_block(worker.hidden + row * columns, columns, count, fc1, block,
+                       worker.sums + row * dim + block.begin, dim);
+      });
+    }
+    normalize_backward(data.branch, chunk, worker.sums, gradient,
+                       result.x.mutable_data_ptr<float>(), norm_weight.of(chunk),
+                       norm_bias.of(chunk));
   });
-  pass.each_thread([&](int64_t thread) {
-    float* tile = workers[thread].tile;
-    if (wants_fc1)
-      fc1_operands.multiply(pass.chunks(), thread, pass.threads(), tile,
-                            result.fc1_weight.mutable_data_ptr<float>());
-    if (wants_fc2)
-      fc2_operands.multiply(pass.chunks(), thread, pass.threads(), tile,
-                            result.fc2_weight.mutable_data_ptr<float>());
-  });
+  compute_weight_gradients<T>(pass, {fc1_operands, result.fc1_weight},
+                              {fc2_operands, result.fc2_weight},
+                              [&](int64_t thread) { return workers[thread].tile; });
   result.fc1_bias = fc1_bias.sum();
   result.fc2_bias = fc2_bias.sum();
   result.norm_weight = norm_weight.sum();

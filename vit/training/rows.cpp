@@ -74,15 +74,27 @@ template <typename T>
 HWY_INLINE void sum_rows_of(const T* x, int64_t ld, int64_t rows, int64_t cols, float* sums) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t c = 0; c < cols; c += lanes) {
-    auto sum0 = load(d, sums + c), sum1 = hn::Zero(d);
-    int64_t r = 0;
-    for (; r + 2 <= rows; r += 2) {
-      sum0 = hn::Add(sum0, load(d, x + r * ld + c));
-      sum1 = hn::Add(sum1, load(d, x + (r + 1) * ld + c));
+  int64_t c = 0;
+  for (; c + 4 * lanes <= cols; c += 4 * lanes) {  // lines that lie together are read together
+    float* to = sums + c;
+    auto sum0 = load(d, to), sum1 = load(d, to + lanes);
+    auto sum2 = load(d, to + 2 * lanes), sum3 = load(d, to + 3 * lanes);
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* from = x + r * ld + c;
+      sum0 = hn::Add(sum0, load(d, from));
+      sum1 = hn::Add(sum1, load(d, from + lanes));
+      sum2 = hn::Add(sum2, load(d, from + 2 * lanes));
+      sum3 = hn::Add(sum3, load(d, from + 3 * lanes));
     }
-    if (r < rows) sum0 = hn::Add(sum0, load(d, x + r * ld + c));
-    put(d, hn::Add(sum0, sum1), sums + c);
+    put(d, sum0, to);
+    put(d, sum1, to + lanes);
+    put(d, sum2, to + 2 * lanes);
+    put(d, sum3, to + 3 * lanes);
+  }
+  for (; c < cols; c += lanes) {
+    auto sum = load(d, sums + c);
+    for (int64_t r = 0; r < rows; ++r) sum = hn::Add(sum, load(d, x + r * ld + c));
+    put(d, sum, sums + c);
   }
 }
 
@@ -124,17 +136,21 @@ template <typename W>
 void transpose_of(const W* x, int64_t ld, int64_t rows, int64_t padded_rows, int64_t cols, W* out,
                   int64_t out_ld) {
   constexpr int kSide = 16 / sizeof(W);
+  // As many rows together as fill a cache line of the transpose: it is then written once.
+  constexpr int64_t kLine = 64 / sizeof(W);
   // Where interleaving leaves the rows of a square: the bits of their numbers turned round.
   constexpr int kPlaces[] = {0, kSide / 2, kSide / 4 % kSide, kSide / 4 * 3, 1, 5, 3, 7};
   const hn::FixedTag<W, kSide> d;
-  for (int64_t r = 0; r < padded_rows; r += kSide)
-    for (int64_t c = 0; c < cols; c += kSide) {
-      hn::Vec<decltype(d)> v[kSide];
-      for (int64_t i = 0; i < kSide; ++i)
-        v[i] = r + i < rows ? hn::LoadU(d, x + (r + i) * ld + c) : hn::Zero(d);
-      transpose_square(d, v);
-      for (int64_t i = 0; i < kSide; ++i) hn::StoreU(v[i], d, out + (c + kPlaces[i]) * out_ld + r);
-    }
+  for (int64_t line = 0; line < padded_rows; line += kLine)
+    for (int64_t c = 0; c < cols; c += kSide)
+      for (int64_t r = line; r < std::min(line + kLine, padded_rows); r += kSide) {
+        hn::Vec<decltype(d)> v[kSide];
+        for (int64_t i = 0; i < kSide; ++i)
+          v[i] = r + i < rows ? hn::LoadU(d, x + (r + i) * ld + c) : hn::Zero(d);
+        transpose_square(d, v);
+        for (int64_t i = 0; i < kSide; ++i)
+          hn::StoreU(v[i], d, out + (c + kPlaces[i]) * out_ld + r);
+      }
 }
 
 #endif
