@@ -33,7 +33,7 @@ class Pass {
         tensors_(tensors),
         samples_(samples),
         threads_(threads),
-        layers_(encoder),
+        layers_(config_, encoder.math(), encoder.layer(0).fc2.inner()),
         dim_(config_.embed_dim),
         columns_(layers_.columns()),
         heads_(config_.num_heads),

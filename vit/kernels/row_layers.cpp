@@ -8,11 +8,11 @@ namespace vit::kernels {
 using simd::Tile;
 
 template <typename T>
-RowLayers<T>::RowLayers(const Encoder& encoder)
-    : config_(encoder.config()),
-      columns_(simd::round_up(config_.embed_dim)),
-      hidden_columns_(encoder.layer(0).fc2.inner()),
-      quantizes_(encoder.math() == Math::int8) {}
+RowLayers<T>::RowLayers(const VitConfig& config, Math math, int64_t hidden_columns)
+    : config_(config),
+      columns_(simd::round_up(config.embed_dim)),
+      hidden_columns_(hidden_columns),
+      quantizes_(math == Math::int8) {}
 
 template <typename T>
 Operand RowLayers<T>::normalized(const float* x, int64_t rows, const at::Tensor& weight,

@@ -4,8 +4,10 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <vit/kernels/encoder.h>
+#include <vit/config.h>
 #include <vit/kernels/encoder_worker.h>
+#include <vit/kernels/packed_linear.h>
+#include <vit/kernels/product.h>
 
 namespace vit::kernels {
 
@@ -15,10 +17,11 @@ namespace vit::kernels {
 template <typename T>
 class RowLayers {
  public:
-  explicit RowLayers(const Encoder& encoder);
+  /// `config` must outlive this. `hidden_columns`: what fc2 reads, padded.
+  RowLayers(const VitConfig& config, Math math, int64_t hidden_columns);
 
-  int64_t columns() const { return columns_; }                ///< of x, padded
-  int64_t hidden_columns() const { return hidden_columns_; }  ///< of what fc2 reads
+  int64_t columns() const { return columns_; }  ///< of x, padded
+  int64_t hidden_columns() const { return hidden_columns_; }
   bool quantizes() const { return quantizes_; }
 
   /// Layer norm of rows of x as the input of a linear layer.

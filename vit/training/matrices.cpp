@@ -48,11 +48,10 @@ void GradientOperands<T>::put_left(const Chunk& chunk, int64_t column, int64_t c
 template <typename T>
 void GradientOperands<T>::put_right(const Chunk& chunk, int64_t column, int64_t columns,
                                     int64_t row, int64_t rows, const T* x, int64_t ld) {
-  T* base = right_ + chunk.start * right_columns_;
   for (int64_t done = 0; done < columns; done += kBlockColumns) {
     const int64_t width = std::min(kBlockColumns, columns - done);
     simd::pack_values(x, rows, simd::round_up(rows), ld, done, width,
-                      base + (column + done) * chunk.padded + row * width);
+                      right_rows(chunk, column + done, width, row));
   }
 }
 

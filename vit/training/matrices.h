@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include <vit/kernels/arena.h>
 #include <vit/kernels/product.h>
@@ -98,6 +99,20 @@ class GradientOperands {
   void put_right(const Chunk& chunk, const T* x) {
     put_right(chunk, 0, right_columns_, 0, chunk.rows, x, right_columns_);
   }
+  /// The same for one block of columns that make(to) writes as [rows, columns]: in their place if
+  /// rows lie there as they come, else to `scratch` first.
+  template <typename F>
+  void make_right(const Chunk& chunk, int64_t column, int64_t columns, int64_t row, int64_t rows,
+                  T* scratch, const F& make) {
+    if constexpr (std::is_same_v<T, float>) {
+      T* to = right_rows(chunk, column, columns, row);
+      make(to);
+      std::fill(to + rows * columns, to + simd::round_up(rows) * columns, 0.0f);
+    } else {
+      make(scratch);
+      put_right(chunk, column, columns, row, rows, scratch, columns);
+    }
+  }
 
   /// Tiles of the product.
   int64_t tiles() const { return tall() * wide(); }
@@ -109,6 +124,10 @@ class GradientOperands {
   static constexpr int64_t kTile = kTileRows * kernels::kBlockColumns;
 
  private:
+  /// Where rows of a block of columns are.
+  T* right_rows(const Chunk& chunk, int64_t column, int64_t columns, int64_t row) {
+    return right_ + chunk.start * right_columns_ + column * chunk.padded + row * columns;
+  }
   int64_t tall() const { return (left_columns_ + kTileRows - 1) / kTileRows; }
   int64_t wide() const {
     return (right_columns_ + kernels::kBlockColumns - 1) / kernels::kBlockColumns;

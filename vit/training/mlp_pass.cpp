@@ -86,11 +86,12 @@ void hidden_backward(const MlpData& data, const PackedMatrix<T>& fc2, const Chun
       const Tile tile{worker.tile, width, count, width};
       const T* keep = kept + (chunk.first + row) * ld + block.begin;
       T* to = worker.hidden + row * ld + block.begin;
-      if (data.gated)
-        simd::gate_backward(tile, keep, ld, data.hidden, to, ld, worker.value, width);
-      else
-        simd::activate_backward(tile, keep, ld, data.activation, to, ld, worker.value, width);
-      fc2_operands.put_right(chunk, block.begin, width, row, count, worker.value, width);
+      fc2_operands.make_right(chunk, block.begin, width, row, count, worker.value, [&](T* value) {
+        if (data.gated)
+          simd::gate_backward(tile, keep, ld, data.hidden, to, ld, value, width);
+        else
+          simd::activate_backward(tile, keep, ld, data.activation, to, ld, value, width);
+      });
     });
   }
 }
