@@ -51,7 +51,13 @@ float softmax(float* scores, int64_t n, int64_t padded, float scale, const float
 void to_float(const Bf16* x, int64_t n, float* out);
 void to_bf16(const float* x, int64_t n, Bf16* out);
 
-// --- attention operands ----------------------------------------------------------------------
+// --- operands of products -------------------------------------------------------------------
+
+/// x [rows, cols] -> its transpose [cols, padded_rows], zeros after `rows`; `padded_rows` is a
+/// multiple of 8.
+template <typename T>
+void transpose(const T* x, int64_t ld, int64_t rows, int64_t padded_rows, int64_t cols, T* out,
+               int64_t out_ld);
 
 /// Keys [n, padded] -> their transpose as the right-hand side of a product: blocks of `block`
 /// tokens, each [padded / v][block][v] with v = 1 for float and 2 for bfloat16; zeros after n up

@@ -1,6 +1,4 @@
-// Tile kernels of simd.h and the packing of attention's operands.
-
-#include <algorithm>
+// Tile kernels of simd.h.
 
 #include <vit/kernels/simd_targets.h>
 
@@ -14,9 +12,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace vit::simd::HWY_NAMESPACE {
 namespace {
-
-// Widest row of words that a packed operand has: float heads of 256.
-constexpr int64_t kMaxWords = 256;
 
 enum class Gelu { fine, coarse, tanh, quick };
 
@@ -171,58 +166,6 @@ void dequantize_of(int32_t* tile, int64_t ld, int64_t rows, int64_t cols,
   }
 }
 
-/// Four rows of words, of which column p to p + 3 are wanted as rows `width` apart.
-HWY_INLINE void transpose4(const uint32_t* const* rows, int64_t p, uint32_t* to, int64_t width) {
-#if HWY_TARGET == HWY_SCALAR
-  for (int64_t i = 0; i < 4; ++i)
-    for (int64_t j = 0; j < 4; ++j) to[j * width + i] = rows[i][p + j];
-#else
-  const hn::FixedTag<uint32_t, 4> d;
-  const hn::Repartition<uint64_t, decltype(d)> d2;
-  const auto r0 = hn::LoadU(d, rows[0] + p), r1 = hn::LoadU(d, rows[1] + p);
-  const auto r2 = hn::LoadU(d, rows[2] + p), r3 = hn::LoadU(d, rows[3] + p);
-  const auto lower01 = hn::BitCast(d2, hn::InterleaveLower(d, r0, r1));
-  const auto upper01 = hn::BitCast(d2, hn::InterleaveUpper(d, r0, r1));
-  const auto lower23 = hn::BitCast(d2, hn::InterleaveLower(d, r2, r3));
-  const auto upper23 = hn::BitCast(d2, hn::InterleaveUpper(d, r2, r3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d2, lower01, lower23)), d, to);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d2, lower01, lower23)), d, to + width);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d2, upper01, upper23)), d, to + 2 * width);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d2, upper01, upper23)), d, to + 3 * width);
-#endif
-}
-
-/// Rows of 32-bit words [n, words] -> their transpose in blocks of columns.
-void pack_words(const uint32_t* rows, int64_t n, int64_t padded_n, int64_t words, int64_t block,
-                uint32_t* out) {
-  static constexpr uint32_t kZeros[kMaxWords] = {};
-  for (int64_t start = 0; start < padded_n; start += block) {
-    const int64_t width = std::min(block, padded_n - start);
-    for (int64_t t = 0; t < width; t += 4) {
-      const uint32_t* four[4];
-      for (int64_t i = 0; i < 4; ++i)
-        four[i] = start + t + i < n ? rows + (start + t + i) * words : kZeros;
-      for (int64_t p = 0; p < words; p += 4) transpose4(four, p, out + p * width + t, width);
-    }
-    out += words * width;
-  }
-}
-
-void pack_values_bf16(const Bf16* values, int64_t n, int64_t padded_n, int64_t padded,
-                      int64_t first, int64_t width, Bf16* out) {
-  const DF d;
-  const DU du;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(du));
-  for (int64_t t = 0; t < padded_n; t += 2)
-    for (int64_t c = 0; c < width; c += lanes, out += 2 * lanes) {
-      const Bf16* from = values + t * padded + first + c;
-      // A bfloat16 is the upper half of its float: the even row goes to the lower half of a word.
-      const auto even = t < n ? hn::BitCast(du, load(d, from)) : hn::Zero(du);
-      const auto odd = t + 1 < n ? hn::BitCast(du, load(d, from + padded)) : hn::Zero(du);
-      hn::StoreU(hn::Or(hn::ShiftRight<16>(even), odd), du, reinterpret_cast<uint32_t*>(out));
-    }
-}
-
 }  // namespace
 }  // namespace vit::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -241,8 +184,6 @@ HWY_EXPORT(accumulate_of);
 HWY_EXPORT(scale_rows_f32);
 HWY_EXPORT(scale_rows_bf16);
 HWY_EXPORT(dequantize_of);
-HWY_EXPORT(pack_words);
-HWY_EXPORT(pack_values_bf16);
 
 template <>
 void store(const Tile& tile, const float* bias, float* out, int64_t out_ld) {
@@ -289,37 +230,6 @@ void scale_rows(const Tile& tile, const float* factors, Bf16* out, int64_t out_l
 void dequantize(int32_t* tile, int64_t ld, int64_t rows, int64_t cols, const Quantized* row_scales,
                 const float* columns, const int32_t* sums) {
   HWY_DYNAMIC_DISPATCH(dequantize_of)(tile, ld, rows, cols, row_scales, columns, sums);
-}
-
-// A float is one word of a row, two bfloat16 are.
-template <>
-void pack_keys(const float* keys, int64_t n, int64_t padded_n, int64_t padded, int64_t block,
-               float* out) {
-  HWY_DYNAMIC_DISPATCH(pack_words)
-  (reinterpret_cast<const uint32_t*>(keys), n, padded_n, padded, block,
-   reinterpret_cast<uint32_t*>(out));
-}
-template <>
-void pack_keys(const Bf16* keys, int64_t n, int64_t padded_n, int64_t padded, int64_t block,
-               Bf16* out) {
-  HWY_DYNAMIC_DISPATCH(pack_words)
-  (reinterpret_cast<const uint32_t*>(keys), n, padded_n, padded / 2, block,
-   reinterpret_cast<uint32_t*>(out));
-}
-template <>
-void pack_values(const float* values, int64_t n, int64_t padded_n, int64_t padded, int64_t first,
-                 int64_t width, float* out) {
-  for (int64_t t = 0; t < padded_n; ++t, out += width) {
-    if (t < n)
-      std::copy_n(values + t * padded + first, width, out);
-    else
-      std::fill_n(out, width, 0.0f);
-  }
-}
-template <>
-void pack_values(const Bf16* values, int64_t n, int64_t padded_n, int64_t padded, int64_t first,
-                 int64_t width, Bf16* out) {
-  HWY_DYNAMIC_DISPATCH(pack_values_bf16)(values, n, padded_n, padded, first, width, out);
 }
 
 }  // namespace vit::simd

@@ -1,6 +1,5 @@
 // Row kernels of training/simd.h.
 
-#include <algorithm>
 #include <cmath>
 
 #include <vit/kernels/simd_targets.h>
@@ -98,63 +97,6 @@ HWY_INLINE void sum_rows_of(const T* x, int64_t ld, int64_t rows, int64_t cols, 
   }
 }
 
-#if HWY_TARGET == HWY_SCALAR
-
-template <typename W>
-void transpose_of(const W* x, int64_t ld, int64_t rows, int64_t padded_rows, int64_t cols, W* out,
-                  int64_t out_ld) {
-  for (int64_t c = 0; c < cols; ++c)
-    for (int64_t r = 0; r < padded_rows; ++r) out[c * out_ld + r] = r < rows ? x[r * ld + c] : W{};
-}
-
-#else
-
-/// The first halves of two vectors one after the other by pairs of `W`, and the second halves.
-template <typename W, typename D, typename V>
-HWY_INLINE void interleave(D d, V& a, V& b) {
-  const hn::Repartition<W, D> wide;
-  const auto x = hn::BitCast(wide, a), y = hn::BitCast(wide, b);
-  a = hn::BitCast(d, hn::InterleaveLower(wide, x, y));
-  b = hn::BitCast(d, hn::InterleaveUpper(wide, x, y));
-}
-
-/// Squares of 8 x 8 or 4 x 4 words, in the rows of `v`; comes out with rows in the order of
-/// `places`.
-HWY_INLINE void transpose_square(hn::FixedTag<uint16_t, 8> d,
-                                 hn::Vec<hn::FixedTag<uint16_t, 8> >* v) {
-  for (int i = 0; i < 8; i += 2) interleave<uint16_t>(d, v[i], v[i + 1]);
-  for (int i : {0, 1, 4, 5}) interleave<uint32_t>(d, v[i], v[i + 2]);
-  for (int i = 0; i < 4; ++i) interleave<uint64_t>(d, v[i], v[i + 4]);
-}
-HWY_INLINE void transpose_square(hn::FixedTag<uint32_t, 4> d,
-                                 hn::Vec<hn::FixedTag<uint32_t, 4> >* v) {
-  for (int i : {0, 2}) interleave<uint32_t>(d, v[i], v[i + 1]);
-  for (int i = 0; i < 2; ++i) interleave<uint64_t>(d, v[i], v[i + 2]);
-}
-
-template <typename W>
-void transpose_of(const W* x, int64_t ld, int64_t rows, int64_t padded_rows, int64_t cols, W* out,
-                  int64_t out_ld) {
-  constexpr int kSide = 16 / sizeof(W);
-  // As many rows together as fill a cache line of the transpose: it is then written once.
-  constexpr int64_t kLine = 64 / sizeof(W);
-  // Where interleaving leaves the rows of a square: the bits of their numbers turned round.
-  constexpr int kPlaces[] = {0, kSide / 2, kSide / 4 % kSide, kSide / 4 * 3, 1, 5, 3, 7};
-  const hn::FixedTag<W, kSide> d;
-  for (int64_t line = 0; line < padded_rows; line += kLine)
-    for (int64_t c = 0; c < cols; c += kSide)
-      for (int64_t r = line; r < std::min(line + kLine, padded_rows); r += kSide) {
-        hn::Vec<decltype(d)> v[kSide];
-        for (int64_t i = 0; i < kSide; ++i)
-          v[i] = r + i < rows ? hn::LoadU(d, x + (r + i) * ld + c) : hn::Zero(d);
-        transpose_square(d, v);
-        for (int64_t i = 0; i < kSide; ++i)
-          hn::StoreU(v[i], d, out + (c + kPlaces[i]) * out_ld + r);
-      }
-}
-
-#endif
-
 void softmax_backward_f32(float* scores, float factor, float scale, int64_t padded,
                           float* gradients) {
   softmax_backward_of(scores, factor, scale, padded, gradients);
@@ -169,14 +111,6 @@ void sum_rows_f32(const float* x, int64_t ld, int64_t rows, int64_t cols, float*
 void sum_rows_bf16(const Bf16* x, int64_t ld, int64_t rows, int64_t cols, float* sums) {
   sum_rows_of(x, ld, rows, cols, sums);
 }
-void transpose_words(const uint32_t* x, int64_t ld, int64_t rows, int64_t padded_rows, int64_t cols,
-                     uint32_t* out, int64_t out_ld) {
-  transpose_of(x, ld, rows, padded_rows, cols, out, out_ld);
-}
-void transpose_halves(const uint16_t* x, int64_t ld, int64_t rows, int64_t padded_rows,
-                      int64_t cols, uint16_t* out, int64_t out_ld) {
-  transpose_of(x, ld, rows, padded_rows, cols, out, out_ld);
-}
 
 }  // namespace
 }  // namespace vit::simd::HWY_NAMESPACE
@@ -190,8 +124,6 @@ HWY_EXPORT(softmax_backward_f32);
 HWY_EXPORT(softmax_backward_bf16);
 HWY_EXPORT(sum_rows_f32);
 HWY_EXPORT(sum_rows_bf16);
-HWY_EXPORT(transpose_words);
-HWY_EXPORT(transpose_halves);
 
 void layer_norm_backward(const LayerNormRow& row, int64_t dim, const float* weight, float eps,
                          float* dweight, float* dbias) {
@@ -212,20 +144,6 @@ void sum_rows(const float* x, int64_t ld, int64_t rows, int64_t cols, float* sum
 template <>
 void sum_rows(const Bf16* x, int64_t ld, int64_t rows, int64_t cols, float* sums) {
   HWY_DYNAMIC_DISPATCH(sum_rows_bf16)(x, ld, rows, cols, sums);
-}
-template <>
-void transpose(const float* x, int64_t ld, int64_t rows, int64_t padded_rows, int64_t cols,
-               float* out, int64_t out_ld) {
-  HWY_DYNAMIC_DISPATCH(transpose_words)
-  (reinterpret_cast<const uint32_t*>(x), ld, rows, padded_rows, cols,
-   reinterpret_cast<uint32_t*>(out), out_ld);
-}
-template <>
-void transpose(const Bf16* x, int64_t ld, int64_t rows, int64_t padded_rows, int64_t cols,
-               Bf16* out, int64_t out_ld) {
-  HWY_DYNAMIC_DISPATCH(transpose_halves)
-  (reinterpret_cast<const uint16_t*>(x), ld, rows, padded_rows, cols,
-   reinterpret_cast<uint16_t*>(out), out_ld);
 }
 
 }  // namespace vit::simd

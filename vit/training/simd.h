@@ -33,12 +33,6 @@ void softmax_backward(T* scores, float factor, float scale, int64_t padded, floa
 template <typename T>
 void sum_rows(const T* x, int64_t ld, int64_t rows, int64_t cols, float* sums);
 
-/// x [rows, cols] -> its transpose [cols, padded_rows], zeros after `rows`; `padded_rows` is a
-/// multiple of 8.
-template <typename T>
-void transpose(const T* x, int64_t ld, int64_t rows, int64_t padded_rows, int64_t cols, T* out,
-               int64_t out_ld);
-
 // --- tiles -----------------------------------------------------------------------------------
 
 /// out = x + factors[r] * gamma * (tile + bias); gamma and factors may be null.
