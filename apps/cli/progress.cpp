@@ -1,7 +1,4 @@
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstdio>
 #include <iostream>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -19,19 +16,6 @@ constexpr std::size_t kBarColumns = 24;
 std::size_t terminal_columns() {
   winsize size{};
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-// "4:05", "1:00:07".
-std::string clock_text(double seconds) {
-  const auto whole = static_cast<long long>(std::ceil(seconds));
-  std::array<char, 32> text{};
-  if (whole >= 3600)
-    std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", whole / 3600,
-                  static_cast<int>(whole / 60 % 60), static_cast<int>(whole % 60));
-  else
-    std::snprintf(text.data(), text.size(), "%d:%02d", static_cast<int>(whole / 60),
-                  static_cast<int>(whole % 60));
-  return text.data();
 }
 
 }  // namespace

@@ -58,6 +58,18 @@ std::string size_text(vit::Size2d size) {
 
 std::string percent(double share, int digits) { return fixed(share * 100, digits) + "%"; }
 
+std::string clock_text(double seconds) {
+  const auto whole = static_cast<long long>(std::ceil(seconds));
+  std::array<char, 32> text{};
+  if (whole >= 3600)
+    std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", whole / 3600,
+                  static_cast<int>(whole / 60 % 60), static_cast<int>(whole % 60));
+  else
+    std::snprintf(text.data(), text.size(), "%d:%02d", static_cast<int>(whole / 60),
+                  static_cast<int>(whole % 60));
+  return text.data();
+}
+
 std::string bytes(uint64_t count) {
   static constexpr std::array<const char*, 5> kUnits = {"bytes", "kB", "MB", "GB", "TB"};
   double value = static_cast<double>(count);

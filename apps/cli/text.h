@@ -29,6 +29,9 @@ std::string size_text(vit::Size2d size);
 /// 0.123 as "12%", with that many digits after the point.
 std::string percent(double share, int digits = 0);
 
+/// "4:05", "1:00:07".
+std::string clock_text(double seconds);
+
 /// "987", "16.1 MB".
 std::string bytes(uint64_t count);
 

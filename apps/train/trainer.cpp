@@ -238,7 +238,18 @@ void Trainer::report() {
        "  step " + std::to_string(progress_.step_in_epoch) + "/" +
        std::to_string(training_.size() / settings_.batch) + "  loss " +
        cli::fixed(current.loss / pictures, 4) + "  lr " + cli::fixed(current.rate, 6) + "  " +
-       cli::fixed(pictures / current.seconds, 0) + " pictures/s");
+       pace(pictures / current.seconds));
+}
+
+// "157 pictures/s  1:05:10 left", of the whole run.
+std::string Trainer::pace(double pictures_per_second) const {
+  std::string text = cli::fixed(pictures_per_second, 0) + " pictures/s";
+  const int64_t steps = settings_.epochs * (training_.size() / settings_.batch) - progress_.step;
+  if (steps > 0)
+    text += "  " +
+            cli::clock_text(static_cast<double>(steps * settings_.batch) / pictures_per_second) +
+            " left";
+  return text;
 }
 
 bool Trainer::judge() {
@@ -288,7 +299,7 @@ void Trainer::record(const EpochResult& row, bool better) {
     text += "  validation loss " + cli::fixed(row.validation_loss, 4) + "  " + score_name() + " " +
             cli::percent(row.score, 2) + (better ? " (best)" : "");
   text += "  lr " + cli::fixed(row.rate, 6) + "  " +
-          cli::fixed(static_cast<double>(row.pictures) / row.seconds, 0) + " pictures/s";
+          pace(static_cast<double>(row.pictures) / row.seconds);
   if (row.unreadable > 0) text += "  " + std::to_string(row.unreadable) + " unreadable";
   line(text);
   journal_->epoch(progress_, score_name());

@@ -73,6 +73,7 @@ class Trainer {
   StepInput input_of(data::Batch& batch);
   void note(const StepResult& result, double rate, double seconds);
   void report();
+  std::string pace(double pictures_per_second) const;
   void line(const std::string& text);
 
   vit::VisionTransformer model_;
