@@ -92,12 +92,13 @@ void texts(Group& group) {
 
 // The last one comes late to the barrier.
 void barriers(Group& group, const std::string& delay) {
+  // One clock for all processes of a machine.
+  const auto now = [] { return std::chrono::steady_clock::now().time_since_epoch().count(); };
   group.barrier();
-  const auto start = std::chrono::steady_clock::now();
   if (group.rank() == group.size() - 1) std::this_thread::sleep_for(seconds(delay));
+  const auto entered = now();
   group.barrier();
-  std::cout << std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()
-            << '\n';
+  std::cout << entered << ' ' << now() << '\n';
 }
 
 // Says "ready" and goes on until something ends it.
