@@ -10,7 +10,6 @@
 #include <apps/train/card.h>
 #include <apps/train/loss.h>
 #include <apps/train/model_setup.h>
-#include <apps/train/order.h>
 #include <apps/train/seeds.h>
 #include <apps/train/trainer.h>
 #include <vit/error.h>
@@ -169,8 +168,8 @@ StepInput Trainer::input_of(data::Batch& batch) {
 }
 
 bool Trainer::run_epoch() {
-  const Deal deal{settings_.batch, group_->rank(), group_->size()};
-  const int64_t steps = deal.steps(training_.size());
+  const Deal deal = this->deal();
+  const int64_t steps = steps_per_epoch();
   const auto epoch = static_cast<uint64_t>(progress_.epoch);
   const auto order =
       epoch_order(training_.size(), combine_seeds({settings_.seed, kOrder}), progress_.epoch);
@@ -219,8 +218,7 @@ void Trainer::note(const StepResult& result, double rate, double seconds) {
   if (Clock::now() - reported_ > surroundings_.report_every) report();
   if (surroundings_.on_progress)
     surroundings_.on_progress(
-        progress_.step_in_epoch * settings_.batch,
-        training_.size() / settings_.batch * settings_.batch,
+        progress_.step_in_epoch * settings_.batch, steps_per_epoch() * settings_.batch,
         "epoch " + std::to_string(current.epoch) + "/" + std::to_string(settings_.epochs) +
             ", loss " + cli::fixed(current.loss / static_cast<double>(current.pictures), 3));
 }
@@ -236,15 +234,14 @@ void Trainer::report() {
   const auto pictures = static_cast<double>(current.pictures);
   line("epoch " + std::to_string(current.epoch) + "/" + std::to_string(settings_.epochs) +
        "  step " + std::to_string(progress_.step_in_epoch) + "/" +
-       std::to_string(training_.size() / settings_.batch) + "  loss " +
-       cli::fixed(current.loss / pictures, 4) + "  lr " + cli::fixed(current.rate, 6) + "  " +
-       pace(pictures / current.seconds));
+       std::to_string(steps_per_epoch()) + "  loss " + cli::fixed(current.loss / pictures, 4) +
+       "  lr " + cli::fixed(current.rate, 6) + "  " + pace(pictures / current.seconds));
 }
 
 // "157 pictures/s  1:05:10 left", of the whole run.
 std::string Trainer::pace(double pictures_per_second) const {
   std::string text = cli::fixed(pictures_per_second, 0) + " pictures/s";
-  const int64_t steps = settings_.epochs * (training_.size() / settings_.batch) - progress_.step;
+  const int64_t steps = settings_.epochs * steps_per_epoch() - progress_.step;
   if (steps > 0)
     text += "  " +
             cli::clock_text(static_cast<double>(steps * settings_.batch) / pictures_per_second) +

@@ -15,6 +15,7 @@
 #include <apps/train/checkpoint.h>
 #include <apps/train/ema.h>
 #include <apps/train/journal.h>
+#include <apps/train/order.h>
 #include <apps/train/settings.h>
 #include <apps/train/step.h>
 #include <apps/train/validate.h>
@@ -59,6 +60,8 @@ class Trainer {
  private:
   bool leader() const { return group_->leader(); }
   std::filesystem::path checkpoint_file() const;
+  Deal deal() const { return {settings_.batch, group_->rank(), group_->size()}; }
+  int64_t steps_per_epoch() const { return deal().steps(training_.size()); }
   vit::StateDict tensors() const;
   void start();
   void resume();
