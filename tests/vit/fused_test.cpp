@@ -1,6 +1,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/environment.h"
+#include "tests/vit/simd_target.h"
 
 #include <string>
 #include <thread>
@@ -86,7 +87,9 @@ TEST_CASE("fused blocks know every kind of block") {
   auto config = config_of(48, 4);
   const std::string kind = GENERATE(as<std::string>{}, "plain", "qk norm", "layer scale", "swiglu",
                                     "tanh", "quick", "no qkv bias", "registers", "no prefix");
-  CAPTURE(kind);
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  CAPTURE(kind, target);
   config.vit.qk_norm = kind == "qk norm";
   config.vit.layer_scale = kind == "layer scale";
   if (kind == "swiglu") config.vit.mlp = vit::MlpKind::swiglu_packed;
@@ -110,6 +113,9 @@ TEST_CASE("fused blocks know every kind of block") {
 }
 
 TEST_CASE("fused blocks in bfloat16 and in 8-bit integers stay close to float32") {
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  CAPTURE(target);
   const auto config = config_of(128, 2);
   const auto input = pixels(config, 4);
   auto exact = model_of(config);

@@ -1,5 +1,6 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
+#include "tests/vit/simd_target.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -8,7 +9,8 @@
 #include <vit/kernels/packed_linear.h>
 #include <vit/kernels/simd.h>
 
-// The fused kernels against the plain operators, each over a grid of shapes.
+// The fused kernels against the plain operators, each over a grid of shapes and for every
+// instruction set.
 
 namespace {
 
@@ -47,12 +49,14 @@ at::Tensor multiply(const PackedLinear& linear, const vit::kernels::Operand& ope
 }  // namespace
 
 TEST_CASE("a packed linear layer multiplies as the plain one does") {
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
   const int64_t rows = GENERATE(1, 2, 17, 64, 131);
-  const int64_t inputs = GENERATE(2, 36, 64, 200);
+  const int64_t inputs = GENERATE(2, 36, 64, 200, 6200);  // also more than a cache holds at once
   const int64_t outputs = GENERATE(4, 30, 64, 132);
   const int64_t groups = GENERATE(1, 2);
-  CAPTURE(rows, inputs, outputs, groups);
-  const auto x = random({rows, inputs}, rows), weight = random({outputs, inputs}, outputs);
+  CAPTURE(target, rows, inputs, outputs, groups);
+  const auto x = random({rows, inputs}, rows), weight = random({outputs, inputs}, 1000 + outputs);
   const auto bias = random({outputs}, 3);
   const auto unpadded = [&](const at::Tensor& y) {
     return y.view({rows, groups, -1}).slice(2, 0, outputs / groups).reshape({rows, outputs});
@@ -100,6 +104,8 @@ TEST_CASE("a packed linear layer multiplies as the plain one does") {
 
 TEMPLATE_TEST_CASE("attention of a head is what scaled dot product attention gives", "", float,
                    Bf16) {
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
   constexpr bool kExact = sizeof(TestType) == sizeof(float);
   if (!vit::kernels::is_native(kExact ? Math::fp32 : Math::bf16)) {
     WARN("this CPU does not multiply this type; nothing to compare");
@@ -109,7 +115,7 @@ TEMPLATE_TEST_CASE("attention of a head is what scaled dot product attention giv
   const int64_t tokens = GENERATE(1, 2, 3, 16, 31, 64, 65, 131, 197, 257, 599, 1214);
   const int64_t dim = GENERATE(10, 32, 64, 72, 80, 128);
   const bool biased = GENERATE(false, true);
-  CAPTURE(tokens, dim, biased);
+  CAPTURE(target, tokens, dim, biased);
   const auto q = padded(random({tokens, dim}, 1)).to(dtype);
   const auto k = padded(random({tokens, dim}, 2)).to(dtype);
   const auto v = padded(random({tokens, dim}, 3)).to(dtype);
@@ -138,8 +144,10 @@ TEMPLATE_TEST_CASE("attention of a head is what scaled dot product attention giv
 }
 
 TEST_CASE("layer norm of a row") {
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
   const int64_t dim = GENERATE(1, 2, 15, 16, 40, 768, 1030);
-  CAPTURE(dim);
+  CAPTURE(target, dim);
   const auto x = random({dim}, 1) * 3 + 5, weight = random({dim}, 2), bias = random({dim}, 3);
   const auto row = padded(x), w = padded(weight), b = padded(bias);
   const auto expected = at::layer_norm(x, {dim}, weight, bias, 1e-6);
@@ -156,6 +164,9 @@ TEST_CASE("layer norm of a row") {
 }
 
 TEST_CASE("activations of a tile") {
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  CAPTURE(target);
   using vit::simd::TileActivation;
   const auto x = at::linspace(-30, 30, 64 * 48).view({64, 48}).contiguous();
   const auto bias = random({48}, 1), z = x + bias;
@@ -176,6 +187,9 @@ TEST_CASE("activations of a tile") {
 }
 
 TEST_CASE("gates, residuals and sums of tiles") {
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  CAPTURE(target);
   const auto x = random({5, 32}, 1), y = random({5, 32}, 2);
   const auto b = random({32}, 3), c = random({32}, 4);
   const vit::simd::Tile tile{x.const_data_ptr<float>(), 32, 5, 32};
@@ -198,6 +212,9 @@ TEST_CASE("gates, residuals and sums of tiles") {
 }
 
 TEST_CASE("numbers become bfloat16 as LibTorch rounds them") {
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  CAPTURE(target);
   const auto x = at::cat({random({1000}, 1) * 1e4, random({37}, 2) * 1e-30, at::zeros({2})});
   auto narrow = at::empty({x.size(0)}, at::kBFloat16);
   vit::simd::to_bf16(x.const_data_ptr<float>(), x.size(0), bf16(narrow));

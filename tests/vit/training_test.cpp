@@ -1,6 +1,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/environment.h"
+#include "tests/vit/simd_target.h"
 
 #include <cmath>
 #include <memory>
@@ -170,7 +171,9 @@ TEST_CASE("fused branches know many kinds of blocks, the others run as separate 
   const std::string kind =
       GENERATE(as<std::string>{}, "plain", "qk norm", "layer scale", "swiglu", "tanh", "quick",
                "no qkv bias", "registers", "no prefix", "many tokens", "odd width");
-  CAPTURE(kind);
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  CAPTURE(kind, target);
   config.vit.qk_norm = kind == "qk norm";
   config.vit.layer_scale = kind == "layer scale";
   if (kind == "swiglu") config.vit.mlp = vit::MlpKind::swiglu_packed;
@@ -223,7 +226,9 @@ TEST_CASE("gradients of fused branches are slopes of the loss") {
 
 TEST_CASE("fused branches under autocast are no worse than separate operators") {
   const std::string kind = GENERATE(as<std::string>{}, "plain", "layer scale", "swiglu", "merging");
-  CAPTURE(kind);
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  CAPTURE(kind, target);
   auto config = config_of(128, 2);
   config.vit.layer_scale = kind == "layer scale";
   if (kind == "swiglu") config.vit.mlp = vit::MlpKind::swiglu_packed;

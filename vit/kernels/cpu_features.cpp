@@ -4,6 +4,8 @@
 #include <sys/auxv.h>
 #endif
 
+#include <unistd.h>
+
 #include <vit/kernels/cpu_features.h>
 
 namespace vit::kernels {
@@ -49,6 +51,14 @@ CpuFeatures detect() { return {}; }
 const CpuFeatures& cpu_features() {
   static const CpuFeatures features = detect();
   return features;
+}
+
+int64_t second_level_cache() {
+  static const int64_t bytes = [] {
+    const auto found = static_cast<int64_t>(sysconf(_SC_LEVEL2_CACHE_SIZE));
+    return found > 0 ? found : int64_t{1} << 20;
+  }();
+  return bytes;
 }
 
 }  // namespace vit::kernels

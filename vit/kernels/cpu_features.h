@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 namespace vit::kernels {
 
 /// What the CPU at hand multiplies in hardware, as the operating system lets programs use it.
@@ -10,5 +12,8 @@ struct CpuFeatures {
 };
 
 const CpuFeatures& cpu_features();
+
+/// Bytes of a core's second-level cache; 1 MiB where the system does not tell.
+int64_t second_level_cache();
 
 }  // namespace vit::kernels

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -7,6 +8,7 @@
 
 #include <vit/kernels/cpu_features.h>
 #include <vit/kernels/product.h>
+#include <vit/kernels/simd.h>
 
 // Older releases of LibTorch lack the kernels; the plain operators do the work there.
 #if defined(CPUBLAS_BRGEMM_BF16BF16F32) && defined(CPUBLAS_BRGEMM_F32F32F32) && \
@@ -60,8 +62,21 @@ bool is_native(Math math) {
 
 #if VITOME_HAVE_BRGEMM
 
-void multiply(Math math, int64_t m, int64_t n, int64_t k, const void* a, int64_t lda, const void* b,
-              void* c, int64_t ldc, bool add) {
+namespace {
+
+/// How much of `inner` is multiplied at once, so that what `rows` rows of the left-hand side and
+/// `columns` columns of the right-hand one hold of it stays in the second-level cache. The kernels
+/// read all of the right-hand side for every few rows.
+int64_t inner_together(Math math, int64_t rows, int64_t columns, int64_t inner) {
+  constexpr int64_t kAtLeast = 256, kMultiple = 64;
+  const int64_t fit = second_level_cache() * 3 / 4 / ((rows + columns) * element_size(math)) /
+                      kMultiple * kMultiple;
+  const int64_t parts = (inner - 1) / std::max(fit, kAtLeast) + 1;
+  return parts == 1 ? inner : simd::round_up((inner - 1) / parts + 1, kMultiple);
+}
+
+void multiply_together(Math math, int64_t m, int64_t n, int64_t k, const void* a, int64_t lda,
+                       const void* b, void* c, int64_t ldc, bool add) {
   namespace blas = at::native::cpublas;
   switch (math) {
     case Math::fp32:
@@ -74,6 +89,17 @@ void multiply(Math math, int64_t m, int64_t n, int64_t k, const void* a, int64_t
       return blas::brgemm(m, n, k, lda, n, ldc, add, static_cast<const unsigned char*>(a),
                           static_cast<const signed char*>(b), static_cast<int32_t*>(c));
   }
+}
+
+}  // namespace
+
+void multiply(Math math, int64_t m, int64_t n, int64_t k, const void* a, int64_t lda, const void* b,
+              void* c, int64_t ldc, bool add) {
+  const int64_t step = inner_together(math, m, n, k), bytes = element_size(math);
+  for (int64_t first = 0; first < k; first += step)
+    multiply_together(math, m, n, std::min(step, k - first),
+                      static_cast<const char*>(a) + first * bytes, lda,
+                      static_cast<const char*>(b) + first * n * bytes, c, ldc, add || first > 0);
 }
 
 void end_of_products() { at::native::cpublas::brgemm_release(); }

@@ -1,5 +1,4 @@
-#include <unistd.h>
-
+#include <vit/kernels/cpu_features.h>
 #include <vit/kernels/tile_rows.h>
 
 namespace vit::kernels {
@@ -8,11 +7,8 @@ namespace vit::kernels {
 // of it).
 int64_t rows_together(int64_t row_bytes) {
   constexpr int64_t kMaxTiles = 4;
-  static const int64_t cache = [] {
-    const auto found = static_cast<int64_t>(sysconf(_SC_LEVEL2_CACHE_SIZE));
-    return found > 0 ? found : int64_t{1} << 20;
-  }();
-  return std::clamp(2 * cache / row_bytes / kTileRows, int64_t{1}, kMaxTiles) * kTileRows;
+  const int64_t tiles = 2 * second_level_cache() / row_bytes / kTileRows;
+  return std::clamp(tiles, int64_t{1}, kMaxTiles) * kTileRows;
 }
 
 }  // namespace vit::kernels
