@@ -6,8 +6,10 @@
 #include <ATen/Parallel.h>
 
 #include <vit/kernels/head_attention.h>
+#include <vit/kernels/metric_linear.h>
 #include <vit/kernels/packed_linear.h>
 #include <vit/kernels/simd.h>
+#include <vit/kernels/tile_rows.h>
 
 // The fused kernels against the plain operators, each over a grid of shapes and for every
 // instruction set.
@@ -100,6 +102,43 @@ TEST_CASE("a packed linear layer multiplies as the plain one does") {
     const auto step = weight.abs().amax(1, true) / 127;
     CHECK(close(got, restored.slice(1, 0, inputs), (weight / step).round() * step));
   }
+}
+
+TEST_CASE("the metric is projected with 16 bits though bfloat16 has 8") {
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  const int64_t rows = GENERATE(1, 17, 131);
+  const int64_t inputs = GENERATE(36, 200, 768);
+  const int64_t outputs = GENERATE(10, 64, 72);
+  CAPTURE(target, rows, inputs, outputs);
+  const auto x = random({rows, inputs}, rows), weight = random({outputs, inputs}, 1000 + outputs);
+  const auto bias = random({outputs}, 3);
+  const auto input = padded(x);
+  const int64_t columns = input.size(1), out_ld = vit::simd::round_up(outputs) + 16;
+  const auto expected = at::linear(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble));
+  const auto scale = at::linear(x.abs(), weight.abs(), bias.abs());
+  std::vector<float> tile(vit::kernels::kTileRows * vit::kernels::kBlockColumns);
+  const auto error = [&](const vit::kernels::MetricLinear& linear,
+                         const vit::kernels::Operand& operand, const vit::kernels::Operand& rest) {
+    auto out = at::full({rows, out_ld}, 7.0);
+    linear.project(operand, rest, rows, tile.data(), out.mutable_data_ptr<float>(), out_ld);
+    CHECK((out.slice(1, out_ld - 16) == 7.0).all().item<bool>());
+    return ((out.slice(1, 0, outputs) - expected).abs() / scale).max().item<double>();
+  };
+
+  const vit::kernels::MetricLinear exact(weight, bias, Math::fp32);
+  CHECK(error(exact, {input.const_data_ptr(), columns}, {}) < 1e-6);
+
+  if (!vit::kernels::is_native(Math::bf16)) return;
+  auto high = at::empty(input.sizes(), at::kBFloat16), low = at::empty_like(high);
+  for (int64_t i = 0; i < rows; ++i)
+    vit::simd::to_bf16_pair(input.const_data_ptr<float>() + i * columns, columns,
+                            bf16(high) + i * columns, bf16(low) + i * columns);
+  CHECK(test::same(high, input.to(at::kBFloat16)));
+  CHECK(test::same(low, (input - high.to(at::kFloat)).to(at::kBFloat16)));
+  const vit::kernels::MetricLinear pair(weight, bias, Math::bf16);
+  // Every number keeps 16 bits, and the product of two rests has 2^-16 of the product.
+  CHECK(error(pair, {high.const_data_ptr(), columns}, {low.const_data_ptr(), columns}) < 2e-5);
 }
 
 TEMPLATE_TEST_CASE("attention of a head is what scaled dot product attention gives", "", float,

@@ -49,8 +49,8 @@ EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math, 
       return x.view({3, config.num_heads, head_dim, -1})[1].to(at::kFloat).mean(0);
     };
     const auto bias = mean_of_keys(find("attn.qkv.bias"));
-    layer.metric = PackedLinear(mean_of_keys(find("attn.qkv.weight")),
-                                bias.defined() ? bias.flatten() : bias, Math::fp32);
+    layer.metric.emplace(mean_of_keys(find("attn.qkv.weight")),
+                         bias.defined() ? bias.flatten() : bias, attention_math(math));
   }
   layer.qkv = linear("attn.qkv", 3 * config.num_heads);
   layer.proj = linear("attn.proj", 1);

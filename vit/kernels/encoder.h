@@ -9,6 +9,7 @@
 #include <vit/block.h>
 #include <vit/config.h>
 #include <vit/kernels/arena.h>
+#include <vit/kernels/metric_linear.h>
 #include <vit/kernels/packed_linear.h>
 #include <vit/token_reducer.h>
 
@@ -21,10 +22,8 @@ struct EncoderLayer {
   at::Tensor q_norm_weight, q_norm_bias, k_norm_weight, k_norm_bias;  ///< undefined without qk_norm
   at::Tensor gamma1, gamma2;  ///< undefined without layer scale
   PackedLinear qkv, proj, fc1, fc2;
-  /// Projects to the metric, in float32 whatever the others are: the mean over heads of the keys'
-  /// weights. Merging compares keys that differ little, so rounding them would decide for others.
   /// Empty with qk_norm, where the mean of the keys is no linear function.
-  std::optional<PackedLinear> metric;
+  std::optional<MetricLinear> metric;
 };
 
 /// All blocks of a model as one CPU kernel: packed weights, biases, activations, residuals, norms

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -146,8 +145,9 @@ class Pass {
     const int64_t tokens = plan_.tokens[index];
     const bool with_metric = plan_.tokens[index + 1] < tokens;
     for_blocks(share, [&](int64_t first, int64_t rows) {
+      const bool projects_metric = with_metric && layer.metric;
       const Operand operand = layers_.normalized(x + first * columns_, rows, layer.norm1_weight,
-                                                 layer.norm1_bias, worker);
+                                                 layer.norm1_bias, worker, projects_metric);
       for (int64_t which = 0; which < 3; ++which)
         for (int64_t head = 0; head < heads_; ++head)
           each_tile(rows, [&](int64_t row, int64_t count) {
@@ -161,7 +161,9 @@ class Pass {
             if (with_metric && which == 1 && !layer.metric)
               add_to_metric(tile, bias, head, first + row, worker);
           });
-      if (with_metric && layer.metric) project_metric(layer, x, operand, first, rows, worker);
+      if (projects_metric)
+        layer.metric->project({worker.operand, columns_}, {worker.rest, columns_}, rows,
+                              worker.tile, metric_ + first * head_columns_, head_columns_);
     });
   }
 
@@ -189,27 +191,6 @@ class Pass {
                        worker.tile + i * tile.ld);
     static constexpr float kNoBias[256] = {};
     return kNoBias;
-  }
-
-  /// The metric of rows from `first` on, in float32: from the norm that is in `operand`, or from x
-  /// where that is rounded.
-  void project_metric(const EncoderLayer& layer, const float* x, const Operand& operand,
-                      int64_t first, int64_t rows, Worker<T>& worker) {
-    const bool rounded = layers_.quantizes() || !std::is_same_v<T, float>;
-    const auto eps = static_cast<float>(config_.norm_eps);
-    each_tile(rows, [&](int64_t row, int64_t count) {
-      for (int64_t i = 0; rounded && i < count; ++i)
-        simd::layer_norm(x + (first + row + i) * columns_, dim_, float_data(layer.norm1_weight),
-                         float_data(layer.norm1_bias), eps, worker.rows + i * columns_);
-      for (int64_t i = 0; i < layer.metric->blocks_per_group(); ++i) {
-        const auto& block = layer.metric->block(i);
-        layer.metric->multiply_block(block, rounded ? Operand{worker.rows, columns_} : operand,
-                                     rounded ? 0 : row, count, worker.tile, block.width);
-        simd::store({worker.tile, block.width, count, block.width},
-                    layer.metric->bias() + block.column,
-                    metric_ + (first + row) * head_columns_ + block.column, head_columns_);
-      }
-    });
   }
 
   /// The metric is the mean of the keys over the heads, before they are rounded.
@@ -303,9 +284,7 @@ class Pass {
 
 void run_pass(const Encoder& encoder, const TokenPlan& plan, const BatchTensors& tensors,
               Share samples, int64_t threads, Arena& arena) {
-  const bool floats =
-      encoder.math() == Math::fp32 || (encoder.math() == Math::int8 && !is_native(Math::bf16));
-  if (floats)
+  if (attention_math(encoder.math()) == Math::fp32)
     Pass<float>(encoder, plan, tensors, samples, threads, arena).run();
   else
     Pass<Bf16>(encoder, plan, tensors, samples, threads, arena).run();

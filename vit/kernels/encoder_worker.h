@@ -29,7 +29,8 @@ struct Worker {
         hidden(arena.take<T>(sizes.block_rows * sizes.hidden_columns)),
         tile(arena.take<float>(kTileRows * std::max(sizes.head_columns, kBlockColumns))),
         other_tile(arena.take<float>(kTileRows * std::max(sizes.head_columns, kBlockColumns))),
-        rows(arena.take<float>(kTileRows * sizes.columns)),
+        row(arena.take<float>(sizes.columns)),
+        rest(arena.take<T>(sizes.block_rows * sizes.columns)),
         head(arena, sizes.tokens, sizes.head_columns) {
     if (!sizes.quantizes) return;
     bytes = arena.take<uint8_t>(sizes.block_rows * std::max(sizes.columns, sizes.hidden_columns));
@@ -40,7 +41,8 @@ struct Worker {
   T* hidden;                 ///< [block_rows, hidden_columns] what the second one of the MLP reads
   float* tile;               ///< what a product gave
   float* other_tile;         ///< of the same size
-  float* rows;               ///< [kTileRows, columns] in float32, where T is not enough
+  float* row;                ///< [columns] in float32
+  T* rest;                   ///< [block_rows, columns] what rounding took from `operand`
   uint8_t* bytes = nullptr;  ///< a quantized operand
   simd::Quantized* scales = nullptr;
   HeadScratch<T> head;

@@ -108,10 +108,10 @@ void PackedLinear::pack_block(const Block& block, const float* weight, int64_t i
 }
 
 void PackedLinear::multiply_block(const Block& block, const Operand& a, int64_t first, int64_t rows,
-                                  float* tile, int64_t ld) const {
+                                  float* tile, int64_t ld, bool add) const {
   const auto* from = static_cast<const uint8_t*>(a.data) + first * a.ld * element_size(math_);
   multiply(math_, rows, block.width, inner_, from, a.ld,
-           weights_.const_data_ptr<uint8_t>() + block.offset, tile, ld);
+           weights_.const_data_ptr<uint8_t>() + block.offset, tile, ld, add);
   if (math_ == Math::int8)
     simd::dequantize(reinterpret_cast<int32_t*>(tile), ld, rows, block.width, a.scales + first,
                      scales_.const_data_ptr<float>() + block.column,

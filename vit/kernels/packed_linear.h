@@ -43,9 +43,9 @@ class PackedLinear {
   int64_t nbytes() const { return static_cast<int64_t>(weights_.nbytes()); }
 
   /// The sums of `rows` rows of `a` from `first` on for one block, without bias, as float rows `ld`
-  /// apart.
+  /// apart; `add`: added to what is there, but not for int8.
   void multiply_block(const Block& block, const Operand& a, int64_t first, int64_t rows,
-                      float* tile, int64_t ld) const;
+                      float* tile, int64_t ld, bool add = false) const;
 
  private:
   void pack_block(const Block& block, const float* weight, int64_t inputs, int64_t outputs);

@@ -60,6 +60,11 @@ bool is_native(Math math) {
   return native[static_cast<int>(math)];
 }
 
+Math attention_math(Math math) {
+  if (math != Math::int8) return math;
+  return is_native(Math::bf16) ? Math::bf16 : Math::fp32;
+}
+
 #if VITOME_HAVE_BRGEMM
 
 namespace {

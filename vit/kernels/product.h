@@ -20,6 +20,9 @@ constexpr int64_t element_size(Math math) { return 4 / group_size(math); }
 /// Whether this CPU multiplies so natively, and this LibTorch has the kernels for it.
 bool is_native(Math math);
 
+/// What attention multiplies, and activations are kept in, where the linear layers multiply `math`.
+Math attention_math(Math math);
+
 /// Columns of a block of a packed right-hand side, at most: what the CPU's kernels take best.
 constexpr int64_t kBlockColumns = 64;
 

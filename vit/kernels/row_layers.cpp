@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <type_traits>
+
 #include <vit/kernels/float_data.h>
 #include <vit/kernels/row_layers.h>
 #include <vit/kernels/simd.h>
@@ -16,17 +19,25 @@ RowLayers<T>::RowLayers(const VitConfig& config, Math math, int64_t hidden_colum
 
 template <typename T>
 Operand RowLayers<T>::normalized(const float* x, int64_t rows, const at::Tensor& weight,
-                                 const at::Tensor& bias, Worker<T>& worker) const {
-  const auto eps = static_cast<float>(config_.norm_eps);
+                                 const at::Tensor& bias, Worker<T>& worker, bool exact) const {
+  constexpr bool kRounds = !std::is_same_v<T, float>;
+  const auto norm = [&](int64_t i, auto* to) {
+    simd::layer_norm(x + i * columns_, config_.embed_dim, float_data(weight), float_data(bias),
+                     static_cast<float>(config_.norm_eps), to);
+  };
   for (int64_t i = 0; i < rows; ++i) {
-    const float* from = x + i * columns_;
-    if (quantizes_) {
-      simd::layer_norm(from, config_.embed_dim, float_data(weight), float_data(bias), eps,
-                       worker.rows);
-      worker.scales[i] = simd::quantize(worker.rows, columns_, worker.bytes + i * columns_);
+    T* to = worker.operand + i * columns_;
+    if (!quantizes_ && !(kRounds && exact)) {
+      norm(i, to);
+      continue;
+    }
+    norm(i, worker.row);
+    if (quantizes_)
+      worker.scales[i] = simd::quantize(worker.row, columns_, worker.bytes + i * columns_);
+    if constexpr (kRounds) {
+      if (exact) simd::to_bf16_pair(worker.row, columns_, to, worker.rest + i * columns_);
     } else {
-      simd::layer_norm(from, config_.embed_dim, float_data(weight), float_data(bias), eps,
-                       worker.operand + i * columns_);
+      if (exact) std::copy_n(worker.row, columns_, to);
     }
   }
   if (quantizes_) return {worker.bytes, columns_, worker.scales};

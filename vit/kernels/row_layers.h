@@ -24,9 +24,10 @@ class RowLayers {
   int64_t hidden_columns() const { return hidden_columns_; }
   bool quantizes() const { return quantizes_; }
 
-  /// Layer norm of rows of x as the input of a linear layer.
+  /// Layer norm of rows of x as the input of a linear layer. `exact`: leaves it unquantized in
+  /// worker.operand too, and for bfloat16 what rounding took from it in worker.rest.
   Operand normalized(const float* x, int64_t rows, const at::Tensor& weight, const at::Tensor& bias,
-                     Worker<T>& worker) const;
+                     Worker<T>& worker, bool exact = false) const;
 
   /// Rows [rows, columns] as the input of a linear layer.
   Operand operand(const T* from, int64_t rows, int64_t columns, Worker<T>& worker) const;

@@ -157,6 +157,16 @@ void to_float_of(const Bf16* x, int64_t n, float* out) {
   }
 }
 
+void to_bf16_pair_of(const float* x, int64_t padded, Bf16* out, Bf16* rest) {
+  const DF d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t i = 0; i < padded; i += lanes) {
+    const auto v = load(d, x + i);
+    put(d, v, out + i);
+    put(d, hn::Sub(v, load(d, out + i)), rest + i);
+  }
+}
+
 void to_bf16_of(const float* x, int64_t n, Bf16* out) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -185,6 +195,7 @@ HWY_EXPORT(softmax_f32);
 HWY_EXPORT(softmax_bf16);
 HWY_EXPORT(to_float_of);
 HWY_EXPORT(to_bf16_of);
+HWY_EXPORT(to_bf16_pair_of);
 
 template <>
 void layer_norm(const float* x, int64_t dim, const float* weight, const float* bias, float eps,
@@ -220,6 +231,9 @@ void to_float(const Bf16* x, int64_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(to_float_of)(x, n, out);
 }
 void to_bf16(const float* x, int64_t n, Bf16* out) { HWY_DYNAMIC_DISPATCH(to_bf16_of)(x, n, out); }
+void to_bf16_pair(const float* x, int64_t padded, Bf16* out, Bf16* rest) {
+  HWY_DYNAMIC_DISPATCH(to_bf16_pair_of)(x, padded, out, rest);
+}
 
 }  // namespace vit::simd
 #endif

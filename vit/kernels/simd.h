@@ -50,6 +50,8 @@ float softmax(float* scores, int64_t n, int64_t padded, float scale, const float
 
 void to_float(const Bf16* x, int64_t n, float* out);
 void to_bf16(const float* x, int64_t n, Bf16* out);
+/// Rounds a row, and what rounding took from it: x is out + rest with 16 bits.
+void to_bf16_pair(const float* x, int64_t padded, Bf16* out, Bf16* rest);
 
 // --- operands of products -------------------------------------------------------------------
 
