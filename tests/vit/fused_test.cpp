@@ -1,6 +1,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/environment.h"
+#include "tests/vit/block_kinds.h"
 #include "tests/vit/simd_target.h"
 
 #include <string>
@@ -90,17 +91,7 @@ TEST_CASE("fused blocks know every kind of block") {
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
   CAPTURE(kind, target);
-  config.vit.qk_norm = kind == "qk norm";
-  config.vit.layer_scale = kind == "layer scale";
-  if (kind == "swiglu") config.vit.mlp = vit::MlpKind::swiglu_packed;
-  if (kind == "tanh") config.vit.activation = vit::Activation::gelu_tanh;
-  if (kind == "quick") config.vit.activation = vit::Activation::quick_gelu;
-  config.vit.qkv_bias = kind != "no qkv bias";
-  if (kind == "registers") config.vit.reg_tokens = 4;
-  if (kind == "no prefix") {
-    config.vit.cls_token = false;
-    config.vit.pooling = vit::Pooling::avg;
-  }
+  test::set_block_kind(config.vit, kind);
   auto model = model_of(config);
   const bool prop_attn = GENERATE(true, false);
   tome::apply(model, {.r = tome::Schedule(std::vector<int64_t>{5, 0, 7}), .prop_attn = prop_attn});

@@ -1,6 +1,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/environment.h"
+#include "tests/vit/block_kinds.h"
 #include "tests/vit/simd_target.h"
 
 #include <cmath>
@@ -174,17 +175,7 @@ TEST_CASE("fused branches know many kinds of blocks, the others run as separate 
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
   CAPTURE(kind, target);
-  config.vit.qk_norm = kind == "qk norm";
-  config.vit.layer_scale = kind == "layer scale";
-  if (kind == "swiglu") config.vit.mlp = vit::MlpKind::swiglu_packed;
-  if (kind == "tanh") config.vit.activation = vit::Activation::gelu_tanh;
-  if (kind == "quick") config.vit.activation = vit::Activation::quick_gelu;
-  config.vit.qkv_bias = kind != "no qkv bias";
-  if (kind == "registers") config.vit.reg_tokens = 4;
-  if (kind == "no prefix") {
-    config.vit.cls_token = false;
-    config.vit.pooling = vit::Pooling::avg;
-  }
+  test::set_block_kind(config.vit, kind);
   if (kind == "many tokens") config.vit.image_size = {128, 136};
   if (kind == "odd width") config.vit.mlp_hidden_dim = 100;
   auto model = model_of(config);

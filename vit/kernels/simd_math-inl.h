@@ -112,6 +112,15 @@ HWY_INLINE VF gelu_tanh(DF d, VF x) {
   return hn::Div(x, hn::Add(e, hn::Set(d, 1.0f)));
 }
 
+/// An activation as exact as numbers of type T can hold it.
+template <TileActivation kKind, typename T>
+HWY_INLINE VF activated(DF d, VF x) {
+  if constexpr (kKind == TileActivation::gelu)
+    return sizeof(T) == sizeof(float) ? gelu_fine(d, x) : gelu_coarse(d, x);
+  if constexpr (kKind == TileActivation::gelu_tanh) return gelu_tanh(d, x);
+  return sigmoid_gate(d, x, 1.702f);
+}
+
 }  // namespace vit::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -13,16 +13,6 @@ HWY_BEFORE_NAMESPACE();
 namespace vit::simd::HWY_NAMESPACE {
 namespace {
 
-enum class Gelu { fine, coarse, tanh, quick };
-
-template <Gelu kKind>
-HWY_INLINE VF activated(DF d, VF x) {
-  if constexpr (kKind == Gelu::fine) return gelu_fine(d, x);
-  if constexpr (kKind == Gelu::coarse) return gelu_coarse(d, x);
-  if constexpr (kKind == Gelu::tanh) return gelu_tanh(d, x);
-  return sigmoid_gate(d, x, 1.702f);
-}
-
 template <typename T>
 HWY_INLINE void store_of(const Tile& tile, const float* bias, T* out, int64_t out_ld) {
   const DF d;
@@ -34,7 +24,7 @@ HWY_INLINE void store_of(const Tile& tile, const float* bias, T* out, int64_t ou
   }
 }
 
-template <Gelu kKind, typename T>
+template <TileActivation kKind, typename T>
 HWY_INLINE void activate_of(const Tile& tile, const float* bias, T* out, int64_t out_ld) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -44,13 +34,13 @@ HWY_INLINE void activate_of(const Tile& tile, const float* bias, T* out, int64_t
     for (; r + 2 <= tile.rows; r += 2) {  // two at once hide each other's latency
       const float* from = tile.data + r * tile.ld + c;
       const auto x0 = hn::Add(load(d, from), b), x1 = hn::Add(load(d, from + tile.ld), b);
-      const auto y0 = activated<kKind>(d, x0), y1 = activated<kKind>(d, x1);
+      const auto y0 = activated<kKind, T>(d, x0), y1 = activated<kKind, T>(d, x1);
       put(d, y0, out + r * out_ld + c);
       put(d, y1, out + (r + 1) * out_ld + c);
     }
     for (; r < tile.rows; ++r) {
       const auto x = hn::Add(load(d, tile.data + r * tile.ld + c), b);
-      put(d, activated<kKind>(d, x), out + r * out_ld + c);
+      put(d, activated<kKind, T>(d, x), out + r * out_ld + c);
     }
   }
 }
@@ -58,14 +48,13 @@ HWY_INLINE void activate_of(const Tile& tile, const float* bias, T* out, int64_t
 template <typename T>
 HWY_INLINE void activate_any(const Tile& tile, const float* bias, TileActivation activation, T* out,
                              int64_t out_ld) {
-  constexpr Gelu kExact = sizeof(T) == sizeof(float) ? Gelu::fine : Gelu::coarse;
   switch (activation) {
     case TileActivation::gelu:
-      return activate_of<kExact>(tile, bias, out, out_ld);
+      return activate_of<TileActivation::gelu>(tile, bias, out, out_ld);
     case TileActivation::gelu_tanh:
-      return activate_of<Gelu::tanh>(tile, bias, out, out_ld);
+      return activate_of<TileActivation::gelu_tanh>(tile, bias, out, out_ld);
     case TileActivation::quick_gelu:
-      return activate_of<Gelu::quick>(tile, bias, out, out_ld);
+      return activate_of<TileActivation::quick_gelu>(tile, bias, out, out_ld);
   }
 }
 

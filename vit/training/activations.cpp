@@ -86,14 +86,6 @@ HWY_INLINE Point activation_at(DF d, VF x) {
 }
 
 template <TileActivation kKind, typename T>
-HWY_INLINE VF activated(DF d, VF x) {
-  if constexpr (kKind == TileActivation::gelu)
-    return sizeof(T) == sizeof(float) ? gelu_fine(d, x) : gelu_coarse(d, x);
-  if constexpr (kKind == TileActivation::gelu_tanh) return gelu_tanh(d, x);
-  return sigmoid_gate(d, x, 1.702f);
-}
-
-template <TileActivation kKind, typename T>
 HWY_INLINE void keep_of(const Tile& tile, const float* bias, T* kept, int64_t kept_ld, T* out,
                         int64_t out_ld) {
   const DF d;
