@@ -169,7 +169,8 @@ TEST_CASE("bench takes pictures and gives their accuracy") {
                            "--threads", "1", "--seconds", "0.02", "--json", "-"});
   CAPTURE(run.err);
   REQUIRE(run.status == 0);
-  for (const auto& result : nlohmann::json::parse(run.out).at("results")) {
+  const auto report = nlohmann::json::parse(run.out);
+  for (const auto& result : report.at("results")) {
     CHECK(result.at("top1").get<double>() >= 0);
     CHECK(result.at("top1_agreement").get<double>() <= 1);
   }
