@@ -109,7 +109,7 @@ void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
       threads > 1 && batch >= threads && (batch % threads == 0 || batch >= 4 * threads);
   const auto run = [&](Share samples, int64_t team) {
     ArenaPool::Loan arena(arenas_);
-    run_pass(*this, plan, tensors, samples, team, *arena);
+    run_pass(*this, plan, tensors, samples, team, best_sharing(*this, plan, samples, team), *arena);
   };
   if (own_samples)
     at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {

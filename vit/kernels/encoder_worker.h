@@ -37,6 +37,17 @@ struct Worker {
     scales = arena.take<simd::Quantized>(sizes.block_rows);
   }
 
+  /// What becomes of rows of `columns` from `first` on, with the other memory of `thread`.
+  Worker from(int64_t first, int64_t columns, const Worker& thread) const {
+    Worker worker = thread;
+    worker.operand = operand + first * columns;
+    worker.rest = rest + first * columns;
+    if (!scales) return worker;
+    worker.bytes = bytes + first * columns;
+    worker.scales = scales + first;
+    return worker;
+  }
+
   T* operand;                ///< [block_rows, columns] what a linear layer reads
   T* hidden;                 ///< [block_rows, hidden_columns] what the second one of the MLP reads
   float* tile;               ///< what a product gave

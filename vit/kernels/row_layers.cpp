@@ -40,24 +40,28 @@ Operand RowLayers<T>::normalized(const float* x, int64_t rows, const at::Tensor&
       if (exact) std::copy_n(worker.row, columns_, to);
     }
   }
-  if (quantizes_) return {worker.bytes, columns_, worker.scales};
-  return {worker.operand, columns_};
+  return operand_of(worker.operand, columns_, worker);
 }
 
 template <typename T>
 Operand RowLayers<T>::operand(const T* from, int64_t rows, int64_t columns,
                               Worker<T>& worker) const {
-  if (!quantizes_) return {from, columns};
-  for (int64_t i = 0; i < rows; ++i)
+  for (int64_t i = 0; quantizes_ && i < rows; ++i)
     worker.scales[i] = simd::quantize(from + i * columns, columns, worker.bytes + i * columns);
-  return {worker.bytes, columns, worker.scales};
+  return operand_of(from, columns, worker);
+}
+
+template <typename T>
+Operand RowLayers<T>::operand_of(const T* from, int64_t columns, const Worker<T>& worker) const {
+  if (quantizes_) return {worker.bytes, columns, worker.scales};
+  return {from, columns};
 }
 
 template <typename T>
 void RowLayers<T>::add_linear(const PackedLinear& linear, const Operand& operand,
-                              const at::Tensor& gamma, float* x, int64_t rows,
+                              const at::Tensor& gamma, float* x, int64_t rows, Share blocks,
                               Worker<T>& worker) const {
-  for (int64_t i = 0; i < linear.blocks_per_group(); ++i) {
+  for (int64_t i = blocks.begin; i < blocks.end; ++i) {
     const auto& block = linear.block(i);
     each_tile(rows, [&](int64_t row, int64_t count) {
       linear.multiply_block(block, operand, row, count, worker.tile, block.width);
@@ -69,16 +73,16 @@ void RowLayers<T>::add_linear(const PackedLinear& linear, const Operand& operand
 }
 
 template <typename T>
-Operand RowLayers<T>::activated(const PackedLinear& fc1, const Operand& operand, int64_t rows,
-                                Worker<T>& worker) const {
+void RowLayers<T>::activate(const PackedLinear& fc1, const Operand& operand, int64_t rows,
+                            Share blocks, T* hidden, Worker<T>& worker) const {
   const bool gated = config_.mlp == MlpKind::swiglu_packed;
   const auto activation = tile_activation(config_.activation);
-  for (int64_t i = 0; i < fc1.blocks_per_group(); ++i) {
+  for (int64_t i = blocks.begin; i < blocks.end; ++i) {
     const auto& block = fc1.block(i);
     each_tile(rows, [&](int64_t row, int64_t count) {
       fc1.multiply_block(block, operand, row, count, worker.tile, block.width);
       const Tile tile{worker.tile, block.width, count, block.width};
-      T* to = worker.hidden + row * hidden_columns_ + block.column;
+      T* to = hidden + row * hidden_columns_ + block.column;
       const float* bias = fc1.bias() + block.column;
       if (gated) {
         const auto& value = fc1.block(fc1.blocks_per_group() + i);
@@ -89,7 +93,6 @@ Operand RowLayers<T>::activated(const PackedLinear& fc1, const Operand& operand,
       }
     });
   }
-  return this->operand(worker.hidden, rows, hidden_columns_, worker);
 }
 
 template class RowLayers<float>;

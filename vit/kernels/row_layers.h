@@ -8,6 +8,7 @@
 #include <vit/kernels/encoder_worker.h>
 #include <vit/kernels/packed_linear.h>
 #include <vit/kernels/product.h>
+#include <vit/kernels/share.h>
 
 namespace vit::kernels {
 
@@ -32,13 +33,17 @@ class RowLayers {
   /// Rows [rows, columns] as the input of a linear layer.
   Operand operand(const T* from, int64_t rows, int64_t columns, Worker<T>& worker) const;
 
-  /// x += gamma * linear(operand); `gamma` may be undefined.
-  void add_linear(const PackedLinear& linear, const Operand& operand, const at::Tensor& gamma,
-                  float* x, int64_t rows, Worker<T>& worker) const;
+  /// What operand() of `from`, or normalized() if that is worker.operand, gave.
+  Operand operand_of(const T* from, int64_t columns, const Worker<T>& worker) const;
 
-  /// act(fc1(operand)), or its gated form, as the input of fc2.
-  Operand activated(const PackedLinear& fc1, const Operand& operand, int64_t rows,
-                    Worker<T>& worker) const;
+  /// x += gamma * linear(operand) in the columns of `blocks`; `gamma` may be undefined.
+  void add_linear(const PackedLinear& linear, const Operand& operand, const at::Tensor& gamma,
+                  float* x, int64_t rows, Share blocks, Worker<T>& worker) const;
+
+  /// act(fc1(operand)), or its gated form, -> `hidden` [rows, hidden_columns] in the columns of
+  /// `blocks`.
+  void activate(const PackedLinear& fc1, const Operand& operand, int64_t rows, Share blocks,
+                T* hidden, Worker<T>& worker) const;
 
  private:
   const VitConfig& config_;

@@ -1,0 +1,100 @@
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+#include "tests/support/environment.h"
+#include "tests/vit/block_kinds.h"
+
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include <tome/reducer.h>
+#include <vit/block.h>
+#include <vit/kernels/encoder.h>
+#include <vit/kernels/encoder_pass.h>
+
+using vit::kernels::BatchTensors;
+using vit::kernels::Encoder;
+using vit::kernels::Math;
+using vit::kernels::Sharing;
+
+namespace {
+
+std::vector<vit::Block> random_blocks(const vit::VitConfig& config) {
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(1);
+  at::NoGradGuard no_grad;
+  std::vector<vit::Block> blocks;
+  for (int64_t i = 0; i < config.depth; ++i) {
+    blocks.emplace_back(config);
+    for (auto& parameter : blocks.back()->parameters()) parameter.normal_(0, 0.3, generator);
+  }
+  return blocks;
+}
+
+BatchTensors run(const Encoder& encoder, const at::Tensor& input, const tome::Reducer& reducer,
+                 Sharing sharing, int64_t threads) {
+  const auto plan = vit::kernels::plan_tokens(encoder, input.size(1), 1, &reducer);
+  const int64_t batch = input.size(0), left = plan.tokens.back();
+  BatchTensors tensors;
+  tensors.input = input;
+  tensors.output = at::empty({batch, left, input.size(2)});
+  tensors.size = at::empty({batch, left});
+  tensors.source = at::empty({batch, left, input.size(1)});
+  vit::kernels::Arena arena;
+  vit::kernels::run_pass(encoder, plan, tensors, {0, batch}, threads, sharing, arena);
+  return tensors;
+}
+
+}  // namespace
+
+TEST_CASE("threads that share columns compute what those that share rows do") {
+  const auto math = GENERATE(Math::fp32, Math::bf16, Math::int8);
+  if (!vit::kernels::is_native(math)) return;
+  const int threads = GENERATE(2, 3, 4);
+  const int64_t batch = GENERATE(1, 3);
+  const std::string kind = GENERATE(as<std::string>{}, "plain", "layer scale", "swiglu");
+  const auto [dim, heads] = GENERATE(table<int64_t, int64_t>({{24, 3}, {144, 2}, {320, 5}}));
+  CAPTURE(static_cast<int>(math), threads, batch, kind, dim, heads);
+  vit::VitConfig config;
+  config.embed_dim = dim;
+  config.num_heads = heads;
+  config.depth = 3;
+  config.mlp_hidden_dim = 3 * dim - 6;
+  test::set_block_kind(config, kind);
+  const test::ThreadCount thread_count(threads);
+  const Encoder encoder(config, random_blocks(config), math, /*free_weights=*/false);
+  const tome::Reducer reducer({.r = tome::Schedule(std::vector<int64_t>{5, 0, 70})});
+  const auto input =
+      at::randn({batch, 150, dim}, at::make_generator<at::CPUGeneratorImpl>(2)).contiguous();
+
+  const auto rows = run(encoder, input, reducer, Sharing::rows, threads);
+  const auto columns = run(encoder, input, reducer, Sharing::columns, threads);
+  // No number depends on which others are computed beside it.
+  CHECK(test::same(columns.output, rows.output));
+  CHECK(test::same(columns.size, rows.size));
+  CHECK(test::same(columns.source, rows.source));
+}
+
+TEST_CASE("threads share columns of large models for few rows") {
+  const auto sharing_of = [](int64_t dim, int64_t heads, int64_t depth, int64_t batch,
+                             int64_t threads, bool qk_norm = false) {
+    vit::VitConfig config;
+    config.embed_dim = dim;
+    config.num_heads = heads;
+    config.mlp_hidden_dim = 4 * dim;
+    config.depth = depth;
+    config.qk_norm = qk_norm;
+    const Encoder encoder(config, std::vector<vit::Block>(depth, vit::Block(config)), Math::fp32,
+                          /*free_weights=*/false);
+    const tome::Reducer reducer({.r = 8});
+    const auto plan = vit::kernels::plan_tokens(encoder, 197, 1, &reducer);
+    return vit::kernels::best_sharing(encoder, plan, {0, batch}, threads);
+  };
+  if (!vit::kernels::is_native(Math::fp32)) return;
+  CHECK(sharing_of(768, 12, 2, 1, 2) == Sharing::columns);
+  CHECK(sharing_of(768, 12, 2, 1, 1) == Sharing::rows);        // nobody to share with
+  CHECK(sharing_of(768, 12, 2, 64, 2) == Sharing::rows);       // many rows
+  CHECK(sharing_of(768, 12, 2, 1, 5) == Sharing::rows);        // 12 blocks of columns
+  CHECK(sharing_of(192, 3, 2, 1, 3) == Sharing::rows);         // small
+  CHECK(sharing_of(768, 12, 2, 1, 2, true) == Sharing::rows);  // sums keys over heads
+}

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <vit/kernels/arena.h>
+#include <vit/kernels/encoder.h>
+#include <vit/kernels/encoder_pass.h>
+#include <vit/kernels/encoder_worker.h>
+#include <vit/kernels/merge_plan.h>
+#include <vit/kernels/row_layers.h>
+#include <vit/kernels/share.h>
+
+namespace vit::kernels {
+
+/// Some samples of a batch on their way through the layers: what they become, and the steps of a
+/// layer for some rows, heads or columns, which threads may run at once where they differ. Rows
+/// are those of all samples, one after another, padded. `T` is what attention multiplies and what
+/// activations are kept in: float or simd::Bf16.
+template <typename T>
+class EncoderSteps {
+ public:
+  EncoderSteps(const Encoder& encoder, const TokenPlan& plan, const BatchTensors& tensors,
+               Share samples, Arena& arena);
+
+  const RowLayers<T>& layers() const { return layers_; }
+  int64_t head_columns() const { return head_columns_; }
+  int64_t rows_before(int64_t index) const { return samples_.size() * plan_.tokens[index]; }
+  int64_t rows_after(int64_t index) const { return samples_.size() * plan_.tokens[index + 1]; }
+  bool merges(int64_t index) const { return plan_.tokens[index + 1] < plan_.tokens[index]; }
+
+  /// [rows_before, columns]: the tokens that enter the layer.
+  float* x() { return x_; }
+  /// [rows_after, columns]: those that leave it.
+  float* x_after(int64_t index) { return merges(index) ? merged_x_ : x_; }
+  /// [rows_before, columns]: what attend_and_match() gave.
+  const T* attended() const { return attended_; }
+
+  /// The batch -> x.
+  void read_input(Share rows);
+
+  /// The norm of rows of x, the tokens that enter the layer, and their metric where that is a
+  /// projection.
+  Operand prepare_qkv(int64_t index, const float* x, int64_t first, int64_t rows,
+                      Worker<T>& worker);
+
+  /// Groups of columns of the layer's qkv: the heads of q, k and v.
+  int64_t qkv_groups() const { return 3 * heads_; }
+  /// Rows from `first` on, which `operand` holds, -> some groups of their columns. Without
+  /// layer.metric all groups are one thread's, which sums the keys.
+  void project_heads(int64_t index, const Operand& operand, int64_t first, int64_t rows,
+                     Share groups, Worker<T>& worker);
+
+  /// Samples to match, if the layer merges, and heads of samples.
+  int64_t attention_units(int64_t index) const {
+    return samples_.size() * (heads_ + (merges(index) ? 1 : 0));
+  }
+  void attend_and_match(int64_t index, Share units, Worker<T>& worker);
+
+  /// Rows of x_after(), each merged from some of x, in a layer that merges.
+  void merge(int64_t index, Share rows);
+
+  /// What leaves the layer is what enters the next one.
+  void end_of_layer(int64_t index);
+
+  /// Rows that leave the last layer -> the batch.
+  void write_output(const float* x, Share rows) const;
+  void write_sizes() const;
+
+ private:
+  /// Rows of one head of q (0), k (1) or v (2).
+  T* head_rows(int64_t which, int64_t head, int64_t tokens) {
+    return heads_data_ + (which * heads_ + head) * samples_.size() * tokens * head_columns_;
+  }
+  /// One head's columns of the packed projection -> worker.tile.
+  void project_head(const EncoderLayer& layer, int64_t group, const Operand& operand, int64_t row,
+                    int64_t count, Worker<T>& worker);
+  /// Replaces the tile by its layer norm; returns the bias that is left to add.
+  const float* normalize_head(const EncoderLayer& layer, int64_t which, simd::Tile& tile,
+                              const float* bias, Worker<T>& worker);
+  /// The metric is the mean of the keys over the heads, before they are rounded.
+  void add_to_metric(const simd::Tile& tile, const float* bias, int64_t head, int64_t row,
+                     Worker<T>& worker);
+  void attend_head(int64_t index, int64_t unit, Worker<T>& worker);
+
+  const Encoder& encoder_;
+  const VitConfig& config_;
+  const TokenPlan& plan_;
+  const BatchTensors& tensors_;
+  const Share samples_;
+  const RowLayers<T> layers_;
+  const int64_t dim_, columns_, heads_, head_columns_;
+  float* x_ = nullptr;         // [rows, columns] tokens
+  float* merged_x_ = nullptr;  // where merging puts them
+  float* metric_ = nullptr;    // [rows, head_columns]
+  T* heads_data_ = nullptr;    // [3, heads, rows, head_columns]
+  T* attended_ = nullptr;      // [rows, columns]
+  std::optional<MergePlan> merges_;
+};
+
+}  // namespace vit::kernels
