@@ -7,7 +7,8 @@
 namespace test {
 
 /// Makes the blocks, or the tokens, of `config` what `kind` says: "plain", "qk norm", "layer
-/// scale", "swiglu", "tanh", "quick", "no qkv bias", "registers" or "no prefix".
+/// scale", "swiglu", "tanh", "quick", "no qkv bias", "registers" or "no prefix"; others change
+/// nothing.
 inline void set_block_kind(vit::VitConfig& config, const std::string& kind) {
   config.qk_norm = kind == "qk norm";
   config.layer_scale = kind == "layer scale";

@@ -225,8 +225,7 @@ TEST_CASE("fused branches under autocast are no worse than separate operators") 
   const test::SimdTarget simd_target(target);
   CAPTURE(kind, target);
   auto config = config_of(128, 2);
-  config.vit.layer_scale = kind == "layer scale";
-  if (kind == "swiglu") config.vit.mlp = vit::MlpKind::swiglu_packed;
+  test::set_block_kind(config.vit, kind);
   auto model = model_of(config);
   // Token Merging itself would decide otherwise for each way of rounding.
   if (kind == "merging") model->set_reducer(std::make_shared<PairUp>());
