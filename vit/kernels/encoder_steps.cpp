@@ -6,6 +6,7 @@
 
 #include <vit/kernels/encoder_steps.h>
 #include <vit/kernels/float_data.h>
+#include <vit/kernels/prefetch.h>
 #include <vit/kernels/simd.h>
 
 namespace vit::kernels {
@@ -89,26 +90,31 @@ void EncoderSteps<T>::project_heads(int64_t index, const Operand& operand, int64
   for (int64_t group = groups.begin; group < groups.end; ++group)
     each_tile(rows, [&](int64_t row, int64_t count) {
       const int64_t which = group / heads_, head = group % heads_;
-      project_head(layer, group, operand, row, count, worker);
+      T* to = head_rows(which, head, tokens) + (first + row) * head_columns_;
+      prefetch_rows(to, head_columns_, count, head_columns_);
+      Tile tile = project_head(layer, group, operand, row, count, worker);
       const float* bias = layer.qkv.bias() + group * head_columns_;
-      Tile tile{worker.tile, head_columns_, count, head_columns_};
       if (layer.q_norm_weight.defined() && which < 2)
         bias = normalize_head(layer, which, tile, bias, worker);
-      T* to = head_rows(which, head, tokens) + (first + row) * head_columns_;
       simd::store(tile, bias, to, head_columns_);
       if (sums_keys && which == 1) add_to_metric(tile, bias, head, first + row, worker);
     });
 }
 
 template <typename T>
-void EncoderSteps<T>::project_head(const EncoderLayer& layer, int64_t group, const Operand& operand,
+Tile EncoderSteps<T>::project_head(const EncoderLayer& layer, int64_t group, const Operand& operand,
                                    int64_t row, int64_t count, Worker<T>& worker) {
   const int64_t blocks = layer.qkv.blocks_per_group();
+  Tile head;
   for (int64_t i = 0; i < blocks; ++i) {
     const auto& block = layer.qkv.block(group * blocks + i);
-    layer.qkv.multiply_block(block, operand, row, count,
-                             worker.tile + block.column - group * head_columns_, head_columns_);
+    const Tile tile =
+        layer.qkv.multiply_block(block, operand, row, count,
+                                 worker.tile + block.column - group * head_columns_, head_columns_);
+    if (i == 0) head = tile;
   }
+  head.cols = head_columns_;
+  return head;
 }
 
 template <typename T>
@@ -121,6 +127,7 @@ const float* EncoderSteps<T>::normalize_head(const EncoderLayer& layer, int64_t 
   for (int64_t i = 0; i < tile.rows; ++i)
     simd::layer_norm(worker.other_tile + i * tile.ld, config_.head_dim(), weight, shift, eps,
                      worker.tile + i * tile.ld);
+  tile.scales = {};
   static constexpr float kNoBias[256] = {};
   return kNoBias;
 }

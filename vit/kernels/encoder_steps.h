@@ -72,9 +72,9 @@ class EncoderSteps {
   T* head_rows(int64_t which, int64_t head, int64_t tokens) {
     return heads_data_ + (which * heads_ + head) * samples_.size() * tokens * head_columns_;
   }
-  /// One head's columns of the packed projection -> worker.tile.
-  void project_head(const EncoderLayer& layer, int64_t group, const Operand& operand, int64_t row,
-                    int64_t count, Worker<T>& worker);
+  /// One head's columns of the packed projection, in worker.tile.
+  simd::Tile project_head(const EncoderLayer& layer, int64_t group, const Operand& operand,
+                          int64_t row, int64_t count, Worker<T>& worker);
   /// Replaces the tile by its layer norm; returns the bias that is left to add.
   const float* normalize_head(const EncoderLayer& layer, int64_t which, simd::Tile& tile,
                               const float* bias, Worker<T>& worker);

@@ -18,13 +18,12 @@ void MetricLinear::project(const Operand& operand, const Operand& rest, int64_t 
   each_tile(rows, [&](int64_t row, int64_t count) {
     for (int64_t i = 0; i < linear_.blocks_per_group(); ++i) {
       const auto& block = linear_.block(i);
-      linear_.multiply_block(block, operand, row, count, tile, block.width);
+      const auto sums = linear_.multiply_block(block, operand, row, count, tile, block.width);
       if (rest_) {
         linear_.multiply_block(block, rest, row, count, tile, block.width, /*add=*/true);
         rest_->multiply_block(block, operand, row, count, tile, block.width, /*add=*/true);
       }
-      simd::store({tile, block.width, count, block.width}, linear_.bias() + block.column,
-                  out + row * out_ld + block.column, out_ld);
+      simd::store(sums, linear_.bias() + block.column, out + row * out_ld + block.column, out_ld);
     }
   });
 }

@@ -10,15 +10,16 @@ namespace vit::kernels {
 namespace {
 
 /// One row of `n` weights as int8 with its scale.
-float quantize_weights(const float* row, int64_t n, int8_t* out, int32_t& sum) {
+float quantize_weights(const float* row, int64_t n, int8_t* out, float& sum) {
   float most = 0;
   for (int64_t i = 0; i < n; ++i) most = std::max(most, std::abs(row[i]));
   const float scale = most > 0 ? most / 127 : 1.0f;
-  sum = 0;
+  int64_t total = 0;
   for (int64_t i = 0; i < n; ++i) {
     out[i] = static_cast<int8_t>(std::lrint(row[i] / scale));
-    sum += out[i];
+    total += out[i];
   }
+  sum = static_cast<float>(total);
   return scale;
 }
 
@@ -64,7 +65,7 @@ PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Mat
   if (bias.defined()) bias_.slice(1, 0, outputs).copy_(bias.view({groups, outputs}));
   if (math == Math::int8) {
     scales_ = at::ones({columns()}, at::kFloat);
-    sums_ = at::zeros({columns()}, at::kInt);
+    sums_ = at::zeros({columns()}, at::kFloat);
   }
   // A group at a time, so that no second copy of the whole layer is ever in memory.
   for (int64_t group = 0; group < groups; ++group) {
@@ -98,7 +99,7 @@ void PackedLinear::pack_block(const Block& block, const float* weight, int64_t i
         const int64_t column = block.column + output;
         scales_.mutable_data_ptr<float>()[column] =
             quantize_weights(weight + output * inputs, inputs, quantized.data() + output * inputs,
-                             sums_.mutable_data_ptr<int32_t>()[column]);
+                             sums_.mutable_data_ptr<float>()[column]);
       }
       place_columns<group_size(Math::int8)>(quantized.data(), inputs, outputs, block.width,
                                             reinterpret_cast<int8_t*>(bytes));
@@ -107,15 +108,16 @@ void PackedLinear::pack_block(const Block& block, const float* weight, int64_t i
   }
 }
 
-void PackedLinear::multiply_block(const Block& block, const Operand& a, int64_t first, int64_t rows,
-                                  float* tile, int64_t ld, bool add) const {
+simd::Tile PackedLinear::multiply_block(const Block& block, const Operand& a, int64_t first,
+                                        int64_t rows, float* to, int64_t ld, bool add) const {
   const auto* from = static_cast<const uint8_t*>(a.data) + first * a.ld * element_size(math_);
   multiply(math_, rows, block.width, inner_, from, a.ld,
-           weights_.const_data_ptr<uint8_t>() + block.offset, tile, ld, add);
+           weights_.const_data_ptr<uint8_t>() + block.offset, to, ld, add);
+  simd::Tile tile{to, ld, rows, block.width};
   if (math_ == Math::int8)
-    simd::dequantize(reinterpret_cast<int32_t*>(tile), ld, rows, block.width, a.scales + first,
-                     scales_.const_data_ptr<float>() + block.column,
-                     sums_.const_data_ptr<int32_t>() + block.column);
+    tile.scales = {a.scales + first, scales_.const_data_ptr<float>() + block.column,
+                   sums_.const_data_ptr<float>() + block.column};
+  return tile;
 }
 
 }  // namespace vit::kernels

@@ -42,10 +42,10 @@ class PackedLinear {
   const float* bias() const { return bias_.const_data_ptr<float>(); }  ///< [columns]
   int64_t nbytes() const { return static_cast<int64_t>(weights_.nbytes()); }
 
-  /// The sums of `rows` rows of `a` from `first` on for one block, without bias, as float rows `ld`
-  /// apart; `add`: added to what is there, but not for int8.
-  void multiply_block(const Block& block, const Operand& a, int64_t first, int64_t rows,
-                      float* tile, int64_t ld, bool add = false) const;
+  /// The sums of `rows` rows of `a` from `first` on for one block, without bias, in rows of `to`
+  /// that are `ld` apart; `add`: added to what is there, but not for int8.
+  simd::Tile multiply_block(const Block& block, const Operand& a, int64_t first, int64_t rows,
+                            float* to, int64_t ld, bool add = false) const;
 
  private:
   void pack_block(const Block& block, const float* weight, int64_t inputs, int64_t outputs);
@@ -59,7 +59,7 @@ class PackedLinear {
   at::Tensor weights_;  // bytes
   at::Tensor bias_;     // float [columns]
   at::Tensor scales_;   // int8: float [columns]
-  at::Tensor sums_;     // int8: int32 [columns], of the quantized weights
+  at::Tensor sums_;     // int8: float [columns], of the quantized weights
 };
 
 /// `x` as float32, padded with zeros at the end to a multiple of simd::kPad; zeros [size] if it is

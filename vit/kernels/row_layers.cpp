@@ -2,6 +2,7 @@
 #include <type_traits>
 
 #include <vit/kernels/float_data.h>
+#include <vit/kernels/prefetch.h>
 #include <vit/kernels/row_layers.h>
 #include <vit/kernels/simd.h>
 #include <vit/kernels/tile_activation.h>
@@ -64,10 +65,11 @@ void RowLayers<T>::add_linear(const PackedLinear& linear, const Operand& operand
   for (int64_t i = blocks.begin; i < blocks.end; ++i) {
     const auto& block = linear.block(i);
     each_tile(rows, [&](int64_t row, int64_t count) {
-      linear.multiply_block(block, operand, row, count, worker.tile, block.width);
-      simd::add({worker.tile, block.width, count, block.width}, linear.bias() + block.column,
-                gamma.defined() ? float_data(gamma) + block.column : nullptr,
-                x + row * columns_ + block.column, columns_);
+      float* to = x + row * columns_ + block.column;
+      prefetch_rows(to, columns_, count, block.width);
+      const Tile tile = linear.multiply_block(block, operand, row, count, worker.tile, block.width);
+      simd::add(tile, linear.bias() + block.column,
+                gamma.defined() ? float_data(gamma) + block.column : nullptr, to, columns_);
     });
   }
 }
@@ -80,14 +82,14 @@ void RowLayers<T>::activate(const PackedLinear& fc1, const Operand& operand, int
   for (int64_t i = blocks.begin; i < blocks.end; ++i) {
     const auto& block = fc1.block(i);
     each_tile(rows, [&](int64_t row, int64_t count) {
-      fc1.multiply_block(block, operand, row, count, worker.tile, block.width);
-      const Tile tile{worker.tile, block.width, count, block.width};
+      const Tile tile = fc1.multiply_block(block, operand, row, count, worker.tile, block.width);
       T* to = hidden + row * hidden_columns_ + block.column;
       const float* bias = fc1.bias() + block.column;
       if (gated) {
-        const auto& value = fc1.block(fc1.blocks_per_group() + i);
-        fc1.multiply_block(value, operand, row, count, worker.other_tile, block.width);
-        simd::gate(tile, bias, worker.other_tile, fc1.bias() + value.column, to, hidden_columns_);
+        const auto& other = fc1.block(fc1.blocks_per_group() + i);
+        const Tile value =
+            fc1.multiply_block(other, operand, row, count, worker.other_tile, block.width);
+        simd::gate(tile, bias, value, fc1.bias() + other.column, to, hidden_columns_);
       } else {
         simd::activate(tile, bias, activation, to, hidden_columns_);
       }

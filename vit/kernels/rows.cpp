@@ -77,11 +77,18 @@ void weighted_rows_of(const float* x, int64_t padded, const int64_t* rows, const
   }
 }
 
+/// The least and the most of a row, and zero.
+struct Range {
+  float low, high;
+};
+
+HWY_INLINE Range reduced(DF d, VF low, VF high) {
+  return {hn::GetLane(hn::MinOfLanes(d, low)), hn::GetLane(hn::MaxOfLanes(d, high))};
+}
+
 template <typename T>
-HWY_INLINE Quantized quantize_of(const T* x, int64_t padded, uint8_t* out) {
+HWY_INLINE Range range_of(const T* x, int64_t padded) {
   const DF d;
-  const DI di;
-  const hn::Rebind<uint8_t, DF> d8;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   auto low = hn::Zero(d), high = hn::Zero(d);
   for (int64_t i = 0; i < padded; i += lanes) {
@@ -89,19 +96,100 @@ HWY_INLINE Quantized quantize_of(const T* x, int64_t padded, uint8_t* out) {
     low = hn::Min(low, v);
     high = hn::Max(high, v);
   }
-  const float lowest = hn::GetLane(hn::MinOfLanes(d, low));
-  const float highest = hn::GetLane(hn::MaxOfLanes(d, high));
-  // A row of zeros has no range; any scale will do.
-  const float scale = std::max(highest - lowest, std::numeric_limits<float>::min() * 255) / 255;
-  const int32_t zero = std::clamp(static_cast<int32_t>(std::lrint(-lowest / scale)), 0, 255);
-  const auto inverse = hn::Set(d, 1.0f / scale);
-  const auto offset = hn::Set(di, zero);
-  for (int64_t i = 0; i < padded; i += lanes) {
-    const auto q = hn::Add(hn::NearestInt(hn::Mul(load(d, x + i), inverse)), offset);
-    hn::StoreU(hn::DemoteTo(d8, q), d8, out + i);  // saturates
-  }
-  return {scale, zero};
+  return reduced(d, low, high);
 }
+
+/// Scale and zero point for numbers between zero and others. A value's q is then within a byte
+/// before it is rounded, for all that can be rounded on the way: no need to saturate.
+HWY_INLINE Quantized scale_of(const Range& range) {
+  // A row of zeros has no range; any scale will do.
+  const float scale =
+      std::max(range.high - range.low, std::numeric_limits<float>::min() * 255) / 254.99f;
+  return {scale, std::floor(-range.low / scale + 0.501f)};
+}
+
+/// Added to a number, leaves it rounded in the lower bits.
+constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
+
+template <typename T>
+HWY_INLINE Quantized quantize_of(const T* x, int64_t padded, uint8_t* out) {
+  const DF d;
+  const DI di;
+  const hn::Rebind<uint8_t, DF> d8;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto result = scale_of(range_of(x, padded));
+  const auto inverse = hn::Set(d, 1.0f / result.scale);
+  const auto offset = hn::Set(d, kRounder + result.zero), byte = hn::Set(di, 0xFF);
+  for (int64_t i = 0; i < padded; i += lanes) {
+    const auto q = hn::BitCast(di, hn::MulAdd(load(d, x + i), inverse, offset));
+    hn::StoreU(hn::DemoteTo(d8, hn::And(q, byte)), d8, out + i);
+  }
+  return result;
+}
+
+#if HWY_TARGET != HWY_SCALAR
+
+/// Two bfloat16 in each lane.
+using DH = hn::Repartition<uint16_t, DF>;
+
+HWY_INLINE VF even(DF d, hn::Vec<DU> pairs) { return hn::BitCast(d, hn::ShiftLeft<16>(pairs)); }
+HWY_INLINE VF odd(DF d, hn::Vec<DU> pairs) {
+  return hn::BitCast(d, hn::And(pairs, hn::Set(DU(), 0xFFFF0000u)));
+}
+
+HWY_INLINE Range range_of(const Bf16* x, int64_t padded) {
+  const DF d;
+  const DU du;
+  const DH dh;
+  const hn::RebindToSigned<DH> ds;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(dh));
+  const int64_t full = padded / lanes * lanes;
+  // As whole numbers, positive ones keep their order; of negative ones the least is the greatest
+  // without sign.
+  auto most = hn::Zero(ds);
+  auto least = hn::Zero(dh);
+  for (int64_t i = 0; i < full; i += lanes) {
+    const auto v = hn::LoadU(dh, reinterpret_cast<const uint16_t*>(x + i));
+    most = hn::Max(most, hn::BitCast(ds, v));
+    least = hn::Max(least, v);
+  }
+  const auto highs = hn::BitCast(du, most), lows = hn::BitCast(du, least);
+  auto high = hn::Max(even(d, highs), odd(d, highs));
+  auto low = hn::Min(hn::Min(even(d, lows), odd(d, lows)), hn::Zero(d));
+  for (int64_t i = full; i < padded; i += static_cast<int64_t>(hn::Lanes(d))) {
+    low = hn::Min(low, load(d, x + i));
+    high = hn::Max(high, load(d, x + i));
+  }
+  return reduced(d, low, high);
+}
+
+HWY_INLINE Quantized quantize_of(const Bf16* x, int64_t padded, uint8_t* out) {
+  const DF d;
+  const DU du;
+  const DI di;
+  const D16 d16;
+  const hn::Rebind<uint8_t, DF> d8;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto result = scale_of(range_of(x, padded));
+  const auto inverse = hn::Set(d, 1.0f / result.scale);
+  const auto offset = hn::Set(d, kRounder + result.zero);
+  const auto byte = hn::Set(du, 0xFF);
+  int64_t i = 0;
+  for (; i + 2 * lanes <= padded; i += 2 * lanes) {
+    const auto pairs = hn::LoadU(du, reinterpret_cast<const uint32_t*>(x + i));
+    const auto first = hn::BitCast(du, hn::MulAdd(even(d, pairs), inverse, offset));
+    const auto second = hn::BitCast(du, hn::MulAdd(odd(d, pairs), inverse, offset));
+    const auto both = hn::Or(hn::And(first, byte), hn::ShiftLeft<8>(second));
+    hn::StoreU(hn::TruncateTo(d16, both), d16, reinterpret_cast<uint16_t*>(out + i));
+  }
+  for (; i < padded; i += lanes) {
+    const auto q = hn::BitCast(du, hn::MulAdd(load(d, x + i), inverse, offset));
+    hn::StoreU(hn::DemoteTo(d8, hn::BitCast(di, hn::And(q, byte))), d8, out + i);
+  }
+  return result;
+}
+
+#endif
 
 Quantized quantize_f32(const float* x, int64_t padded, uint8_t* out) {
   return quantize_of(x, padded, out);
@@ -110,40 +198,57 @@ Quantized quantize_bf16(const Bf16* x, int64_t padded, uint8_t* out) {
   return quantize_of(x, padded, out);
 }
 
-template <typename T>
+template <typename T, bool kBiased>
 HWY_INLINE float softmax_of(float* scores, int64_t n, int64_t padded, float scale,
                             const float* bias) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto factor = hn::Set(d, scale * kLog2E);
   const auto lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
+  const int64_t full = n / lanes * lanes;
+  // In units of log2, without bias before the scale is applied.
+  const auto score = [&](int64_t i) HWY_ATTR {
+    const auto s = load(d, scores + i);
+    return kBiased ? hn::MulAdd(s, factor, load(d, bias + i)) : s;
+  };
   auto most = lowest;
-  for (int64_t i = 0; i < n; i += lanes) {
-    auto t = hn::Mul(load(d, scores + i), factor);
-    if (bias) t = hn::Add(t, load(d, bias + i));
-    if (i + lanes > n) t = hn::IfThenElse(hn::FirstN(d, n - i), t, lowest);
-    put(d, t, scores + i);
-    most = hn::Max(most, t);
-  }
-  const auto shift = hn::MaxOfLanes(d, most);
+  for (int64_t i = 0; i < full; i += lanes) most = hn::Max(most, score(i));
+  const auto tail = hn::FirstN(d, n - full);
+  if (full < n) most = hn::Max(most, hn::IfThenElse(tail, score(full), lowest));
+  const auto shift = kBiased ? hn::MaxOfLanes(d, most) : hn::Mul(hn::MaxOfLanes(d, most), factor);
+  const auto numerator = [&](int64_t i) HWY_ATTR {
+    return exp2<T>(d, kBiased ? hn::Sub(score(i), shift) : hn::MulSub(score(i), factor, shift));
+  };
   T* out = reinterpret_cast<T*>(scores);
   auto total = hn::Zero(d);
   int64_t i = 0;
-  for (; i < n; i += lanes) {
-    auto e = exp2(d, hn::Sub(load(d, scores + i), shift));
-    if (i + lanes > n) e = hn::IfThenElseZero(hn::FirstN(d, n - i), e);
+  for (; i < full; i += lanes) {
+    const auto e = numerator(i);
     total = hn::Add(total, e);
     put(d, e, out + i);
+  }
+  if (i < n) {
+    const auto e = hn::IfThenElseZero(tail, numerator(i));
+    total = hn::Add(total, e);
+    put(d, e, out + i);
+    i += lanes;
   }
   for (; i < padded; i += lanes) put(d, hn::Zero(d), out + i);
   return 1.0f / hn::GetLane(hn::SumOfLanes(d, total));
 }
 
+template <typename T>
+HWY_INLINE float softmax_any(float* scores, int64_t n, int64_t padded, float scale,
+                             const float* bias) {
+  return bias ? softmax_of<T, true>(scores, n, padded, scale, bias)
+              : softmax_of<T, false>(scores, n, padded, scale, nullptr);
+}
+
 float softmax_f32(float* scores, int64_t n, int64_t padded, float scale, const float* bias) {
-  return softmax_of<float>(scores, n, padded, scale, bias);
+  return softmax_any<float>(scores, n, padded, scale, bias);
 }
 float softmax_bf16(float* scores, int64_t n, int64_t padded, float scale, const float* bias) {
-  return softmax_of<Bf16>(scores, n, padded, scale, bias);
+  return softmax_any<Bf16>(scores, n, padded, scale, bias);
 }
 
 void to_float_of(const Bf16* x, int64_t n, float* out) {

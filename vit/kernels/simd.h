@@ -22,7 +22,7 @@ struct Bf16 {
 /// What turns a row of uint8 back into numbers: (q - zero) * scale.
 struct Quantized {
   float scale;
-  int32_t zero;
+  float zero;  ///< a whole number from 0 to 255
 };
 
 enum class TileActivation { gelu, gelu_tanh, quick_gelu };
@@ -73,14 +73,21 @@ template <typename T>
 void pack_values(const T* values, int64_t n, int64_t padded_n, int64_t padded, int64_t first,
                  int64_t width, T* out);
 
-// --- tiles: float [rows, cols] with row stride `ld`, just out of a matrix product --------------
+// --- tiles: [rows, cols] with row stride `ld`, just out of a matrix product ---------------------
 
-/// An output of the product: how far its rows lie apart, and the tile that goes there.
+/// What turns int32 sums of quantized rows and columns into numbers.
+struct TileScales {
+  const Quantized* rows = nullptr;
+  const float* columns = nullptr;  ///< scale of each
+  const float* sums = nullptr;     ///< of each one's quantized weights
+};
+
 struct Tile {
-  const float* data;
+  const float* data;  ///< int32 where there are scales
   int64_t ld;
   int64_t rows;
-  int64_t cols;  ///< a multiple of kPad
+  int64_t cols;            ///< a multiple of kPad
+  TileScales scales = {};  ///< may be empty, and has to be where only numbers are read
 };
 
 /// out = tile + bias.
@@ -92,24 +99,19 @@ template <typename T>
 void activate(const Tile& tile, const float* bias, TileActivation activation, T* out,
               int64_t out_ld);
 
-/// out = silu(gate + gate_bias) * (value + value_bias).
+/// out = silu(gate + gate_bias) * (value + value_bias); the tiles are of one kind and size.
 template <typename T>
-void gate(const Tile& gate, const float* gate_bias, const float* value, const float* value_bias,
+void gate(const Tile& gate, const float* gate_bias, const Tile& value, const float* value_bias,
           T* out, int64_t out_ld);
 
 /// x += gamma * (tile + bias); gamma may be null.
 void add(const Tile& tile, const float* bias, const float* gamma, float* x, int64_t x_ld);
 
-/// out = factor * tile (+ out unless `first`).
+/// out = factor * tile (+ out unless `first`); the tile has no scales.
 void accumulate(const Tile& tile, float factor, bool first, float* out, int64_t out_ld);
 
-/// out[r] = tile[r] * factors[r].
+/// out[r] = tile[r] * factors[r]; the tile has no scales.
 template <typename T>
 void scale_rows(const Tile& tile, const float* factors, T* out, int64_t out_ld);
-
-/// In place: int32 sums of quantized rows and columns -> float. `columns` are the scales of the
-/// columns, `sums` the sums of their quantized weights.
-void dequantize(int32_t* tile, int64_t ld, int64_t rows, int64_t cols, const Quantized* row_scales,
-                const float* columns, const int32_t* sums);
 
 }  // namespace vit::simd
