@@ -14,9 +14,10 @@ namespace {
 
 /// Every second row of `metric` from `first` on, divided by its norm -> [count, dim].
 template <typename T>
-at::Tensor unit_rows(const T* metric, int64_t first, int64_t count, int64_t dim) {
-  auto rows = at::empty({count, dim}, at::kFloat);
-  float* to = rows.mutable_data_ptr<float>();
+void unit_rows(const T* metric, int64_t first, int64_t count, int64_t dim,
+               std::vector<float>& rows) {
+  rows.resize(count * dim);
+  float* to = rows.data();
   for (int64_t i = 0; i < count; ++i, to += dim) {
     const T* from = metric + (first + 2 * i) * dim;
     float squares = 0;
@@ -27,23 +28,40 @@ at::Tensor unit_rows(const T* metric, int64_t first, int64_t count, int64_t dim)
     const float scale = 1.0f / std::max(std::sqrt(squares), std::numeric_limits<float>::min());
     for (int64_t c = 0; c < dim; ++c) to[c] *= scale;
   }
-  return rows;
 }
+
+/// a [na, dim] and b [nb, dim] -> a b^T [na, nb].
+void products(std::vector<float>& a, int64_t na, std::vector<float>& b, int64_t nb, int64_t dim,
+              std::vector<float>& out) {
+  out.resize(na * nb);
+  auto result = at::from_blob(out.data(), {na, nb});
+  at::mm_out(result, at::from_blob(a.data(), {na, dim}), at::from_blob(b.data(), {nb, dim}).t());
+}
+
+/// A thread's memory, kept from layer to layer.
+struct Scratch {
+  std::vector<float> a, b, scores, best;
+  std::vector<int64_t> partner, order;
+};
 
 }  // namespace
 
 template <typename T>
 void match(const T* metric, int64_t tokens, int64_t dim, int64_t r, int64_t prefix_tokens,
            int64_t* keep, int64_t* removed, int64_t* into) {
+  thread_local Scratch scratch;
+  auto& [a, b, scores, best, partner, order] = scratch;
   // Only patch tokens take part: the first A and B rows after the prefix.
   const int64_t a_prefix = (prefix_tokens + 1) / 2, b_prefix = prefix_tokens / 2;
   const int64_t na = (tokens + 1) / 2 - a_prefix, nb = tokens / 2 - b_prefix;
-  const at::Tensor scores = at::mm(unit_rows(metric, 2 * a_prefix, na, dim),
-                                   unit_rows(metric, 2 * b_prefix + 1, nb, dim).t());
-  std::vector<float> best(na);
-  std::vector<int64_t> partner(na), order(na);
+  unit_rows(metric, 2 * a_prefix, na, dim, a);
+  unit_rows(metric, 2 * b_prefix + 1, nb, dim, b);
+  products(a, na, b, nb, dim, scores);
+  best.resize(na);
+  partner.resize(na);
+  order.resize(na);
   for (int64_t i = 0; i < na; ++i) {
-    const float* row = scores.const_data_ptr<float>() + i * nb;
+    const float* row = scores.data() + i * nb;
     partner[i] = std::max_element(row, row + nb) - row;
     // NaN has no place in an order, and sorting needs one.
     best[i] =
@@ -51,7 +69,7 @@ void match(const T* metric, int64_t tokens, int64_t dim, int64_t r, int64_t pref
   }
 
   std::iota(order.begin(), order.end(), 0);
-  const auto before = [&](int64_t i, int64_t j) {
+  const auto before = [best = best.data()](int64_t i, int64_t j) {
     return best[i] != best[j] ? best[i] > best[j] : i < j;
   };
   if (prefix_tokens == 0) {
