@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <vit/kernels/head_attention.h>
+#include <vit/kernels/prefetch.h>
 #include <vit/training/attention_pass.h>
 #include <vit/training/head_gradient.h>
 #include <vit/training/simd.h>
@@ -73,10 +74,12 @@ void project(const AttentionData& data, const PackedMatrix<T>& qkv, const Chunk&
     const int64_t group = block.begin / head_dim, column = block.begin % head_dim;
     const int64_t which = group / data.heads, head = group % data.heads;
     each_tile(chunk.rows, [&](int64_t row, int64_t count) {
+      const int64_t at = (chunk.first + row) * head_dim + column;
+      kernels::prefetch_rows(head_rows(data, kept, which, head) + at, head_dim, count,
+                             block.size());
       multiply_block(worker.operand + row * dim, dim, count, qkv, block, worker.tile, block.size());
       const Tile tile{worker.tile, block.size(), count, block.size()};
       const float* bias = data.qkv_bias + block.begin;
-      const int64_t at = (chunk.first + row) * head_dim + column;
       simd::store(tile, bias, head_rows(data, kept, which, head) + at, head_dim);
       if (!metric || which != 1) return;
       simd::store(tile, bias, worker.other_tile, tile.ld);

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <vit/kernels/prefetch.h>
 #include <vit/training/branch.h>
 #include <vit/training/simd.h>
 
@@ -38,9 +39,11 @@ void add_to_tokens(const BranchData& data, const Pass& pass, const Chunk& chunk,
   for (int64_t i = 0; i < layer.blocks(); ++i) {
     const auto block = layer.block(i);
     each_tile(chunk.rows, [&](int64_t row, int64_t count) {
+      const int64_t at = (chunk.first + row) * data.dim + block.begin;
+      kernels::prefetch_rows(data.x + at, data.dim, count, block.size());
+      kernels::prefetch_rows(out + at, data.dim, count, block.size());
       multiply_block(operand + row * layer.inner, layer.inner, count, layer, block, tile,
                      block.size());
-      const int64_t at = (chunk.first + row) * data.dim + block.begin;
       simd::add_branch({tile, block.size(), count, block.size()},
                        {bias + block.begin, data.gamma ? data.gamma + block.begin : nullptr,
                         pass.row_factors(chunk.first + row)},

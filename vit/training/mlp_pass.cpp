@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <vit/kernels/prefetch.h>
 #include <vit/training/mlp_pass.h>
 #include <vit/training/simd.h>
 
@@ -55,9 +56,10 @@ void hidden_forward(const MlpData& data, const PackedMatrix<T>& fc1, const Chunk
     const int64_t width = block.size();
     each_tile(chunk.rows, [&](int64_t row, int64_t count) {
       const T* operand = worker.operand + row * dim;
+      T* keep = kept + (chunk.first + row) * kept_ld + block.begin;
+      kernels::prefetch_rows(keep, kept_ld, count, width);
       multiply_block(operand, dim, count, fc1, block, worker.tile, width);
       const Tile tile{worker.tile, width, count, width};
-      T* keep = kept + (chunk.first + row) * kept_ld + block.begin;
       T* out = worker.hidden + row * hidden + block.begin;
       const float* bias = data.fc1_bias + block.begin;
       if (data.gated) {
@@ -82,9 +84,10 @@ void hidden_backward(const MlpData& data, const PackedMatrix<T>& fc2, const Chun
     const auto block = fc2.block(i);
     const int64_t width = block.size();
     each_tile(chunk.rows, [&](int64_t row, int64_t count) {
+      const T* keep = kept + (chunk.first + row) * ld + block.begin;
+      kernels::prefetch_rows(keep, ld, count, width);
       multiply_block(worker.operand + row * dim, dim, count, fc2, block, worker.tile, width);
       const Tile tile{worker.tile, width, count, width};
-      const T* keep = kept + (chunk.first + row) * ld + block.begin;
       T* to = worker.hidden + row * ld + block.begin;
       fc2_operands.make_right(chunk, block.begin, width, row, count, worker.value, [&](T* value) {
         if (data.gated)
