@@ -32,6 +32,7 @@ HWY_INLINE VF biased(DF d, const Tile& tile, int64_t r, int64_t c, VF bias, VF s
     return hn::Add(load(d, at), bias);
   }
 }
+
 template <bool kScaled, typename T>
 HWY_INLINE void store_of(const Tile& tile, const float* bias, T* out, int64_t out_ld) {
   const DF d;
