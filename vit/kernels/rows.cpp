@@ -122,6 +122,7 @@ HWY_INLINE Quantized quantize_of(const T* x, int64_t padded, uint8_t* out) {
   const auto offset = hn::Set(d, kRounder + result.zero), byte = hn::Set(di, 0xFF);
   for (int64_t i = 0; i < padded; i += lanes) {
     const auto q = hn::BitCast(di, hn::MulAdd(load(d, x + i), inverse, offset));
+    // Not TruncateTo, which Highway 1.0.3 gets wrong for AVX3_DL.
     hn::StoreU(hn::DemoteTo(d8, hn::And(q, byte)), d8, out + i);
   }
   return result;

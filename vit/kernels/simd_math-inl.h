@@ -34,8 +34,8 @@ HWY_INLINE void put(DF d, VF v, float* p) { hn::StoreU(v, d, p); }
 
 /// Rounds to nearest, ties to even.
 HWY_INLINE hn::Vec<D16> narrowed(DF, VF v) {
-#if HWY_TARGET == HWY_AVX3_DL
-  // Highway has this instruction from 1.1 on.
+#if HWY_TARGET <= HWY_AVX3_DL  // better ones, of later releases of Highway, are less
+  // Highway 1.0.3 knows no such instruction.
   hn::Vec<D16> rounded;
   __asm__("vcvtneps2bf16 %1, %0" : "=v"(rounded.raw) : "v"(v.raw));
   return rounded;
