@@ -111,21 +111,26 @@ HWY_INLINE Quantized scale_of(const Range& range) {
 /// Added to a number, leaves it rounded in the lower bits.
 constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
 
+/// Numbers from `begin` on as bytes.
 template <typename T>
-HWY_INLINE Quantized quantize_of(const T* x, int64_t padded, uint8_t* out) {
+HWY_INLINE void round_to_bytes(const Quantized& scale, const T* x, int64_t begin, int64_t padded,
+                               uint8_t* out) {
   const DF d;
   const DI di;
   const hn::Rebind<uint8_t, DF> d8;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto result = scale_of(range_of(x, padded));
-  const auto inverse = hn::Set(d, 1.0f / result.scale);
-  const auto offset = hn::Set(d, kRounder + result.zero), byte = hn::Set(di, 0xFF);
-  for (int64_t i = 0; i < padded; i += lanes) {
+  const auto inverse = hn::Set(d, 1.0f / scale.scale), offset = hn::Set(d, kRounder + scale.zero);
+  for (int64_t i = begin; i < padded; i += static_cast<int64_t>(hn::Lanes(d))) {
     const auto q = hn::BitCast(di, hn::MulAdd(load(d, x + i), inverse, offset));
     // Not TruncateTo, which Highway 1.0.3 gets wrong for AVX3_DL.
-    hn::StoreU(hn::DemoteTo(d8, hn::And(q, byte)), d8, out + i);
+    hn::StoreU(hn::DemoteTo(d8, hn::And(q, hn::Set(di, 0xFF))), d8, out + i);
   }
-  return result;
+}
+
+template <typename T>
+HWY_INLINE Quantized quantize_of(const T* x, int64_t padded, uint8_t* out) {
+  const auto scale = scale_of(range_of(x, padded));
+  round_to_bytes(scale, x, 0, padded, out);
+  return scale;
 }
 
 #if HWY_TARGET != HWY_SCALAR
@@ -167,27 +172,20 @@ HWY_INLINE Range range_of(const Bf16* x, int64_t padded) {
 HWY_INLINE Quantized quantize_of(const Bf16* x, int64_t padded, uint8_t* out) {
   const DF d;
   const DU du;
-  const DI di;
   const D16 d16;
-  const hn::Rebind<uint8_t, DF> d8;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto result = scale_of(range_of(x, padded));
-  const auto inverse = hn::Set(d, 1.0f / result.scale);
-  const auto offset = hn::Set(d, kRounder + result.zero);
-  const auto byte = hn::Set(du, 0xFF);
+  const auto scale = scale_of(range_of(x, padded));
+  const auto inverse = hn::Set(d, 1.0f / scale.scale), offset = hn::Set(d, kRounder + scale.zero);
   int64_t i = 0;
   for (; i + 2 * lanes <= padded; i += 2 * lanes) {
     const auto pairs = hn::LoadU(du, reinterpret_cast<const uint32_t*>(x + i));
     const auto first = hn::BitCast(du, hn::MulAdd(even(d, pairs), inverse, offset));
     const auto second = hn::BitCast(du, hn::MulAdd(odd(d, pairs), inverse, offset));
-    const auto both = hn::Or(hn::And(first, byte), hn::ShiftLeft<8>(second));
+    const auto both = hn::Or(hn::And(first, hn::Set(du, 0xFF)), hn::ShiftLeft<8>(second));
     hn::StoreU(hn::TruncateTo(d16, both), d16, reinterpret_cast<uint16_t*>(out + i));
   }
-  for (; i < padded; i += lanes) {
-    const auto q = hn::BitCast(du, hn::MulAdd(load(d, x + i), inverse, offset));
-    hn::StoreU(hn::DemoteTo(d8, hn::BitCast(di, hn::And(q, byte))), d8, out + i);
-  }
-  return result;
+  round_to_bytes(scale, x, i, padded, out);
+  return scale;
 }
 
 #endif
