@@ -135,9 +135,9 @@ HWY_INLINE Quantized quantize_of(const T* x, int64_t padded, uint8_t* out) {
 
 #if HWY_TARGET != HWY_SCALAR
 
-/// Two bfloat16 in each lane.
 using DH = hn::Repartition<uint16_t, DF>;
 
+/// Two bfloat16 in each lane: the first of them, and the second.
 HWY_INLINE VF even(DF d, hn::Vec<DU> pairs) { return hn::BitCast(d, hn::ShiftLeft<16>(pairs)); }
 HWY_INLINE VF odd(DF d, hn::Vec<DU> pairs) {
   return hn::BitCast(d, hn::And(pairs, hn::Set(DU(), 0xFFFF0000u)));
