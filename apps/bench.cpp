@@ -85,7 +85,7 @@ std::vector<cli::Precision> precisions(const cli::Arguments& arguments, c10::Dev
 }
 
 bench::Inputs random_inputs(const vit::VitConfig& config, int64_t batch, uint64_t seed) {
-  return {at::randn({batch, config.in_channels, config.image_size.height, config.image_size.width},
+  return {at::randn({batch, config.input.channels, config.image_size().height, config.image_size().width},
                     at::make_generator<at::CPUGeneratorImpl>(seed)),
           {},
           "random numbers"};
@@ -104,7 +104,7 @@ bench::Inputs read_inputs(const std::string& folder, int64_t most,
   std::vector<at::Tensor> pixels;
   std::vector<int64_t> targets;
   const int64_t workers = cli::usable_cpus();
-  cli::PictureStream stream(chosen, model->preprocessing(), workers, 4 * workers);
+  cli::PictureStream stream(chosen, model->picture_preprocessing(), workers, 4 * workers);
   while (const auto picture = stream.next()) {
     if (!picture->error.empty()) {
       std::cerr << "left out: " << cli::printable(picture->error) << "\n";
@@ -134,7 +134,7 @@ bench::Lane training_lane(const cli::ModelChoice& choice, cli::Precision precisi
 bench::Setup setup_of(const std::string& model, const vit::VitConfig& config, c10::Device device) {
   bench::Setup setup;
   setup.model = model;
-  setup.image_size = cli::size_text(config.image_size);
+  setup.image_size = cli::size_text(config.image_size());
   setup.num_tokens = config.num_tokens();
   setup.device = device.str();
   setup.threads = at::get_num_threads();
@@ -169,7 +169,7 @@ int run(const cli::Arguments& arguments) {
   const vit::VitConfig& config = model->config();
   const std::vector<cli::Setting> settings = cli::settings_for(arguments, config);
 
-  if (training && config.num_classes == 0)
+  if (training && config.head.num_classes == 0)
     vit::fail("--training: the model has no classes; --num-classes gives it some");
   std::optional<c10::InferenceMode> inference;
   if (!training) inference.emplace();

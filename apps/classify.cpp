@@ -145,7 +145,7 @@ class Classifier {
     const cli::ModelChoice choice = cli::model_choice(arguments);
     model_ = cli::load_classifier(choice, precision_, device_);
     tome::apply(model_, merging);
-    top_ = std::min(top_, model_->config().num_classes);
+    top_ = std::min(top_, model_->config().head.num_classes);
     if (accuracy_ && model_->labels().empty())
       cli::usage_error("--accuracy needs a model whose config.json has label_names");
   }
@@ -223,7 +223,7 @@ int run(const cli::Arguments& arguments) {
 
   c10::InferenceMode inference;
   const auto start = std::chrono::steady_clock::now();
-  cli::PictureStream stream(files, classifier.model()->preprocessing(), workers, 2 * batch);
+  cli::PictureStream stream(files, classifier.model()->picture_preprocessing(), workers, 2 * batch);
   cli::Progress progress(static_cast<int64_t>(files.size()), "pictures");
   Tally tally;
   for (bool more = true; more && !cli::interrupted();) {

@@ -249,7 +249,7 @@ int run(const cli::Arguments& arguments) {
   std::map<std::string, std::string> class_map;
   if (arguments.has("class-map")) class_map = eval::read_class_map(arguments.text("class-map"));
   const eval::LabelledData data = eval::open_for_model(arguments.files().front(), model->labels(),
-                                                       config.num_classes, class_map, note);
+                                                       config.head.num_classes, class_map, note);
   const bool multi_label = data.dataset->multi_label();
   if (multi_label && arguments.has("confusion"))
     cli::usage_error("--confusion needs data with one label for each picture");
@@ -267,7 +267,7 @@ int run(const cli::Arguments& arguments) {
   eval::Setup setup;
   setup.model = choice.name();
   setup.data = arguments.files().front();
-  setup.image_size = cli::size_text(config.image_size);
+  setup.image_size = cli::size_text(config.image_size());
   setup.dtype = cli::dtype_name(precision);
   setup.device = device.str();
   setup.num_tokens = config.num_tokens();
@@ -277,7 +277,7 @@ int run(const cli::Arguments& arguments) {
   setup.class_names = data.class_names;
 
   eval::Records records(static_cast<int64_t>(settings.size()), data.dataset->size(),
-                        config.num_classes, multi_label);
+                        config.head.num_classes, multi_label);
   std::optional<eval::StateFile> state;
   if (arguments.has("resume")) {
     std::string path = arguments.text("resume");

@@ -69,8 +69,8 @@ at::Tensor read_tensor(const std::string& file, const std::string& key) {
 }
 
 void check_shape(const at::Tensor& pixels, const vit::VitConfig& config, const std::string& file) {
-  const std::vector<int64_t> expected = {config.in_channels, config.image_size.height,
-                                         config.image_size.width};
+  const std::vector<int64_t> expected = {config.input.channels, config.image_size().height,
+                                         config.image_size().width};
   if (pixels.dim() == 4 && pixels.size(0) > 0 &&
       pixels.sizes().slice(1) == at::IntArrayRef(expected))
     return;
@@ -93,7 +93,7 @@ int run(const cli::Arguments& arguments) {
   c10::InferenceMode inference;
   const bool is_tensor = file.ends_with(".safetensors");
   const at::Tensor input = is_tensor ? read_tensor(file, arguments.text("input-key"))
-                                     : cli::read_picture(file, model->preprocessing()).unsqueeze(0);
+                                     : cli::read_picture(file, model->picture_preprocessing()).unsqueeze(0);
   check_shape(input, model->config(), file);
   const vit::ForwardResult result = model->forward_all(input.to(device, precision.dtype),
                                                        {.track_source = arguments.has("trace")});

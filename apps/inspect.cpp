@@ -82,6 +82,8 @@ const char* pooling_name(vit::Pooling pooling) {
       return "avg+max";
     case vit::Pooling::cls_avg:
       return "cls+avg";
+    case vit::Pooling::cls_dist:
+      return "cls+dist";
     case vit::Pooling::map:
       return "map";
     case vit::Pooling::none:
@@ -123,24 +125,24 @@ int64_t parameters(const vit::VisionTransformer& model) {
 Json describe(const std::string& name, vit::VisionTransformer& model,
               const std::optional<Weights>& weights) {
   const vit::VitConfig& config = model->config();
-  const vit::Preprocessing& input = model->preprocessing();
+  const vit::PicturePreprocessing& input = model->picture_preprocessing();
   const auto sides = [](vit::Size2d size) { return std::vector<int64_t>{size.height, size.width}; };
   Json json = {{"model", name},
                {"family", config.family},
                {"architecture", config.architecture},
                {"parameters", parameters(model)},
                {"gflops", vit::gflops(config, nullptr)},
-               {"image_size", sides(config.image_size)},
-               {"patch_size", sides(config.patch_size)},
-               {"in_channels", config.in_channels},
+               {"image_size", sides(config.image_size())},
+               {"patch_size", sides(config.patch.size())},
+               {"in_channels", config.input.channels},
                {"depth", config.depth},
-               {"embed_dim", config.embed_dim},
-               {"heads", config.num_heads},
-               {"mlp_hidden_dim", config.mlp_hidden_dim},
+               {"embed_dim", config.embed_dim()},
+               {"heads", config.block.attention.num_heads},
+               {"mlp_hidden_dim", config.block.mlp.hidden_dim},
                {"prefix_tokens", config.num_prefix_tokens()},
                {"tokens", config.num_tokens()},
-               {"pooling", pooling_name(config.pooling)},
-               {"num_classes", config.num_classes},
+               {"pooling", pooling_name(config.head.pooling)},
+               {"num_classes", config.head.num_classes},
                {"labels", model->labels()}};
   if (weights) {
     json["dtype"] = type_name(weights->dtype);
@@ -258,7 +260,7 @@ int run(const cli::Arguments& arguments) {
   } else {
     // Random weights would take seconds and gigabytes for large ones, and nothing looks at them.
     auto config = vit::architecture(choice.architecture);
-    if (choice.num_classes) config.vit.num_classes = *choice.num_classes;
+    if (choice.num_classes) config.vit.head.num_classes = *choice.num_classes;
     model = vit::VisionTransformer(std::move(config));
     if (choice.image_size) model->set_image_size(*choice.image_size);
   }

@@ -113,7 +113,7 @@ void show_augment(const std::string& file, const data::Dataset& dataset,
   std::vector<at::Tensor> pictures;
   const int64_t count = std::min(kPictures, dataset.size());
   for (int64_t i = 0; i < count; ++i) pictures.push_back(dataset.read(i * dataset.size() / count));
-  const train::Augment augment(settings.augment, model->preprocessing());
+  const train::Augment augment(settings.augment, model->picture_preprocessing());
   media::write_png(file, train::contact_sheet(pictures, augment, kViews, settings.seed));
   std::cout << file << ": " << count << " pictures as evaluation sees them, and " << kViews
             << " random views of each\n";

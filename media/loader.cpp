@@ -10,17 +10,17 @@ namespace media {
 namespace {
 
 /// How pictures are to be made, if that can be done at all.
-vit::Preprocessing checked(vit::Preprocessing how) {
+vit::PicturePreprocessing checked(vit::PicturePreprocessing how) {
   how.validate(3);
   return how;
 }
 
 }  // namespace
 
-ImageLoader::ImageLoader(std::vector<Source> sources, vit::Preprocessing how)
+ImageLoader::ImageLoader(std::vector<Source> sources, vit::PicturePreprocessing how)
     : ImageLoader(std::move(sources), std::move(how), Options{}) {}
 
-ImageLoader::ImageLoader(std::vector<Source> sources, vit::Preprocessing how, Options options)
+ImageLoader::ImageLoader(std::vector<Source> sources, vit::PicturePreprocessing how, Options options)
     : sources_(std::move(sources)),
       how_(checked(std::move(how))),
       images_(

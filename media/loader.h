@@ -30,8 +30,8 @@ class ImageLoader {
   };
 
   /// Throws vit::Error for a `how` that cannot be used.
-  ImageLoader(std::vector<Source> sources, vit::Preprocessing how, Options options);
-  ImageLoader(std::vector<Source> sources, vit::Preprocessing how);
+  ImageLoader(std::vector<Source> sources, vit::PicturePreprocessing how, Options options);
+  ImageLoader(std::vector<Source> sources, vit::PicturePreprocessing how);
 
   /// Ends at any time: pictures that are being read are finished, no other is begun.
   ~ImageLoader() = default;
@@ -47,7 +47,7 @@ class ImageLoader {
   LoadedImage load(const Source& source) const;
 
   const std::vector<Source> sources_;
-  const vit::Preprocessing how_;
+  const vit::PicturePreprocessing how_;
   ReadAhead<LoadedImage> images_;  // the last member: its threads use the others
 };
 

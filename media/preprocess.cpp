@@ -60,7 +60,7 @@ void check_rgb(const at::Tensor& rgb) {
 
 }  // namespace
 
-Framing framing(vit::Size2d picture, const vit::Preprocessing& how) {
+Framing framing(vit::Size2d picture, const vit::PicturePreprocessing& how) {
   if (picture.height <= 0 || picture.width <= 0)
     vit::fail("preprocess: a picture of ", picture.width, " x ", picture.height,
               " pixels is empty");
@@ -81,7 +81,7 @@ Framing framing(vit::Size2d picture, const vit::Preprocessing& how) {
   return result;
 }
 
-at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::Preprocessing& how) {
+at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::PicturePreprocessing& how) {
   check_rgb(rgb);
   how.validate(3);
   const auto [resized, crop, interpolation] = framing({rgb.size(0), rgb.size(1)}, how);
@@ -102,7 +102,7 @@ at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::Preprocessing& how)
   return padded;
 }
 
-at::Tensor normalize(const at::Tensor& rgb, const vit::Preprocessing& how) {
+at::Tensor normalize(const at::Tensor& rgb, const vit::PicturePreprocessing& how) {
   check_rgb(rgb);
   how.validate(3);
   // 256 byte values give 256 results per channel.
@@ -122,8 +122,12 @@ at::Tensor normalize(const at::Tensor& rgb, const vit::Preprocessing& how) {
   return result;
 }
 
-at::Tensor preprocess(const at::Tensor& rgb, const vit::Preprocessing& how) {
+at::Tensor preprocess(const at::Tensor& rgb, const vit::PicturePreprocessing& how) {
   return normalize(resize_and_crop(rgb, how), how);
+}
+
+at::Tensor preprocess(const at::Tensor& rgb, const vit::Preprocessing& how) {
+  return preprocess(rgb, vit::picture_preprocessing(how));
 }
 
 }  // namespace media

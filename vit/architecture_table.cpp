@@ -244,7 +244,7 @@ constexpr Architecture kTable[] = {
     {"test_vit2", kTest2, 16, 160, kGap | kReg1 | kLayerScale | kFcNorm, 1000, half, 0.95},
 };
 
-void normalize(Preprocessing& preprocessing, Normalization normalization) {
+void normalize(PicturePreprocessing& preprocessing, Normalization normalization) {
   switch (normalization) {
     case half:
       preprocessing.mean = preprocessing.std = {0.5, 0.5, 0.5};
@@ -270,7 +270,7 @@ std::span<const Architecture> architecture_table() { return kTable; }
 
 int64_t mlp_hidden_dim(int64_t embed_dim, double mlp_ratio, MlpKind kind) {
   const auto rows = static_cast<int64_t>(static_cast<double>(embed_dim) * mlp_ratio);
-  return kind == MlpKind::swiglu_packed ? rows / 2 : rows;
+  return rows / MlpConfig{.kind = kind}.gates();
 }
 
 ModelConfig Architecture::config() const {
@@ -279,32 +279,39 @@ ModelConfig Architecture::config() const {
   VitConfig& c = config.vit;
   c.architecture = name;
   c.family = family_of_architecture(name);
-  c.image_size = {image_size, image_size};
-  c.patch_size = {patch_size, patch_size};
-  c.embed_dim = backbone.embed_dim;
+  c.set_image_size({image_size, image_size});
+  c.patch.set_size({patch_size, patch_size});
   c.depth = backbone.depth;
-  c.num_heads = backbone.num_heads;
-  c.num_classes = num_classes;
-  c.cls_token = !has(kNoCls);
-  c.dist_token = has(kDistilled);
-  c.reg_tokens = has(kReg4) ? 4 : has(kReg1) ? 1 : 0;
-  c.positions_for_prefix = !has(kPatchPositions);
+  c.prefix.cls_token = !has(kNoCls);
+  c.prefix.dist_token = has(kDistilled);
+  c.prefix.reg_tokens = has(kReg4) ? 4 : has(kReg1) ? 1 : 0;
+  c.positions.covers_prefix = !has(kPatchPositions);
   c.pre_norm = has(kPreNorm);
-  c.patch_bias = !c.pre_norm;
-  c.norm_eps = has(kSmallEps) ? 1e-5 : 1e-6;
-  c.qkv_bias = !has(kNoQkvBias);
-  c.layer_scale = has(kLayerScale);
-  c.mlp = has(kSwiglu) ? MlpKind::swiglu_packed : MlpKind::plain;
-  c.mlp_hidden_dim = vit::mlp_hidden_dim(c.embed_dim, backbone.mlp_ratio, c.mlp);
-  c.activation = has(kQuickGelu)  ? Activation::quick_gelu
-                 : has(kGeluTanh) ? Activation::gelu_tanh
-                                  : Activation::gelu;
-  c.pooling = has(kAvg) ? Pooling::avg : has(kMap) ? Pooling::map : Pooling::cls;
-  c.fc_norm = has(kFcNorm);
-  c.final_norm = !has(kNoFinalNorm);
+  c.patch.bias = !c.pre_norm;
 
-  Preprocessing& preprocessing = config.preprocessing;
-  preprocessing.input_size = c.image_size;
+  BlockConfig& block = c.block;
+  block.dim = backbone.embed_dim;
+  block.attention.num_heads = backbone.num_heads;
+  block.attention.set_qkv_bias(!has(kNoQkvBias));
+  block.norm.eps = has(kSmallEps) ? 1e-5 : 1e-6;
+  block.layer_scale = has(kLayerScale);
+  block.mlp.kind = has(kSwiglu) ? MlpKind::swiglu_packed : MlpKind::plain;
+  block.mlp.hidden_dim = vit::mlp_hidden_dim(block.dim, backbone.mlp_ratio, block.mlp.kind);
+  block.mlp.activation = has(kQuickGelu)  ? Activation::quick_gelu
+                         : has(kGeluTanh) ? Activation::gelu_tanh
+                                          : Activation::gelu;
+
+  c.head.num_classes = num_classes;
+  c.head.pooling = has(kAvg) ? Pooling::avg : has(kMap) ? Pooling::map : Pooling::cls;
+  c.head.norm_before = !has(kNoFinalNorm) && !has(kFcNorm);
+  c.head.norm_after = has(kFcNorm);
+  c.head.token_heads = has(kDistilled) ? 2 : 1;
+
+  // The files of SigLIP models without attention pooling are those of the models with it.
+  if (std::string_view(name).find("siglip") != std::string_view::npos)
+    config.unread_tensors = {"attn_pool."};
+
+  PicturePreprocessing& preprocessing = c.picture();
   preprocessing.interpolation = has(kBilinear) ? Interpolation::bilinear : Interpolation::bicubic;
   preprocessing.crop_pct = crop_pct;
   preprocessing.crop_mode = has(kSquash) ? CropMode::squash : CropMode::center;

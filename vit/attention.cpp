@@ -1,10 +1,10 @@
+#include <vit/attention.h>
+
 #include <cmath>
 #include <optional>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-
-#include <vit/attention.h>
 
 namespace vit {
 namespace {
@@ -24,15 +24,14 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
 
 }  // namespace
 
-AttentionImpl::AttentionImpl(const VitConfig& config)
+AttentionImpl::AttentionImpl(int64_t dim, const AttentionConfig& config, const NormConfig& norm)
     : num_heads_(config.num_heads),
-      qkv_(
-          register_module("qkv", Linear(config.embed_dim, 3 * config.embed_dim, config.qkv_bias))) {
+      qkv_(register_module("qkv", Linear(dim, 3 * dim, config.has_qkv_bias()))) {
   if (config.qk_norm) {
-    q_norm_ = register_module("q_norm", LayerNorm(config.head_dim(), config.norm_eps));
-    k_norm_ = register_module("k_norm", LayerNorm(config.head_dim(), config.norm_eps));
+    q_norm_ = register_module("q_norm", Norm(dim / config.num_heads, norm));
+    k_norm_ = register_module("k_norm", Norm(dim / config.num_heads, norm));
   }
-  proj_ = register_module("proj", Linear(config.embed_dim, config.embed_dim));
+  proj_ = register_module("proj", Linear(dim, dim));
 }
 
 AttentionResult AttentionImpl::forward(const at::Tensor& x, const at::Tensor& key_bias,

@@ -6,7 +6,7 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
-#include <vit/config.h>
+#include <vit/block_config.h>
 #include <vit/layers.h>
 
 namespace vit {
@@ -19,7 +19,8 @@ struct AttentionResult {
 /// Multi-head self-attention with one packed projection to q, k and v.
 class AttentionImpl : public torch::nn::Module {
  public:
-  explicit AttentionImpl(const VitConfig& config);
+  /// For tokens of `dim` channels; `norm` is the kind that config.qk_norm asks for.
+  AttentionImpl(int64_t dim, const AttentionConfig& config, const NormConfig& norm);
 
   /// `x` [B, N, D]. `key_bias` [B, N] is added to the attention logits of each key, for all heads
   /// and queries; undefined for none.
@@ -27,12 +28,15 @@ class AttentionImpl : public torch::nn::Module {
 
   const Linear& qkv() const { return qkv_; }
   const Linear& proj() const { return proj_; }
+  /// Null without qk_norm.
+  const Norm& q_norm() const { return q_norm_; }
+  const Norm& k_norm() const { return k_norm_; }
 
  private:
   int64_t num_heads_;
   Linear qkv_{nullptr};
-  LayerNorm q_norm_{nullptr};
-  LayerNorm k_norm_{nullptr};
+  Norm q_norm_{nullptr};
+  Norm k_norm_{nullptr};
   Linear proj_{nullptr};
 };
 TORCH_MODULE(Attention);

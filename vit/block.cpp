@@ -1,41 +1,54 @@
+#include <vit/block.h>
+
 #include <ATen/ATen.h>
 
-#include <vit/block.h>
+#include <vit/kernels/block_weights.h>
+#include <vit/kernels/kernel_block.h>
 #include <vit/training/fused_branches.h>
 
 namespace vit {
 namespace {
 
-/// What is added to the tokens: `branch`, with layer scale and stochastic depth where they are
-/// defined.
-at::Tensor scaled(at::Tensor branch, const LayerScale& scale, const at::Tensor& path_factors) {
-  if (scale) branch = scale->forward(branch);
-  if (!path_factors.defined()) return branch;
-  return branch * path_factors.to(branch.options()).view({-1, 1, 1});
+kernels::NormWeights weights_of(const Norm& norm) {
+  return norm ? kernels::NormWeights{norm->weight, norm->bias} : kernels::NormWeights{};
 }
 
-training::BranchParameters branch_parameters(const LayerNorm& norm, const Linear& first,
-                                             const Linear& last, const LayerScale& scale) {
-  return {norm->weight,
-          norm->bias,
-          first->weight,
-          first->bias,
-          last->weight,
-          last->bias,
-          scale ? scale->gamma : at::Tensor()};
-}
+kernels::LinearWeights weights_of(const Linear& linear) { return {linear->weight, linear->bias}; }
+
+at::Tensor weights_of(const LayerScale& scale) { return scale ? scale->gamma : at::Tensor(); }
 
 }  // namespace
 
-BlockImpl::BlockImpl(const VitConfig& config) : config_(config) {
-  norm1_ = register_module("norm1", LayerNorm(config.embed_dim, config.norm_eps));
-  attn_ = register_module("attn", Attention(config));
-  norm2_ = register_module("norm2", LayerNorm(config.embed_dim, config.norm_eps));
-  mlp_ = register_module("mlp", Mlp(config));
+/// What the fused branches of training need to know.
+struct BlockImpl::Fused {
+  kernels::KernelBlock block;
+  kernels::BlockWeights weights;
+  at::ScalarType dtype;
+};
+
+BlockImpl::BlockImpl(const BlockConfig& config) : config_(config) {
+  const int64_t dim = config.dim;
+  norm1_ = register_module("norm1", Norm(dim, config.norm));
+  attn_ = register_module("attn", Attention(dim, config.attention, config.norm));
+  norm2_ = register_module("norm2", Norm(dim, config.norm));
+  mlp_ = register_module("mlp", Mlp(dim, config.mlp, config.norm));
   if (config.layer_scale) {
-    ls1_ = register_module("ls1", LayerScale(config.embed_dim));
-    ls2_ = register_module("ls2", LayerScale(config.embed_dim));
+    ls1_ = register_module("ls1", LayerScale(dim));
+    ls2_ = register_module("ls2", LayerScale(dim));
   }
+}
+
+kernels::BlockWeights BlockImpl::weights() const {
+  return {weights_of(norm1_),
+          weights_of(norm2_),
+          weights_of(attn_->q_norm()),
+          weights_of(attn_->k_norm()),
+          weights_of(attn_->qkv()),
+          weights_of(attn_->proj()),
+          weights_of(mlp_->fc1()),
+          weights_of(mlp_->fc2()),
+          weights_of(ls1_),
+          weights_of(ls2_)};
 }
 
 void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
@@ -46,43 +59,69 @@ void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
   if (reducer && reducer->proportional_attention() && state.size.defined())
     key_bias = state.size.log();
 
-  const auto metric = attend(state, key_bias, reduces);
-  if (reduces) reducer->reduce(state, metric);
-  mix(state);
-}
-
-at::Tensor BlockImpl::attend(TokenState& state, const at::Tensor& key_bias,
-                             bool with_metric) const {
-  const auto factors = path_factors(state);
+  std::optional<Fused> fused;
+  if (const auto block = kernels::lower(config_)) {
+    auto weights = this->weights();
+    if (const auto dtype = training::fused_dtype(*block, state.tokens, weights))
+      fused.emplace(*block, std::move(weights), *dtype);
+  }
   // The fused branch has no gradient for sizes, which few reducers compute with one.
   const bool learns_sizes = key_bias.defined() && key_bias.requires_grad();
-  const auto dtype = training::fused_dtype(config_, state.tokens, parameters());
-  if (dtype && !learns_sizes) {
+  const Fused* const branches = fused ? &*fused : nullptr;
+  const auto metric = attend(state, learns_sizes ? nullptr : branches, key_bias, reduces);
+  if (reduces) reducer->reduce(state, metric);
+  mix(state, branches);
+}
+
+template <typename F>
+at::Tensor BlockImpl::with_branch(const at::Tensor& x, const Norm& norm, const LayerScale& scale,
+                                  const F& branch) const {
+  const auto factors = path_factors(x);
+  const auto sum = [&](at::Tensor y) {
+    if (scale) y = scale->forward(y);
+    if (factors.defined()) y = y * factors.to(y.options()).view({-1, 1, 1});
+    return add_residual(x, y);
+  };
+  switch (config_.norm_place) {
+    case NormPlace::pre:
+      return sum(branch(norm->forward(x)));
+    case NormPlace::post:
+      return norm->forward(sum(branch(x)));
+    case NormPlace::res_post:
+      return sum(norm->forward(branch(x)));
+  }
+  TORCH_CHECK(false, "Block: unknown place of norms ", static_cast<int>(config_.norm_place));
+}
+
+at::Tensor BlockImpl::attend(TokenState& state, const Fused* fused, const at::Tensor& key_bias,
+                             bool with_metric) const {
+  if (fused) {
     const auto result = training::attention_branch(
-        config_, branch_parameters(norm1_, attn_->qkv(), attn_->proj(), ls1_),
-        {state.tokens, key_bias, factors, with_metric}, *dtype);
+        fused->block, fused->weights,
+        {state.tokens, key_bias, path_factors(state.tokens), with_metric}, fused->dtype);
     state.tokens = result.tokens;
     return result.metric;
   }
-  const auto result = attn_->forward(norm1_->forward(state.tokens), key_bias, with_metric);
-  state.tokens = add_residual(state.tokens, scaled(result.tokens, ls1_, factors));
-  return result.metric;
+  at::Tensor metric;
+  state.tokens = with_branch(state.tokens, norm1_, ls1_, [&](const at::Tensor& x) {
+    auto result = attn_->forward(x, key_bias, with_metric);
+    metric = std::move(result.metric);
+    return result.tokens;
+  });
+  return metric;
 }
 
-void BlockImpl::mix(TokenState& state) const {
-  const auto factors = path_factors(state);
-  if (const auto dtype = training::fused_dtype(config_, state.tokens, parameters())) {
-    state.tokens =
-        training::mlp_branch(config_, branch_parameters(norm2_, mlp_->fc1(), mlp_->fc2(), ls2_),
-                             state.tokens, factors, *dtype);
-    return;
-  }
-  const auto mixed = mlp_->forward(norm2_->forward(state.tokens));
-  state.tokens = add_residual(state.tokens, scaled(mixed, ls2_, factors));
+void BlockImpl::mix(TokenState& state, const Fused* fused) const {
+  if (fused)
+    state.tokens = training::mlp_branch(fused->block, fused->weights, state.tokens,
+                                        path_factors(state.tokens), fused->dtype);
+  else
+    state.tokens = with_branch(state.tokens, norm2_, ls2_,
+                               [&](const at::Tensor& x) { return mlp_->forward(x); });
 }
 
-at::Tensor BlockImpl::path_factors(const TokenState& state) const {
-  return drops_paths() ? draw_path_factors(state.tokens.size(0), drop_path_) : at::Tensor();
+at::Tensor BlockImpl::path_factors(const at::Tensor& tokens) const {
+  return drops_paths() ? draw_path_factors(tokens.size(0), drop_path_) : at::Tensor();
 }
 
 }  // namespace vit

@@ -1,20 +1,26 @@
 #pragma once
 
+#include <optional>
+
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
 #include <vit/attention.h>
-#include <vit/config.h>
+#include <vit/block_config.h>
 #include <vit/layers.h>
 #include <vit/mlp.h>
 #include <vit/token_reducer.h>
 
 namespace vit {
 
-/// A pre-norm transformer block: attention, then the token reducer, then the MLP.
+namespace kernels {
+struct BlockWeights;
+}
+
+/// A transformer block: attention, then the token reducer, then the MLP.
 class BlockImpl : public torch::nn::Module {
  public:
-  explicit BlockImpl(const VitConfig& config);
+  explicit BlockImpl(const BlockConfig& config);
 
   /// Replaces the tokens of `state`; `reducer` may be null.
   void forward(TokenState& state, const TokenReducer* reducer) const;
@@ -24,20 +30,31 @@ class BlockImpl : public torch::nn::Module {
   /// Whether forward() leaves out branches at random.
   bool drops_paths() const { return is_training() && drop_path_ > 0; }
 
- private:
-  /// Adds the attention branch to the tokens; returns the metric if asked for.
-  at::Tensor attend(TokenState& state, const at::Tensor& key_bias, bool with_metric) const;
-  /// Adds the MLP branch to the tokens.
-  void mix(TokenState& state) const;
-  /// Undefined where all samples take all branches.
-  at::Tensor path_factors(const TokenState& state) const;
+  const BlockConfig& config() const { return config_; }
+  /// The parameters, for the fused engines.
+  kernels::BlockWeights weights() const;
 
-  VitConfig config_;
+ private:
+  struct Fused;
+  /// Adds the attention branch to the tokens; returns the metric if asked for.
+  at::Tensor attend(TokenState& state, const Fused* fused, const at::Tensor& key_bias,
+                    bool with_metric) const;
+  /// Adds the MLP branch to the tokens.
+  void mix(TokenState& state, const Fused* fused) const;
+  /// x and the branch f(x) together, with the norm where it stands, layer scale and stochastic
+  /// depth.
+  template <typename F>
+  at::Tensor with_branch(const at::Tensor& x, const Norm& norm, const LayerScale& scale,
+                         const F& branch) const;
+  /// Undefined where all samples take all branches.
+  at::Tensor path_factors(const at::Tensor& tokens) const;
+
+  BlockConfig config_;
   double drop_path_ = 0;
-  LayerNorm norm1_{nullptr};
+  Norm norm1_{nullptr};
   Attention attn_{nullptr};
   LayerScale ls1_{nullptr};
-  LayerNorm norm2_{nullptr};
+  Norm norm2_{nullptr};
   Mlp mlp_{nullptr};
   LayerScale ls2_{nullptr};
 };

@@ -1,90 +1,113 @@
-#include <cmath>
-
 #include <vit/config.h>
+
+#include <utility>
+#include <variant>
+
 #include <vit/error.h>
+#include <vit/limits.h>
 
 namespace vit {
-namespace {
 
-// Far above every published model, far below what would exhaust memory by a typing mistake.
-constexpr int64_t kMaxImageSide = 1 << 16;
-constexpr int64_t kMaxDim = 1 << 16;
-constexpr int64_t kMaxDepth = 1024;
-constexpr int64_t kMaxClasses = 1 << 24;
-constexpr int64_t kMaxPrefixTokens = 1 << 12;
-constexpr int64_t kMaxTokens = 1 << 20;
-
-void check_range(const char* field, int64_t value, int64_t low, int64_t high) {
-  if (value < low || value > high)
-    fail("model config: ", field, " is ", value, ", expected ", low, " to ", high);
+int64_t MlpConfig::gates() const {
+  switch (kind) {
+    case MlpKind::plain:
+      return 1;
+    case MlpKind::swiglu_packed:
+      return 2;
+  }
+  fail("model config: unknown kind of MLP ", static_cast<int>(kind));
 }
 
-}  // namespace
-
-int64_t VitConfig::num_prefix_tokens() const {
-  return int64_t{cls_token} + int64_t{dist_token} + reg_tokens;
+void BlockConfig::validate() const {
+  check_range("embed_dim", dim, 1, kMaxDim);
+  check_range("num_heads", attention.num_heads, 1, dim);
+  if (dim % attention.num_heads)
+    fail("model config: num_heads ", attention.num_heads, " does not divide embed_dim ", dim);
+  if (attention.rotary && head_dim() % 4)
+    fail("model config: rotary positions need heads of a multiple of 4 channels, got ",
+         head_dim());
+  check_range("MLP hidden dim", mlp.hidden_dim, 1, kMaxDim * 4);
+  if (!(norm.eps > 0 && norm.eps < 1))
+    fail("model config: norm eps ", norm.eps, " is not in (0, 1)");
 }
 
-Size2d VitConfig::grid() const {
-  return {image_size.height / patch_size.height, image_size.width / patch_size.width};
+Extent PatchConfig::grid(Extent input) const {
+  const auto along = [](int64_t size, int64_t kernel, int64_t stride) {
+    return size < kernel ? 0 : (size - kernel) / stride + 1;
+  };
+  return {along(input.frames, kernel.frames, stride.frames),
+          along(input.rows, kernel.rows, stride.rows), along(input.cols, kernel.cols, stride.cols)};
 }
-
-int64_t VitConfig::num_patches() const { return grid().height * grid().width; }
 
 int64_t VitConfig::num_positions() const {
-  return num_patches() + (positions_for_prefix ? num_prefix_tokens() : 0);
+  return num_patches() + (positions.covers_prefix ? num_prefix_tokens() : 0);
+}
+
+int64_t VitConfig::pooled_dim() const {
+  return head.pooling == Pooling::cls_avg ? 2 * block.dim : block.dim;
+}
+
+void VitConfig::set_image_size(Size2d size) {
+  input.extent.rows = size.height;
+  input.extent.cols = size.width;
+  if (auto* picture = std::get_if<PicturePreprocessing>(&input.preprocessing)) {
+    picture->input_size = size;
+  } else if (auto* clip = std::get_if<ClipPreprocessing>(&input.preprocessing)) {
+    clip->frame.input_size = size;
+  } else {
+    auto& spectrogram = std::get<SpectrogramPreprocessing>(input.preprocessing);
+    spectrogram.mel_bins = size.height;
+    spectrogram.frames = size.width;
+  }
+}
+
+PicturePreprocessing& VitConfig::picture() {
+  return const_cast<PicturePreprocessing&>(std::as_const(*this).picture());
 }
 
 void VitConfig::check_covers(Size2d image) const {
-  if (image.height % patch_size.height || image.width % patch_size.width)
-    fail("patches of ", patch_size.height, "x", patch_size.width, " do not divide an image of ",
-         image.height, "x", image.width,
-         " pixels; choose an image size that is a multiple of the patch size");
+  const Size2d size = patch.size();
+  if (image.height % size.height || image.width % size.width)
+    fail("patches of ", size.height, "x", size.width, " do not divide an image of ", image.height,
+         "x", image.width, " pixels; choose an image size that is a multiple of the patch size");
 }
 
 void VitConfig::validate() const {
-  check_range("image height", image_size.height, 1, kMaxImageSide);
-  check_range("image width", image_size.width, 1, kMaxImageSide);
-  check_range("patch height", patch_size.height, 1, image_size.height);
-  check_range("patch width", patch_size.width, 1, image_size.width);
-  check_range("input channels", in_channels, 1, 4096);
-  check_range("embed_dim", embed_dim, 1, kMaxDim);
+  check_range("frames", input.extent.frames, 1, kMaxFrames);
+  check_range("image height", input.extent.rows, 1, kMaxImageSide);
+  check_range("image width", input.extent.cols, 1, kMaxImageSide);
+  check_range("patch frames", patch.kernel.frames, 1, input.extent.frames);
+  check_range("patch height", patch.kernel.rows, 1, input.extent.rows);
+  check_range("patch width", patch.kernel.cols, 1, input.extent.cols);
+  check_range("patch stride in frames", patch.stride.frames, 1, patch.kernel.frames);
+  check_range("patch stride in rows", patch.stride.rows, 1, patch.kernel.rows);
+  check_range("patch stride in columns", patch.stride.cols, 1, patch.kernel.cols);
+  check_range("input channels", input.channels, 1, 4096);
+  block.validate();
   check_range("depth", depth, 1, kMaxDepth);
-  check_range("num_heads", num_heads, 1, embed_dim);
-  if (embed_dim % num_heads)
-    fail("model config: num_heads ", num_heads, " does not divide embed_dim ", embed_dim);
-  check_range("MLP hidden dim", mlp_hidden_dim, 1, kMaxDim * 4);
-  check_range("num_classes", num_classes, 0, kMaxClasses);
-  check_range("reg_tokens", reg_tokens, 0, kMaxPrefixTokens);
+  check_range("num_classes", head.num_classes, 0, kMaxClasses);
+  check_range("reg_tokens", prefix.reg_tokens, 0, kMaxPrefixTokens);
   check_range("tokens", num_tokens(), 1, kMaxTokens);
-  if (!(norm_eps > 0 && norm_eps < 1))
-    fail("model config: norm eps ", norm_eps, " is not in (0, 1)");
-  if (dist_token && !cls_token) fail("model config: a distillation token needs a class token");
-  if ((pooling == Pooling::cls || pooling == Pooling::cls_avg) && !cls_token)
+  if (prefix.dist_token && !prefix.cls_token)
+    fail("model config: a distillation token needs a class token");
+  if ((head.pooling == Pooling::cls || head.pooling == Pooling::cls_avg) && !prefix.cls_token)
     fail("model config: pooling by class token, but the model has none; use avg or map pooling");
-  if (fc_norm && !final_norm) fail("model config: fc_norm needs the final norm");
-  if (positions == Positions::sincos_1d || positions == Positions::sincos_2d) {
-    const int64_t divisor = positions == Positions::sincos_2d ? 4 : 2;
-    if (embed_dim % divisor)
+  if (head.pooling == Pooling::cls_dist && !prefix.dist_token)
+    fail("model config: pooling by class and distillation token, but there is no such pair");
+  check_range("heads of prefix tokens", head.token_heads, 1,
+              head.pooling == Pooling::cls && prefix.dist_token ? 2 : 1);
+  if (positions.computed()) {
+    const int64_t divisor = positions.kind == PositionKind::sincos_1d   ? 2
+                            : positions.kind == PositionKind::sincos_2d ? 4
+                                                                        : 8;
+    if (block.dim % divisor)
       fail("model config: sinusoidal positions need an embed_dim divisible by ", divisor, ", got ",
-           embed_dim);
+           block.dim);
   }
-}
-
-void Preprocessing::validate(int64_t channels) const {
-  check_range("input height", input_size.height, 1, kMaxImageSide);
-  check_range("input width", input_size.width, 1, kMaxImageSide);
-  if (!(crop_pct > 0.01 && crop_pct <= 100))
-    fail("model config: crop_pct is ", crop_pct, ", expected above 0.01 and at most 100");
-  for (const auto& [name, values] : {std::pair{"mean", &mean}, {"std", &std}}) {
-    if (static_cast<int64_t>(values->size()) != channels)
-      fail("model config: ", name, " has ", values->size(), " values, expected one for each of ",
-           channels, " channels");
-    for (double value : *values)
-      if (!std::isfinite(value)) fail("model config: ", name, " holds ", value);
-  }
-  for (double value : std)
-    if (value <= 0) fail("model config: std holds ", value, ", expected positive values");
+  if (block.attention.rotary && input.extent.frames != 1)
+    fail("model config: rotary positions of two axes for an input of ", input.extent.frames,
+         " frames");
+  std::visit([&](const auto& p) { p.validate(input.channels); }, input.preprocessing);
 }
 
 }  // namespace vit

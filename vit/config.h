@@ -1,30 +1,45 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include <vit/block_config.h>
+#include <vit/extent.h>
+#include <vit/input_config.h>
+
 namespace vit {
 
-/// Height and width in pixels, tokens or whatever the name says.
-struct Size2d {
-  int64_t height = 0;
-  int64_t width = 0;
-  bool operator==(const Size2d&) const = default;
+/// How the input is cut into patches, each projected to a token. `stride` is that of the kernel
+/// from one patch to the next: smaller than the kernel where patches overlap.
+struct PatchConfig {
+  Extent kernel{1, 16, 16};
+  Extent stride{1, 16, 16};
+  bool bias = true;
+
+  /// Patches that fit into an input; what they leave over at the end of an axis is not looked at.
+  Extent grid(Extent input) const;
+  /// Patches of one frame that do not overlap.
+  void set_size(Size2d size) { kernel = stride = Extent::of(size); }
+  Size2d size() const { return kernel.size(); }
+  bool operator==(const PatchConfig&) const = default;
 };
 
-enum class Activation { gelu, gelu_tanh, quick_gelu };
+/// Tokens in front of those of the patches. They are never merged.
+struct PrefixConfig {
+  bool cls_token = true;
+  bool dist_token = false;  ///< distillation token (arXiv 2012.12877), after the class token
+  int64_t reg_tokens = 0;   ///< register tokens (arXiv 2309.16588), the last of the prefix
 
-enum class MlpKind {
-  plain,          ///< fc2(act(fc1(x)))
-  swiglu_packed,  ///< fc2(silu(g) * v) with g, v the halves of fc1(x)
+  int64_t count() const { return int64_t{cls_token} + int64_t{dist_token} + reg_tokens; }
+  bool operator==(const PrefixConfig&) const = default;
 };
 
-enum class Positions {
+enum class PositionKind {
   learned,    ///< a table in the checkpoint
   sincos_1d,  ///< computed, see sincos_positions_1d
   sincos_2d,  ///< computed, see sincos_positions_2d
+  sincos_3d,  ///< computed, see sincos_positions_3d
   none,
 };
 
@@ -34,14 +49,41 @@ enum class Resampling {
   bicubic,            ///< the other models of the transformers library
 };
 
+/// Positions that are added to the tokens. Rotary ones are AttentionConfig's, with or without
+/// these beside them.
+struct PositionsConfig {
+  PositionKind kind = PositionKind::learned;
+  bool covers_prefix = true;  ///< false: the table covers the patches only
+  Resampling resampling = Resampling::bicubic_antialias;
+
+  bool computed() const { return kind != PositionKind::learned && kind != PositionKind::none; }
+  bool operator==(const PositionsConfig&) const = default;
+};
+
 enum class Pooling {
-  cls,      ///< the class token; with a distillation token two heads are averaged
+  cls,      ///< the class token
   avg,      ///< mean of the patch tokens, weighted by the number of patches they stand for
   max,      ///< largest value of the patch tokens
   avg_max,  ///< mean of avg and max
   cls_avg,  ///< the features of cls and of avg one after the other (DINOv2's classifiers)
+  cls_dist, ///< mean of class and distillation token (spectrogram transformers)
   map,      ///< attention pooling with one learned query over the patch tokens
   none,     ///< no pooling: logits for every token
+};
+
+/// From the tokens of the last block to the logits.
+struct HeadConfig {
+  bool norm_before = true;  ///< the block's kind of norm on every token, before the pooling
+  Pooling pooling = Pooling::cls;
+  bool pool_prefix = false;  ///< avg, max and map pooling see the prefix tokens, too
+  bool norm_after = false;   ///< a norm on what the pooling gives
+  int64_t num_classes = 1000;  ///< 0: no head, the logits are the pooled features
+  bool bias = true;
+  /// Heads of their own for so many of the first prefix tokens, whose logits are averaged: 2 for a
+  /// distilled model's class and distillation token (arXiv 2012.12877).
+  int64_t token_heads = 1;
+
+  bool operator==(const HeadConfig&) const = default;
 };
 
 /// Architecture of a Vision Transformer (arXiv 2010.11929 and its descendants). The defaults are
@@ -49,86 +91,55 @@ enum class Pooling {
 struct VitConfig {
   std::string architecture = "vit_base_patch16_224";  ///< timm's name, for display
   std::string family = "vit";  ///< what it descends from: "deit", "dinov2", "clip", …; for display
-  Size2d image_size{224, 224};  ///< pixels; what the patches leave over at the right and the
-                                ///< bottom is not looked at
-  Size2d patch_size{16, 16};    ///< pixels
-  int64_t in_channels = 3;
-  int64_t embed_dim = 768;
-  int64_t depth = 12;
-  int64_t num_heads = 12;
-  int64_t mlp_hidden_dim = 3072;  ///< columns of fc2
-  int64_t num_classes = 1000;     ///< 0: no head, the logits are the pooled features
-
-  bool cls_token = true;
-  bool dist_token = false;           ///< distillation token (arXiv 2012.12877)
-  bool dist_head = true;             ///< it has a head of its own, averaged with the class token's
-  int64_t reg_tokens = 0;            ///< register tokens (arXiv 2309.16588)
-  bool positions_for_prefix = true;  ///< false: the table covers the patches only
-  Positions positions = Positions::learned;
-  Resampling resampling = Resampling::bicubic_antialias;
-  bool patch_bias = true;
+  InputConfig input;
+  PatchConfig patch;
+  PrefixConfig prefix;
+  PositionsConfig positions;
   bool pre_norm = false;  ///< a norm between the embedding and the blocks (CLIP)
-  bool qkv_bias = true;
-  bool qk_norm = false;      ///< LayerNorm on q and k of every head
-  bool layer_scale = false;  ///< learned per-channel scale on both branches of a block
-  MlpKind mlp = MlpKind::plain;
-  Activation activation = Activation::gelu;
-  double norm_eps = 1e-6;
-  bool final_norm = true;
-  bool fc_norm = false;  ///< the final norm follows the pooling instead of preceding it
-  Pooling pooling = Pooling::cls;
-  bool pool_prefix = false;  ///< avg, max and map pooling see the prefix tokens, too
-  bool head_bias = true;
+  BlockConfig block;
+  int64_t depth = 12;
+  HeadConfig head;
 
+  int64_t embed_dim() const { return block.dim; }
   /// Class, distillation and register tokens in front of the patches.
-  int64_t num_prefix_tokens() const;
-  /// Patches along height and width.
-  Size2d grid() const;
-  int64_t num_patches() const;
+  int64_t num_prefix_tokens() const { return prefix.count(); }
+  /// Patches along every axis.
+  Extent grid() const { return patch.grid(input.extent); }
+  int64_t num_patches() const { return grid().count(); }
   /// Tokens at the input of block 0.
   int64_t num_tokens() const { return num_prefix_tokens() + num_patches(); }
-  int64_t head_dim() const { return embed_dim / num_heads; }
   /// Features that the head reads.
-  int64_t pooled_dim() const { return pooling == Pooling::cls_avg ? 2 * embed_dim : embed_dim; }
-  /// Whether class and distillation token are classified each and averaged.
-  bool averages_two_heads() const { return pooling == Pooling::cls && dist_token && dist_head; }
+  int64_t pooled_dim() const;
   /// Rows of the position table.
   int64_t num_positions() const;
   /// Tokens that avg, max and map pooling leave out.
-  int64_t num_unpooled_tokens() const { return pool_prefix ? 0 : num_prefix_tokens(); }
+  int64_t num_unpooled_tokens() const { return head.pool_prefix ? 0 : num_prefix_tokens(); }
+
+  /// Rows and columns of the input, here and in its preprocessing.
+  Size2d image_size() const { return input.extent.size(); }
+  void set_image_size(Size2d size);
+  /// Preprocessing of a model that takes pictures. Throws Error if it takes anything else.
+  PicturePreprocessing& picture();
+  const PicturePreprocessing& picture() const { return picture_preprocessing(input.preprocessing); }
 
   /// Throws Error if patches do not cover an image of this size exactly.
   void check_covers(Size2d image) const;
 
   /// Throws Error where the fields contradict each other or cannot be right, naming the field.
   void validate() const;
+
+  bool operator==(const VitConfig&) const = default;
 };
 
-enum class Interpolation { bilinear, bicubic };
-
-enum class CropMode {
-  center,  ///< the shorter side becomes size / crop_pct
-  squash,  ///< both sides become size / crop_pct, whatever the aspect
-};
-
-/// How a checkpoint wants its pictures: resized, cropped, scaled to [0, 1] and normalised.
-struct Preprocessing {
-  Size2d input_size{224, 224};  ///< pixels, what the model sees
-  Interpolation interpolation = Interpolation::bicubic;
-  double crop_pct = 0.9;
-  CropMode crop_mode = CropMode::center;
-  std::vector<double> mean{0.5, 0.5, 0.5};
-  std::vector<double> std{0.5, 0.5, 0.5};
-
-  /// Throws Error for values that cannot be used with `channels` input channels.
-  void validate(int64_t channels) const;
-};
-
-/// Everything a config.json says about a checkpoint.
+/// Everything the files of a checkpoint say about it, but for the weights.
 struct ModelConfig {
   VitConfig vit;
-  Preprocessing preprocessing;
   std::vector<std::string> labels;  ///< by class index; may be shorter than the head, or empty
+  /// Starts of the names of tensors that the checkpoint's library does not read in such a model
+  /// and its files hold all the same.
+  std::vector<std::string> unread_tensors = {};
+  /// The image size is what a preprocessor's file says, if there is one, not what the config says.
+  bool sized_by_preprocessor = false;
 };
 
 }  // namespace vit

@@ -17,23 +17,22 @@ std::vector<int64_t> tokens_per_layer(const VitConfig& config, const TokenReduce
 }
 
 double gflops(const VitConfig& config, const TokenReducer* reducer) {
-  const double dim = config.embed_dim, hidden = config.mlp_hidden_dim;
-  const double fc1_out = hidden * (config.mlp == MlpKind::swiglu_packed ? 2 : 1);
+  const double dim = config.embed_dim(), hidden = config.block.mlp.hidden_dim;
+  const double fc1_out = hidden * config.block.mlp.gates();
   const double mlp = dim * fc1_out + hidden * dim;
 
-  double total = static_cast<double>(config.num_patches()) * config.in_channels *
-                 config.patch_size.height * config.patch_size.width * dim;
+  double total = static_cast<double>(config.num_patches()) * config.input.channels *
+                 config.patch.kernel.count() * dim;
   double before = config.num_tokens();
   for (const int64_t after : tokens_per_layer(config, reducer)) {
     total += before * 4 * dim * dim + 2 * before * before * dim;  // qkv and proj; attention
     total += after * mlp;
     before = after;
   }
-  if (config.pooling == Pooling::map) total += before * 2 * dim * (dim + 1) + 2 * dim * dim + mlp;
-  const double heads = config.pooling == Pooling::none ? before
-                       : config.averages_two_heads()   ? 2
-                                                       : 1;
-  total += heads * config.pooled_dim() * config.num_classes;
+  const HeadConfig& head = config.head;
+  if (head.pooling == Pooling::map) total += before * 2 * dim * (dim + 1) + 2 * dim * dim + mlp;
+  const double readings = head.pooling == Pooling::none ? before : head.token_heads;
+  total += readings * config.pooled_dim() * head.num_classes;
   return total / 1e9;
 }
 

@@ -12,13 +12,20 @@ LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias
 
 at::Tensor LinearImpl::forward(const at::Tensor& x) const { return at::linear(x, weight, bias); }
 
-LayerNormImpl::LayerNormImpl(int64_t dim, double eps)
-    : weight(register_parameter("weight", torch::empty({dim}))),
-      bias(register_parameter("bias", torch::empty({dim}))),
-      eps_(eps) {}
+NormImpl::NormImpl(int64_t dim, NormConfig config)
+    : weight(register_parameter("weight", torch::empty({dim}))), config_(config) {
+  if (config.kind == NormKind::layer_norm)
+    bias = register_parameter("bias", torch::empty({dim}));
+}
 
-at::Tensor LayerNormImpl::forward(const at::Tensor& x) const {
-  return at::layer_norm(x, {weight.size(0)}, weight, bias, eps_);
+at::Tensor NormImpl::forward(const at::Tensor& x) const {
+  switch (config_.kind) {
+    case NormKind::layer_norm:
+      return at::layer_norm(x, {weight.size(0)}, weight, bias, config_.eps);
+    case NormKind::rms_norm:
+      return at::rms_norm(x, {weight.size(0)}, weight, config_.eps);
+  }
+  TORCH_CHECK(false, "Norm: unknown kind ", static_cast<int>(config_.kind));
 }
 
 LayerScaleImpl::LayerScaleImpl(int64_t dim)

@@ -6,7 +6,7 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
-#include <vit/config.h>
+#include <vit/block_config.h>
 
 // Layers like torch::nn's, but their parameters are not initialised when they are built: a
 // checkpoint replaces them anyway, and filling them takes longer than mapping the file.
@@ -24,19 +24,19 @@ class LinearImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Linear);
 
-/// Layer normalisation over the last dimension.
-class LayerNormImpl : public torch::nn::Module {
+/// Normalisation over the last dimension.
+class NormImpl : public torch::nn::Module {
  public:
-  LayerNormImpl(int64_t dim, double eps);
+  NormImpl(int64_t dim, NormConfig config);
   at::Tensor forward(const at::Tensor& x) const;
 
   at::Tensor weight;  ///< [dim]
-  at::Tensor bias;    ///< [dim]
+  at::Tensor bias;    ///< [dim]; undefined for an RMS norm
 
  private:
-  double eps_;
+  NormConfig config_;
 };
-TORCH_MODULE(LayerNorm);
+TORCH_MODULE(Norm);
 
 /// Learned scale per channel on a residual branch (arXiv 2103.17239).
 class LayerScaleImpl : public torch::nn::Module {

@@ -44,8 +44,10 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
       read_weights(file), [&](Layout layout) { return config_beside(file, layout); }, options,
       where);
 
+  const auto unread_tensors = checkpoint.config.unread_tensors;
   VisionTransformer model(std::move(checkpoint.config));
-  assign_weights(*model, std::move(checkpoint.weights), checkpoint.new_head, options, where);
+  assign_weights(*model, std::move(checkpoint.weights), unread_tensors, checkpoint.new_head,
+                 options, where);
   try {
     model->set_image_size(checkpoint.image_size);
   } catch (const Error& error) {
@@ -58,15 +60,15 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
 VisionTransformer create(const std::string& architecture, const LoadOptions& options,
                          uint64_t seed) {
   auto config = vit::architecture(architecture);
-  if (options.image_size && *options.image_size != config.vit.image_size) {
-    config.vit.check_covers(*options.image_size);
-    config.vit.image_size = *options.image_size;
+  VitConfig& c = config.vit;
+  if (options.image_size && *options.image_size != c.image_size()) {
+    c.check_covers(*options.image_size);
+    c.set_image_size(*options.image_size);
   }
-  if (options.num_classes && *options.num_classes != config.vit.num_classes) {
-    config.vit.num_classes = *options.num_classes;
+  if (options.num_classes && *options.num_classes != c.head.num_classes) {
+    c.head.num_classes = *options.num_classes;
     config.labels.clear();
   }
-  config.preprocessing.input_size = config.vit.image_size;
   VisionTransformer model(std::move(config));
   model->to(options.device, options.dtype);
   model->init_weights(seed);

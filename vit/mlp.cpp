@@ -1,24 +1,30 @@
-#include <ATen/ATen.h>
-
 #include <vit/mlp.h>
+
+#include <ATen/ATen.h>
 
 namespace vit {
 
-MlpImpl::MlpImpl(const VitConfig& config) : kind_(config.mlp), activation_(config.activation) {
-  const int64_t gates = kind_ == MlpKind::swiglu_packed ? 2 : 1;
-  fc1_ = register_module("fc1", Linear(config.embed_dim, gates * config.mlp_hidden_dim));
-  fc2_ = register_module("fc2", Linear(config.mlp_hidden_dim, config.embed_dim));
+MlpImpl::MlpImpl(int64_t dim, const MlpConfig& config, const NormConfig& norm) : config_(config) {
+  fc1_ = register_module("fc1", Linear(dim, config.gates() * config.hidden_dim));
+  if (config.norm) norm_ = register_module("norm", Norm(config.hidden_dim, norm));
+  fc2_ = register_module("fc2", Linear(config.hidden_dim, dim));
+}
+
+at::Tensor MlpImpl::hidden(const at::Tensor& x) const {
+  switch (config_.kind) {
+    case MlpKind::plain:
+      return activate(x, config_.activation);
+    case MlpKind::swiglu_packed: {
+      const auto halves = x.chunk(2, -1);
+      return at::silu(halves[0]) * halves[1];
+    }
+  }
+  TORCH_CHECK(false, "Mlp: unknown kind ", static_cast<int>(config_.kind));
 }
 
 at::Tensor MlpImpl::forward(const at::Tensor& x) const {
-  auto hidden = fc1_->forward(x);
-  if (kind_ == MlpKind::swiglu_packed) {
-    const auto halves = hidden.chunk(2, -1);
-    hidden = at::silu(halves[0]) * halves[1];
-  } else {
-    hidden = activate(hidden, activation_);
-  }
-  return fc2_->forward(hidden);
+  const auto between = hidden(fc1_->forward(x));
+  return fc2_->forward(norm_ ? norm_->forward(between) : between);
 }
 
 }  // namespace vit

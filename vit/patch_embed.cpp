@@ -1,30 +1,39 @@
-#include <ATen/ATen.h>
-
 #include <vit/patch_embed.h>
 
-namespace vit {
+#include <vector>
 
-PatchProjectionImpl::PatchProjectionImpl(const VitConfig& config)
-    : weight(register_parameter(
-          "weight", torch::empty({config.embed_dim, config.in_channels, config.patch_size.height,
-                                  config.patch_size.width}))) {
-  if (config.patch_bias) bias = register_parameter("bias", torch::empty({config.embed_dim}));
+#include <ATen/ATen.h>
+
+namespace vit {
+namespace {
+
+std::vector<int64_t> weight_shape(int64_t channels, const Extent& kernel, int64_t dim) {
+  if (kernel.frames == 1) return {dim, channels, kernel.rows, kernel.cols};
+  return {dim, channels, kernel.frames, kernel.rows, kernel.cols};
 }
 
-PatchEmbedImpl::PatchEmbedImpl(const VitConfig& config)
-    : patch_size_(config.patch_size), proj_(register_module("proj", PatchProjection(config))) {}
+}  // namespace
 
-at::Tensor PatchEmbedImpl::forward(const at::Tensor& pixels) const {
-  const int64_t batch = pixels.size(0), channels = pixels.size(1);
-  const int64_t rows = pixels.size(2) / patch_size_.height;
-  const int64_t cols = pixels.size(3) / patch_size_.width;
-  // A convolution whose stride is its kernel is one matrix product over rearranged pixels.
-  const auto patches =
-      pixels.slice(2, 0, rows * patch_size_.height)
-          .slice(3, 0, cols * patch_size_.width)
-          .reshape({batch, channels, rows, patch_size_.height, cols, patch_size_.width})
-          .permute({0, 2, 4, 1, 3, 5})
-          .reshape({batch, rows * cols, channels * patch_size_.height * patch_size_.width});
+PatchProjectionImpl::PatchProjectionImpl(int64_t channels, const PatchConfig& config, int64_t dim)
+    : weight(register_parameter("weight",
+                                torch::empty(weight_shape(channels, config.kernel, dim)))) {
+  if (config.bias) bias = register_parameter("bias", torch::empty({dim}));
+}
+
+PatchEmbedImpl::PatchEmbedImpl(int64_t channels, const PatchConfig& config, int64_t dim)
+    : config_(config),
+      proj_(register_module("proj", PatchProjection(channels, config, dim))) {}
+
+at::Tensor PatchEmbedImpl::forward(const at::Tensor& x) const {
+  const Extent &kernel = config_.kernel, &stride = config_.stride;
+  // The convolution as one matrix product over rearranged inputs.
+  const auto patches = (x.dim() == 4 ? x.unsqueeze(2) : x)
+                           .unfold(2, kernel.frames, stride.frames)
+                           .unfold(3, kernel.rows, stride.rows)
+                           .unfold(4, kernel.cols, stride.cols)
+                           .permute({0, 2, 3, 4, 1, 5, 6, 7})
+                           .flatten(4)
+                           .flatten(1, 3);
   return at::linear(patches, proj_->weight.flatten(1), proj_->bias);
 }
 

@@ -11,26 +11,28 @@ namespace vit {
 /// Weights in the layout of a convolution.
 class PatchProjectionImpl : public torch::nn::Module {
  public:
-  explicit PatchProjectionImpl(const VitConfig& config);
+  PatchProjectionImpl(int64_t channels, const PatchConfig& config, int64_t dim);
 
-  at::Tensor weight;  ///< [D, C, patch height, patch width]
+  at::Tensor weight;  ///< [D, C, kernel rows, kernel columns], or [D, C, frames, rows, columns]
+                      ///< where a patch has several frames
   at::Tensor bias;    ///< [D] or undefined
 };
 TORCH_MODULE(PatchProjection);
 
-/// Cuts a picture into patches that do not overlap and projects each to a token.
+/// Cuts an input into patches, which may overlap, and projects each to a token: a convolution.
 class PatchEmbedImpl : public torch::nn::Module {
  public:
-  explicit PatchEmbedImpl(const VitConfig& config);
+  /// For inputs of `channels` channels and tokens of `dim`.
+  PatchEmbedImpl(int64_t channels, const PatchConfig& config, int64_t dim);
 
-  /// `pixels` [B, C, H, W] -> [B, patches, D], row by row. Rows and columns of pixels beyond the
-  /// last whole patch are ignored.
-  at::Tensor forward(const at::Tensor& pixels) const;
+  /// `x` [B, C, rows, columns] or [B, C, frames, rows, columns] -> [B, patches, D], frame by frame
+  /// and row by row. What the patches leave over at the end of an axis is ignored.
+  at::Tensor forward(const at::Tensor& x) const;
 
   at::ScalarType dtype() const { return proj_->weight.scalar_type(); }
 
  private:
-  Size2d patch_size_;
+  PatchConfig config_;
   PatchProjection proj_{nullptr};
 };
 TORCH_MODULE(PatchEmbed);

@@ -1,6 +1,6 @@
-#include <ATen/ATen.h>
-
 #include <vit/pooling.h>
+
+#include <ATen/ATen.h>
 
 namespace vit {
 
@@ -12,15 +12,15 @@ at::Tensor pool_average(const at::Tensor& features, const at::Tensor& size, int6
   return at::matmul(share.unsqueeze(1), patches).squeeze(1);
 }
 
-AttentionPoolImpl::AttentionPoolImpl(const VitConfig& config)
-    : num_heads_(config.num_heads),
-      latent_(register_parameter("latent", torch::empty({1, 1, config.embed_dim}))) {
-  const int64_t dim = config.embed_dim;
+AttentionPoolImpl::AttentionPoolImpl(int64_t dim, int64_t num_heads, const MlpConfig& mlp,
+                                     const NormConfig& norm)
+    : num_heads_(num_heads),
+      latent_(register_parameter("latent", torch::empty({1, 1, dim}))) {
   q_ = register_module("q", Linear(dim, dim));
   kv_ = register_module("kv", Linear(dim, 2 * dim));
   proj_ = register_module("proj", Linear(dim, dim));
-  norm_ = register_module("norm", LayerNorm(dim, config.norm_eps));
-  mlp_ = register_module("mlp", Mlp(config));
+  norm_ = register_module("norm", Norm(dim, norm));
+  mlp_ = register_module("mlp", Mlp(dim, mlp, norm));
 }
 
 at::Tensor AttentionPoolImpl::forward(const at::Tensor& features) const {

@@ -6,7 +6,7 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
-#include <vit/config.h>
+#include <vit/block_config.h>
 #include <vit/layers.h>
 #include <vit/mlp.h>
 
@@ -19,7 +19,7 @@ at::Tensor pool_average(const at::Tensor& features, const at::Tensor& size, int6
 /// Pools by attention of one learned query over all tokens, then an MLP (arXiv 2303.15343).
 class AttentionPoolImpl : public torch::nn::Module {
  public:
-  explicit AttentionPoolImpl(const VitConfig& config);
+  AttentionPoolImpl(int64_t dim, int64_t num_heads, const MlpConfig& mlp, const NormConfig& norm);
 
   /// [B, N, D] -> [B, D].
   at::Tensor forward(const at::Tensor& features) const;
@@ -30,7 +30,7 @@ class AttentionPoolImpl : public torch::nn::Module {
   Linear q_{nullptr};
   Linear kv_{nullptr};
   Linear proj_{nullptr};
-  LayerNorm norm_{nullptr};
+  Norm norm_{nullptr};
   Mlp mlp_{nullptr};
 };
 TORCH_MODULE(AttentionPool);

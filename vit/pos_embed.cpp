@@ -33,23 +33,45 @@ at::Tensor sincos_positions_2d(Size2d grid, int64_t dim) {
   return at::cat({x.sin(), x.cos(), y.sin(), y.cos()}, 1).unsqueeze(0).to(at::kFloat);
 }
 
-at::Tensor resample_positions(const at::Tensor& table, int64_t prefix, Size2d from, Size2d to,
+at::Tensor sincos_positions_3d(Extent grid, int64_t dim) {
+  TORCH_CHECK(grid.count() >= 1 && dim >= 8 && dim % 8 == 0,
+              "sincos_positions_3d: expected a positive grid and a dim divisible by 8, got ",
+              grid.frames, "x", grid.rows, "x", grid.cols, " and ", dim);
+  const auto along = [&](int64_t axis, int64_t size, int64_t channels) {
+    std::array<int64_t, 3> shape{1, 1, 1};
+    shape[static_cast<std::size_t>(axis)] = size;
+    const auto positions = at::arange(size, at::kDouble)
+                               .view(shape)
+                               .expand({grid.frames, grid.rows, grid.cols})
+                               .flatten();
+    const auto angle = angles(positions, channels / 2);
+    return at::cat({angle.sin(), angle.cos()}, 1);
+  };
+  return at::cat({along(0, grid.frames, dim / 2), along(1, grid.rows, dim / 4),
+                  along(2, grid.cols, dim / 4)},
+                 1)
+      .unsqueeze(0)
+      .to(at::kFloat);
+}
+
+at::Tensor resample_positions(const at::Tensor& table, int64_t prefix, Extent from, Extent to,
                               Resampling resampling) {
-  TORCH_CHECK(
-      table.dim() == 3 && table.size(0) == 1 && table.size(1) == prefix + from.height * from.width,
-      "resample_positions: expected a table of [1, ", prefix, " + ", from.height, "*", from.width,
-      ", D], got ", table.sizes());
+  TORCH_CHECK(table.dim() == 3 && table.size(0) == 1 && table.size(1) == prefix + from.count(),
+              "resample_positions: expected a table of [1, ", prefix, " + ", from.frames, "*",
+              from.rows, "*", from.cols, ", D], got ", table.sizes());
+  TORCH_CHECK(from.frames == to.frames, "resample_positions: from ", from.frames, " frames to ",
+              to.frames, "; only rows and columns are resampled");
   if (from == to) return table;
   const auto grid = table.slice(1, prefix)
                         .to(at::kFloat)
-                        .view({1, from.height, from.width, table.size(2)})
+                        .view({from.frames, from.rows, from.cols, table.size(2)})
                         .permute({0, 3, 1, 2});
-  const std::array<int64_t, 2> size{to.height, to.width};
+  const std::array<int64_t, 2> size{to.rows, to.cols};
   const auto image = resampling == Resampling::bicubic
                          ? at::upsample_bicubic2d(grid, size, /*align_corners=*/false)
                          : at::_upsample_bicubic2d_aa(grid, size, /*align_corners=*/false);
   const auto resampled = image.permute({0, 2, 3, 1})
-                             .reshape({1, to.height * to.width, table.size(2)})
+                             .reshape({1, to.count(), table.size(2)})
                              .to(table.scalar_type());
   return at::cat({table.slice(1, 0, prefix), resampled}, 1);
 }

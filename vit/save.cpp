@@ -28,7 +28,7 @@ void save(const VisionTransformer& model, const fs::path& folder, at::ScalarType
   for (auto& [name, tensor] : weights) tensor = tensor.detach().to(dtype);
   write_safetensors(folder / "model.safetensors", weights, {{"format", "pt"}});
 
-  ModelConfig config{model->config(), model->preprocessing(), model->labels()};
+  const ModelConfig config{model->config(), model->labels()};
   const std::string text = timm_config_text(config);
   replace_file(folder / "config.json", text);
 }

@@ -1,3 +1,5 @@
+#include <vit/vision_transformer.h>
+
 #include <algorithm>
 
 #include <ATen/ATen.h>
@@ -6,77 +8,58 @@
 
 #include <vit/error.h>
 #include <vit/init.h>
+#include <vit/kernels/fused_blocks.h>
 #include <vit/pos_embed.h>
-#include <vit/vision_transformer.h>
 
 namespace vit {
-namespace {
-
-at::Tensor sincos_table(const VitConfig& config) {
-  auto table = config.positions == Positions::sincos_1d
-                   ? sincos_positions_1d(config.num_patches(), config.embed_dim)
-                   : sincos_positions_2d(config.grid(), config.embed_dim);
-  const int64_t prefix = config.num_positions() - config.num_patches();
-  return at::cat({at::zeros({1, prefix, config.embed_dim}), table}, 1);
-}
-
-}  // namespace
 
 VisionTransformerImpl::VisionTransformerImpl(ModelConfig config) : config_(std::move(config)) {
   const VitConfig& c = config_.vit;
   c.validate();
-  config_.preprocessing.validate(c.in_channels);
 
+  const int64_t dim = c.embed_dim();
   const auto token = [&](const char* name, int64_t count) {
-    return register_parameter(name, torch::empty({1, count, c.embed_dim}));
+    return register_parameter(name, torch::empty({1, count, dim}));
   };
-  patch_embed_ = register_module("patch_embed", PatchEmbed(c));
-  if (c.cls_token) cls_token_ = token("cls_token", 1);
-  if (c.dist_token) dist_token_ = token("dist_token", 1);
-  if (c.reg_tokens) reg_token_ = token("reg_token", c.reg_tokens);
-  if (c.positions == Positions::learned)
-    pos_embed_ = token("pos_embed", c.num_positions());
-  else if (c.positions != Positions::none)
-    pos_embed_ = register_buffer("pos_embed", sincos_table(c));
-  if (c.pre_norm) norm_pre_ = register_module("norm_pre", LayerNorm(c.embed_dim, c.norm_eps));
+  const auto norm = [&](const char* name) {
+    return register_module(name, Norm(dim, c.block.norm));
+  };
+  auto& e = embedding_;
+  e.patch_embed = register_module("patch_embed", PatchEmbed(c.input.channels, c.patch, dim));
+  if (c.prefix.cls_token) e.cls_token = token("cls_token", 1);
+  if (c.prefix.dist_token) e.dist_token = token("dist_token", 1);
+  if (c.prefix.reg_tokens) e.reg_token = token("reg_token", c.prefix.reg_tokens);
+  if (c.positions.kind == PositionKind::learned)
+    e.pos_embed = token("pos_embed", c.num_positions());
+  else if (c.positions.computed())
+    e.pos_embed = register_buffer("pos_embed", computed_positions(c));
+  if (c.pre_norm) e.norm_pre = norm("norm_pre");
 
   const auto blocks = register_module("blocks", torch::nn::ModuleList());
   for (int64_t i = 0; i < c.depth; ++i) {
-    blocks_.emplace_back(c);
+    blocks_.emplace_back(c.block);
     blocks->push_back(blocks_.back());
   }
+  fused_ = std::make_unique<kernels::FusedBlocks>(c.block);
 
-  if (c.final_norm) {
-    const auto norm = LayerNorm(c.embed_dim, c.norm_eps);
-    (c.fc_norm ? fc_norm_ : norm_) = register_module(c.fc_norm ? "fc_norm" : "norm", norm);
-  }
-  if (c.pooling == Pooling::map) attn_pool_ = register_module("attn_pool", AttentionPool(c));
-  if (c.num_classes) {
-    head_ = register_module("head", Linear(c.pooled_dim(), c.num_classes, c.head_bias));
-    if (c.averages_two_heads())
-      head_dist_ = register_module("head_dist", Linear(c.pooled_dim(), c.num_classes, c.head_bias));
-  }
+  const HeadConfig& head = c.head;
+  if (head.norm_before) head_.norm = norm("norm");
+  if (head.norm_after) head_.fc_norm = norm("fc_norm");
+  if (head.pooling == Pooling::map)
+    head_.attn_pool = register_module(
+        "attn_pool", AttentionPool(dim, c.block.attention.num_heads, c.block.mlp, c.block.norm));
+  if (head.num_classes)
+    for (int64_t i = 0; i < head.token_heads; ++i)
+      head_.classifiers.push_back(register_module(
+          classifier_name(i), Linear(c.pooled_dim(), head.num_classes, head.bias)));
 }
 
-at::Tensor VisionTransformerImpl::embed(const at::Tensor& pixels) const {
-  const VitConfig& c = config_.vit;
-  TORCH_CHECK(pixels.dim() == 4 && pixels.size(1) == c.in_channels &&
-                  pixels.size(2) == c.image_size.height && pixels.size(3) == c.image_size.width,
-              "VisionTransformer: expected pixels of [B, ", c.in_channels, ", ",
-              c.image_size.height, ", ", c.image_size.width, "], got ", pixels.sizes(),
-              "; set_image_size() changes what the model takes");
-  auto x = patch_embed_->forward(pixels.to(patch_embed_->dtype()));
+VisionTransformerImpl::~VisionTransformerImpl() = default;
 
-  std::vector<at::Tensor> parts;
-  for (const auto& token : {cls_token_, dist_token_, reg_token_})
-    if (token.defined()) parts.push_back(token.expand({x.size(0), -1, -1}));
-  if (pos_embed_.defined() && !c.positions_for_prefix) x = x + pos_embed_;
-  if (!parts.empty()) {
-    parts.push_back(x);
-    x = at::cat(parts, 1);
-  }
-  if (pos_embed_.defined() && c.positions_for_prefix) x = x + pos_embed_;
-  return norm_pre_ ? norm_pre_->forward(x) : x;
+std::vector<kernels::BlockWeights> VisionTransformerImpl::block_weights() const {
+  std::vector<kernels::BlockWeights> weights;
+  for (const auto& block : blocks_) weights.push_back(block->weights());
+  return weights;
 }
 
 at::Tensor VisionTransformerImpl::forward(const at::Tensor& pixels) const {
@@ -88,7 +71,7 @@ ForwardResult VisionTransformerImpl::forward_all(const at::Tensor& pixels,
   const VitConfig& c = config_.vit;
   const auto reducer = reducer_;
   TokenState state;
-  state.tokens = embed(pixels);
+  state.tokens = embedding_.forward(c, pixels);
   state.prefix_tokens = c.num_prefix_tokens();
   state.depth = c.depth;
   const int64_t batch = state.tokens.size(0);
@@ -97,65 +80,24 @@ ForwardResult VisionTransformerImpl::forward_all(const at::Tensor& pixels,
     state.source =
         at::eye(tokens, state.tokens.options().dtype(at::kFloat)).expand({batch, tokens, tokens});
   }
-  if (!fused_.run(c, blocks_, int8_, state, reducer.get())) {
+  if (!fused_->run(block_weights(), int8_, state, reducer.get())) {
     for (const auto& block : blocks_) {
       block->forward(state, reducer.get());
       ++state.layer;
     }
   }
 
+  auto head = head_.forward(c, state.tokens, state.size);
   ForwardResult result;
-  result.features = norm_ ? norm_->forward(state.tokens) : state.tokens;
-  pool_and_classify(result, state.size);
+  result.features = std::move(head.features);
+  result.pooled = std::move(head.pooled);
+  result.logits = std::move(head.logits);
   result.size = state.size.defined()
                     ? state.size
                     : at::ones({batch, state.tokens.size(1)},
                                state.tokens.options().dtype(at::kFloat).requires_grad(false));
   result.source = state.source;
   return result;
-}
-
-void VisionTransformerImpl::pool_and_classify(ForwardResult& result, const at::Tensor& size) const {
-  const auto& features = result.features;
-  const auto normed = [&](const at::Tensor& x) { return fc_norm_ ? fc_norm_->forward(x) : x; };
-  const auto classify = [](const Linear& head, const at::Tensor& x) {
-    return head ? head->forward(x) : x;
-  };
-
-  if (config_.vit.averages_two_heads()) {
-    // Each token has a head of its own; what the model says is their average (arXiv 2012.12877).
-    const auto cls = normed(features.select(1, 0)), dist = normed(features.select(1, 1));
-    result.pooled = (cls + dist) / 2;
-    result.logits = (classify(head_, cls) + classify(head_dist_, dist)) / 2;
-    return;
-  }
-  const int64_t skip = config_.vit.num_unpooled_tokens();
-  const auto average = [&] { return pool_average(features, size, skip); };
-  const auto maximum = [&] { return features.slice(1, skip).amax(1); };
-  switch (config_.vit.pooling) {
-    case Pooling::cls:
-      result.pooled = normed(features.select(1, 0));
-      break;
-    case Pooling::avg:
-      result.pooled = normed(average());
-      break;
-    case Pooling::max:
-      result.pooled = normed(maximum());
-      break;
-    case Pooling::avg_max:
-      result.pooled = normed((average() + maximum()) / 2);
-      break;
-    case Pooling::cls_avg:
-      result.pooled = normed(at::cat({features.select(1, 0), average()}, 1));
-      break;
-    case Pooling::map:
-      result.pooled = normed(attn_pool_->forward(features.slice(1, skip)));
-      break;
-    case Pooling::none:
-      result.pooled = normed(features);
-      break;
-  }
-  result.logits = classify(head_, result.pooled);
 }
 
 void VisionTransformerImpl::set_int8(bool int8) {
@@ -165,7 +107,7 @@ void VisionTransformerImpl::set_int8(bool int8) {
 }
 
 void VisionTransformerImpl::keep_packed_only() {
-  fused_.keep_packed_only(config_.vit, blocks_, int8_, patch_embed_->dtype());
+  fused_->keep_packed_only(block_weights(), int8_, embedding_.patch_embed->dtype());
 }
 
 void VisionTransformerImpl::set_drop_path(double rate) {
@@ -178,23 +120,22 @@ void VisionTransformerImpl::set_drop_path(double rate) {
 
 void VisionTransformerImpl::set_image_size(Size2d image_size) {
   VitConfig changed = config_.vit;
-  if (image_size == changed.image_size) return;
+  if (image_size == changed.image_size()) return;
   changed.check_covers(image_size);
-  changed.image_size = image_size;
+  changed.set_image_size(image_size);
   changed.validate();
 
-  if (pos_embed_.defined()) {
+  if (auto& table = embedding_.pos_embed; table.defined()) {
     at::NoGradGuard no_grad;
-    if (changed.positions == Positions::learned) {
-      const int64_t prefix = changed.num_positions() - changed.num_patches();
-      pos_embed_.set_data(resample_positions(pos_embed_, prefix, config_.vit.grid(), changed.grid(),
-                                             changed.resampling));
+    if (changed.positions.computed()) {
+      table.set_data(computed_positions(changed).to(table.options()));
     } else {
-      pos_embed_.set_data(sincos_table(changed).to(pos_embed_.options()));
+      const int64_t prefix = changed.num_positions() - changed.num_patches();
+      table.set_data(resample_positions(table, prefix, config_.vit.grid(),
+                                        changed.grid(), changed.positions.resampling));
     }
   }
-  config_.vit = changed;
-  config_.preprocessing.input_size = image_size;
+  config_.vit = std::move(changed);
 }
 
 void VisionTransformerImpl::init_weights(uint64_t seed) {

@@ -11,13 +11,15 @@
 
 #include <vit/block.h>
 #include <vit/config.h>
-#include <vit/kernels/fused_blocks.h>
-#include <vit/layers.h>
-#include <vit/patch_embed.h>
-#include <vit/pooling.h>
+#include <vit/embedding.h>
+#include <vit/head.h>
 #include <vit/token_reducer.h>
 
 namespace vit {
+
+namespace kernels {
+class FusedBlocks;
+}
 
 struct ForwardOptions {
   bool track_source = false;  ///< fill ForwardResult::source
@@ -26,12 +28,11 @@ struct ForwardOptions {
 /// Everything one forward pass computes.
 struct ForwardResult {
   at::Tensor logits;  ///< [B, classes]; [B, N, classes] without pooling
-  at::Tensor
-      features;  ///< [B, N, D] tokens after the final norm (before the pool's norm with fc_norm)
-  at::Tensor pooled;  ///< [B, D] what the head reads
-  at::Tensor size;    ///< [B, N] float32: patches each token stands for
-  at::Tensor source;  ///< [B, N, N0] float32: which input tokens went into each token; undefined
-                      ///< unless asked for
+  at::Tensor features;  ///< [B, N, D] tokens after the norm that precedes the pooling, if any
+  at::Tensor pooled;    ///< [B, D] what the head reads
+  at::Tensor size;      ///< [B, N] float32: patches each token stands for
+  at::Tensor source;    ///< [B, N, N0] float32: which input tokens went into each token; undefined
+                        ///< unless asked for
 };
 
 /// A Vision Transformer whose submodules carry timm's parameter names.
@@ -43,8 +44,9 @@ class VisionTransformerImpl : public torch::nn::Module {
   /// Parameters are uninitialised: load them, or call init_weights(). Throws Error if the config
   /// is not valid.
   explicit VisionTransformerImpl(ModelConfig config);
+  ~VisionTransformerImpl() override;
 
-  /// `pixels` [B, C, H, W], normalised -> logits [B, classes].
+  /// `pixels` [B, C, H, W] (clips [B, C, T, H, W]), normalised -> logits [B, classes].
   at::Tensor forward(const at::Tensor& pixels) const;
 
   /// The same with everything on the way.
@@ -74,7 +76,9 @@ class VisionTransformerImpl : public torch::nn::Module {
   void set_drop_path(double rate);
 
   const VitConfig& config() const { return config_.vit; }
-  const Preprocessing& preprocessing() const { return config_.preprocessing; }
+  const Preprocessing& preprocessing() const { return config_.vit.input.preprocessing; }
+  /// That of a model of pictures. Throws Error if it takes anything else.
+  const PicturePreprocessing& picture_preprocessing() const { return config_.vit.picture(); }
   const std::vector<std::string>& labels() const { return config_.labels; }
 
   /// Changes the input size: resamples learned positions as the checkpoint's library does and
@@ -86,26 +90,16 @@ class VisionTransformerImpl : public torch::nn::Module {
   void init_weights(uint64_t seed);
 
  private:
-  at::Tensor embed(const at::Tensor& pixels) const;
-  void pool_and_classify(ForwardResult& result, const at::Tensor& size) const;
+  std::vector<kernels::BlockWeights> block_weights() const;
 
   ModelConfig config_;
   std::shared_ptr<const TokenReducer> reducer_;
 
-  PatchEmbed patch_embed_{nullptr};
-  at::Tensor cls_token_;
-  at::Tensor dist_token_;
-  at::Tensor reg_token_;
-  at::Tensor pos_embed_;
-  LayerNorm norm_pre_{nullptr};
+  Embedding embedding_;
   std::vector<Block> blocks_;
-  kernels::FusedBlocks fused_;
+  std::unique_ptr<kernels::FusedBlocks> fused_;
   bool int8_ = false;
-  LayerNorm norm_{nullptr};
-  AttentionPool attn_pool_{nullptr};
-  LayerNorm fc_norm_{nullptr};
-  Linear head_{nullptr};
-  Linear head_dist_{nullptr};
+  Head head_;
 };
 
 TORCH_MODULE(VisionTransformer);

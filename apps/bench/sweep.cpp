@@ -59,7 +59,7 @@ Subject training_subject(Lane& lane, const Reducer& reducer, const at::Tensor& b
                          c10::Device device) {
   const at::Tensor pixels = batch.to(device);
   const at::Tensor targets = at::arange(pixels.size(0), pixels.options().dtype(at::kLong))
-                                 .remainder(lane.model->config().num_classes);
+                                 .remainder(lane.model->config().head.num_classes);
   return {[&lane, reducer] {
             lane.model->set_reducer(reducer);
             lane.model->train();

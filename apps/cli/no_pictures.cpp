@@ -22,11 +22,11 @@ namespace cli {
 
 std::vector<PictureFile> list_pictures(const std::vector<std::string>&) { no_pictures(); }
 
-at::Tensor read_picture(const std::string&, const vit::Preprocessing&) { no_pictures(); }
+at::Tensor read_picture(const std::string&, const vit::PicturePreprocessing&) { no_pictures(); }
 
 struct PictureStream::Impl {};
 
-PictureStream::PictureStream(const std::vector<PictureFile>&, const vit::Preprocessing&, int64_t,
+PictureStream::PictureStream(const std::vector<PictureFile>&, const vit::PicturePreprocessing&, int64_t,
                              int64_t) {
   no_pictures();
 }

@@ -25,7 +25,7 @@ std::vector<PictureFile> list_pictures(const std::vector<std::string>& arguments
   return files;
 }
 
-at::Tensor read_picture(const std::string& path, const vit::Preprocessing& preprocessing) {
+at::Tensor read_picture(const std::string& path, const vit::PicturePreprocessing& preprocessing) {
   return media::preprocess(media::read_image(path), preprocessing);
 }
 
@@ -34,7 +34,7 @@ struct PictureStream::Impl {
 };
 
 PictureStream::PictureStream(const std::vector<PictureFile>& files,
-                             const vit::Preprocessing& preprocessing, int64_t workers,
+                             const vit::PicturePreprocessing& preprocessing, int64_t workers,
                              int64_t ahead)
     : impl_(new Impl{{sources(files),
                       preprocessing,

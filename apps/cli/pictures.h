@@ -25,7 +25,7 @@ struct PictureFile {
 std::vector<PictureFile> list_pictures(const std::vector<std::string>& arguments);
 
 /// A picture as the model wants it: [3,H,W] float32. Throws vit::Error naming the file.
-at::Tensor read_picture(const std::string& path, const vit::Preprocessing& preprocessing);
+at::Tensor read_picture(const std::string& path, const vit::PicturePreprocessing& preprocessing);
 
 /// A picture as the model wants it, or why there is none.
 struct Picture {
@@ -38,7 +38,7 @@ struct Picture {
 class PictureStream {
  public:
   /// Up to `ahead` pictures wait to be taken.
-  PictureStream(const std::vector<PictureFile>& files, const vit::Preprocessing& preprocessing,
+  PictureStream(const std::vector<PictureFile>& files, const vit::PicturePreprocessing& preprocessing,
                 int64_t workers, int64_t ahead);
   ~PictureStream();
 

@@ -117,7 +117,7 @@ vit::VisionTransformer load_classifier(const ModelChoice& choice, Precision prec
   if (choice.path.empty()) usage_error("--arch describes a weights file: name it by --model");
   vit::VisionTransformer model = choice.load(precision, device);
   const vit::VitConfig& config = model->config();
-  if (config.num_classes == 0 || config.pooling == vit::Pooling::none)
+  if (config.head.num_classes == 0 || config.head.pooling == vit::Pooling::none)
     vit::fail("model ", choice.name(), " has no classification head; see vitome inspect");
   return model;
 }

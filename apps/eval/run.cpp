@@ -33,7 +33,7 @@ std::vector<int64_t> waiting_entries(const Job& job, Share share, const Records&
 
 void run(const Job& job, Share share, Records& records, const std::function<bool()>& after_batch) {
   const std::vector<int64_t> entries = waiting_entries(job, share, records);
-  const vit::Preprocessing how = job.model->preprocessing();
+  const vit::PicturePreprocessing how = job.model->picture_preprocessing();
   data::BatchStream stream(
       job.dataset, entries,
       [&how](const at::Tensor& rgb, int64_t) { return media::preprocess(rgb, how); },

@@ -26,7 +26,7 @@ void check_share(const char* name, double value, const char* meaning) {
     vit::fail("--", name, " is ", value, ", expected ", meaning, " from 0 to 1");
 }
 
-void check(const AugmentOptions& options, const vit::Preprocessing& how) {
+void check(const AugmentOptions& options, const vit::PicturePreprocessing& how) {
   check_range("scale", options.min_scale, options.max_scale, 1e-4, 1.0);
   check_range("ratio", options.min_ratio, options.max_ratio, 1e-2, 1e2);
   const int64_t side = std::min(how.input_size.height, how.input_size.width);
@@ -49,7 +49,7 @@ void jitter_colors(at::Tensor& rgb, double strength, Random& random) {
 
 }  // namespace
 
-Augment::Augment(AugmentOptions options, vit::Preprocessing how)
+Augment::Augment(AugmentOptions options, vit::PicturePreprocessing how)
     : options_(std::move(options)), how_(std::move(how)), whole_(how_) {
   how_.validate(3);
   check(options_, how_);

@@ -34,20 +34,20 @@ struct AugmentOptions {
 class Augment {
  public:
   /// Throws vit::Error naming the option and what it may be.
-  Augment(AugmentOptions options, vit::Preprocessing how);
+  Augment(AugmentOptions options, vit::PicturePreprocessing how);
 
   /// uint8 [height, width, 3] -> float32 [3, input height, input width], normalised. The same
   /// `seed` gives the same view. Throws c10::Error for other tensors.
   at::Tensor operator()(const at::Tensor& rgb, uint64_t seed) const;
 
-  const vit::Preprocessing& preprocessing() const { return how_; }
+  const vit::PicturePreprocessing& preprocessing() const { return how_; }
 
  private:
   at::Tensor crop(const at::Tensor& rgb, Random& random) const;
 
   AugmentOptions options_;
-  vit::Preprocessing how_;
-  vit::Preprocessing whole_;  ///< the same, without what evaluation crops
+  vit::PicturePreprocessing how_;
+  vit::PicturePreprocessing whole_;  ///< the same, without what evaluation crops
   AutoAugment auto_augment_;
   Color fill_;  ///< the mean colour
 };

@@ -30,12 +30,12 @@ std::string model_card(const std::string& name, const vit::VisionTransformer& mo
 
   std::ostringstream text;
   text << "# " << name << "\n\n"
-       << "A Vision Transformer for pictures of " << cli::size_text(config.image_size)
+       << "A Vision Transformer for pictures of " << cli::size_text(config.image_size())
        << " pixels, trained with `vitome train`.\n\n"
        << "| | |\n|---|---|\n"
        << "| classes | " << classes_text(model->labels()) << " |\n"
-       << "| architecture | " << config.depth << " blocks of width " << config.embed_dim << ", "
-       << config.num_heads << " heads, patches of " << cli::size_text(config.patch_size) << ", "
+       << "| architecture | " << config.depth << " blocks of width " << config.embed_dim() << ", "
+       << config.block.attention.num_heads << " heads, patches of " << cli::size_text(config.patch.size()) << ", "
        << config.num_tokens() << " tokens |\n"
        << "| parameters | " << cli::fixed(static_cast<double>(parameters) / 1e6, 1)
        << " million |\n"

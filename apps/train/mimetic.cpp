@@ -28,9 +28,9 @@ std::pair<at::Tensor, at::Tensor> factors(int64_t dim, int64_t rank, double nois
 
 void init_block(const torch::OrderedDict<std::string, at::Tensor>& parameters,
                 const std::string& block, const vit::VitConfig& config, at::Generator& generator) {
-  const int64_t dim = config.embed_dim, head_dim = config.head_dim();
+  const int64_t dim = config.embed_dim(), head_dim = config.block.head_dim();
   at::Tensor qkv = parameters[block + "attn.qkv.weight"];
-  for (int64_t head = 0; head < config.num_heads; ++head) {
+  for (int64_t head = 0; head < config.block.attention.num_heads; ++head) {
     const auto [q, k] = factors(dim, head_dim, kQueryKeyNoise, kQueryKeyIdentity, generator);
     qkv.slice(0, head * head_dim, (head + 1) * head_dim).copy_(q);
     qkv.slice(0, dim + head * head_dim, dim + (head + 1) * head_dim).copy_(k);
@@ -49,10 +49,10 @@ void mimetic_init(vit::VisionTransformer& model, uint64_t seed) {
   auto parameters = model->named_parameters();
   for (int64_t i = 0; i < config.depth; ++i)
     init_block(parameters, "blocks." + std::to_string(i) + ".", config, generator);
-  if (config.positions == vit::Positions::learned && config.embed_dim % 4 == 0) {
+  if (config.positions.kind == vit::PositionKind::learned && config.embed_dim() % 4 == 0) {
     const int64_t prefix = config.num_positions() - config.num_patches();
     parameters["pos_embed"].slice(1, prefix).copy_(
-        vit::sincos_positions_2d(config.grid(), config.embed_dim));
+        vit::sincos_positions_2d(config.grid().size(), config.embed_dim()));
   }
   // Patches must be seen beside such positions: as large as LibTorch's convolutions begin.
   at::Tensor patches = parameters["patch_embed.proj.weight"];

@@ -44,7 +44,7 @@ void check_names(const std::vector<std::string>& class_names) {
 }
 
 vit::ModelConfig config_of(const vit::VisionTransformer& model) {
-  return {model->config(), model->preprocessing(), model->labels()};
+  return {model->config(), model->labels()};
 }
 
 }  // namespace
@@ -57,11 +57,11 @@ vit::VisionTransformer random_model(const std::string& architecture, const std::
                                 {"label_names", class_names},
                                 {"model_args", keyword_arguments(model_args)}};
   vit::ModelConfig config = vit::read_timm_config(vit::JsonNode(document, "model arguments"));
-  if (config.vit.num_classes != static_cast<int64_t>(class_names.size()))
-    vit::fail("model arguments: num_classes is ", config.vit.num_classes, ", but the data has ",
+  if (config.vit.head.num_classes != static_cast<int64_t>(class_names.size()))
+    vit::fail("model arguments: num_classes is ", config.vit.head.num_classes, ", but the data has ",
               class_names.size(), " classes; leave it away");
   config.labels = class_names;
-  config.preprocessing.crop_pct = 1;
+  config.vit.picture().crop_pct = 1;
   vit::VisionTransformer model(std::move(config));
   model->init_weights(seed);
   return model;
@@ -72,7 +72,7 @@ vit::VisionTransformer with_classes(const vit::VisionTransformer& model,
   if (model->labels() == class_names) return model;
   check_names(class_names);
   vit::ModelConfig config = config_of(model);
-  config.vit.num_classes = static_cast<int64_t>(class_names.size());
+  config.vit.head.num_classes = static_cast<int64_t>(class_names.size());
   config.labels = class_names;
   vit::VisionTransformer changed(std::move(config));
   const vit::StateDict weights = weights_of(model);

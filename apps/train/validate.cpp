@@ -36,7 +36,7 @@ std::optional<Validation> validate(const vit::VisionTransformer& model,
                                    distributed::Group& group) {
   std::vector<int64_t> mine;
   for (int64_t i = group.rank(); i < dataset.size(); i += group.size()) mine.push_back(i);
-  const vit::Preprocessing how = model->preprocessing();
+  const vit::PicturePreprocessing how = model->picture_preprocessing();
   const auto transform = [&](const at::Tensor& rgb, int64_t) {
     return media::preprocess(rgb, how);
   };

@@ -62,7 +62,7 @@ TEST_CASE("the head is what --num-classes says, with a warning where it is a new
   const auto run = vitome({"convert", "--model", model, "--output", output, "--num-classes", "4"});
   CHECK(run.status == 0);
   CHECK_THAT(run.err, ContainsSubstring("warning: ") && ContainsSubstring("random weights"));
-  CHECK(vit::load(output)->config().num_classes == 4);
+  CHECK(vit::load(output)->config().head.num_classes == 4);
   const auto usage =
       vitome({"convert", "--model", model, "--output", output, "--num-classes", "0"});
   CHECK(usage.status == 2);

@@ -76,11 +76,11 @@ std::optional<Input> parse(std::string_view rest) {
 bool is_small(const vit::VitConfig& config, vit::Size2d image_size) {
   constexpr int64_t kMaxDim = 32, kMaxDepth = 2, kMaxSide = 64, kMaxTokens = 64;
   vit::VitConfig resized = config;
-  resized.image_size = image_size;
-  return config.embed_dim <= kMaxDim && config.mlp_hidden_dim <= 4 * kMaxDim &&
-         config.depth <= kMaxDepth && config.num_classes <= kMaxDim && config.in_channels <= 8 &&
-         std::max({image_size.height, image_size.width, config.image_size.height,
-                   config.image_size.width}) <= kMaxSide &&
+  resized.set_image_size(image_size);
+  return config.embed_dim() <= kMaxDim && config.block.mlp.hidden_dim <= 4 * kMaxDim &&
+         config.depth <= kMaxDepth && config.head.num_classes <= kMaxDim && config.input.channels <= 8 &&
+         std::max({image_size.height, image_size.width, config.image_size().height,
+                   config.image_size().width}) <= kMaxSide &&
          std::max(config.num_tokens(), resized.num_tokens()) <= kMaxTokens;
 }
 
@@ -103,7 +103,7 @@ void read_checkpoint(std::string_view text) {
   vit::assign_weights(*model, checkpoint.weights, checkpoint.new_head, options, "weights");
   model->set_image_size(checkpoint.image_size);
   const auto& c = model->config();
-  model->forward(at::zeros({1, c.in_channels, c.image_size.height, c.image_size.width}));
+  model->forward(at::zeros({1, c.input.channels, c.image_size().height, c.image_size().width}));
 }
 
 }  // namespace fuzz

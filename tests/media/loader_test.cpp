@@ -14,8 +14,8 @@
 
 namespace {
 
-vit::Preprocessing small_input() {
-  vit::Preprocessing how;
+vit::PicturePreprocessing small_input() {
+  vit::PicturePreprocessing how;
   how.input_size = {24, 32};
   return how;
 }

@@ -22,7 +22,7 @@ at::Tensor sample_pictures(const vit::VisionTransformer& model) {
   std::sort(files.begin(), files.end());
   std::vector<at::Tensor> pixels;
   for (const auto& file : files)
-    pixels.push_back(media::preprocess(media::read_image(file), model->preprocessing()));
+    pixels.push_back(media::preprocess(media::read_image(file), model->picture_preprocessing()));
   return at::stack(pixels);
 }
 

@@ -13,8 +13,8 @@
 
 namespace {
 
-vit::Preprocessing read_config(const nlohmann::json& config) {
-  vit::Preprocessing how;
+vit::PicturePreprocessing read_config(const nlohmann::json& config) {
+  vit::PicturePreprocessing how;
   how.input_size = config.contains("size") ? vit::Size2d{config["size"], config["size"]}
                                            : vit::Size2d{config["height"], config["width"]};
   how.crop_pct = config["crop_pct"];
@@ -79,7 +79,7 @@ TEST_CASE("Pictures become a model's input as in timm") {
 TEST_CASE("Sizes and crop offsets are timm's") {
   const auto cases = test::read_json(test::data("media/timm.json"));
   for (const auto& row : cases["framing"]) {
-    vit::Preprocessing how;
+    vit::PicturePreprocessing how;
     how.input_size = {row[2], row[3]};
     how.crop_pct = row[4];
     how.crop_mode = row[5] == "squash" ? vit::CropMode::squash : vit::CropMode::center;
@@ -105,7 +105,7 @@ TEST_CASE("Inputs that are not square and crops beyond the picture are timm's") 
 }
 
 TEST_CASE("Preprocessing checks its arguments") {
-  vit::Preprocessing how;
+  vit::PicturePreprocessing how;
   const at::Tensor rgb = at::zeros({20, 30, 3}, at::kByte);
   CHECK_THROWS_AS(media::preprocess(at::zeros({20, 30, 3}), how), c10::Error);
   CHECK_THROWS_AS(media::preprocess(at::zeros({20, 30, 4}, at::kByte), how), c10::Error);
@@ -121,7 +121,7 @@ TEST_CASE("Preprocessing checks its arguments") {
 }
 
 TEST_CASE("A picture one pixel wide and very long needs no more memory than its crop") {
-  vit::Preprocessing how;
+  vit::PicturePreprocessing how;
   const at::Tensor line = at::randint(0, 256, {1, 1 << 20, 3}, at::kByte);
   for (const at::Tensor& rgb : {line, line.transpose(0, 1).contiguous()}) {
     CHECK(media::preprocess(rgb, how).sizes() == at::IntArrayRef{3, 224, 224});

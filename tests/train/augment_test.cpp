@@ -24,8 +24,8 @@ at::Tensor noise(int64_t height, int64_t width) {
   return at::randint(0, 256, {height, width, 3}, at::kByte);
 }
 
-vit::Preprocessing input(int64_t height, int64_t width) {
-  vit::Preprocessing how;
+vit::PicturePreprocessing input(int64_t height, int64_t width) {
+  vit::PicturePreprocessing how;
   how.input_size = {height, width};
   how.crop_pct = 0.875;
   how.mean = {0.485, 0.456, 0.406};
@@ -86,7 +86,7 @@ TEST_CASE("A view depends on its seed alone") {
 
 TEST_CASE("Without variation a view is the picture as evaluation sees it whole") {
   const at::Tensor square = noise(50, 50), wide = noise(32, 48);
-  vit::Preprocessing how = input(32, 32), whole = how;
+  vit::PicturePreprocessing how = input(32, 32), whole = how;
   whole.crop_pct = 1.0;
   for (const auto interpolation : {vit::Interpolation::bilinear, vit::Interpolation::bicubic}) {
     how.interpolation = whole.interpolation = interpolation;
@@ -99,7 +99,7 @@ TEST_CASE("Without variation a view is the picture as evaluation sees it whole")
 TEST_CASE("Crops are resized bilinearly or bicubically at random") {
   AugmentOptions options = unvaried();
   options.random_interpolation = true;
-  vit::Preprocessing how = input(32, 32);
+  vit::PicturePreprocessing how = input(32, 32);
   const at::Tensor picture = noise(50, 50);
   const Augment augment(options, how);
   how.crop_pct = 1.0;
@@ -139,7 +139,7 @@ TEST_CASE("Pictures are mirrored as often as asked") {
 TEST_CASE("Padding shifts a picture by at most so many pixels") {
   AugmentOptions options = unvaried();
   options.padding = 2;
-  vit::Preprocessing how = input(6, 6);
+  vit::PicturePreprocessing how = input(6, 6);
   how.mean = {0, 0, 0};
   how.std = {1, 1, 1};
   const Augment augment(options, how);
@@ -167,7 +167,7 @@ TEST_CASE("Colour jitter changes brightness by factors around one") {
   // Contrast and saturation of an even gray are nothing that could change.
   AugmentOptions options = unvaried();
   options.color_jitter = 0.4;
-  vit::Preprocessing how = input(4, 4);
+  vit::PicturePreprocessing how = input(4, 4);
   how.mean = {0, 0, 0};
   how.std = {1, 1, 1};
   const Augment augment(options, how);
@@ -262,7 +262,7 @@ TEST_CASE("Augmentation says what is wrong") {
         "--color-jitter is -0.1, expected a strength from 0 to 1");
   CHECK(refusal({.erasing = nan}) == "--erasing is nan, expected a probability from 0 to 1");
   CHECK(refusal({.auto_augment = "rand-x9"}).starts_with("--auto-augment is 'rand-x9': 'x9' is"));
-  vit::Preprocessing gray = input(32, 32);
+  vit::PicturePreprocessing gray = input(32, 32);
   gray.mean = {0.5};
   CHECK_THROWS_AS(Augment({}, gray), vit::Error);
 

@@ -166,7 +166,7 @@ TEST_CASE("a model for other classes keeps everything but its head") {
   const auto model = small_model();
   const auto other = train::with_classes(model, {"x", "y"}, 7);
   CHECK(other->labels() == std::vector<std::string>{"x", "y"});
-  CHECK(other->config().num_classes == 2);
+  CHECK(other->config().head.num_classes == 2);
   for (const auto& item : other->named_parameters()) {
     if (item.key().starts_with("head")) {
       CHECK(item.value().size(0) == 2);
@@ -188,7 +188,7 @@ TEST_CASE("arguments of a random model are checked") {
   const auto model = make("img_size=32 patch_size=4 depth=3 class_token=False global_pool=avg");
   CHECK(model->config().num_tokens() == 64);
   CHECK(model->config().depth == 3);
-  CHECK(model->preprocessing().crop_pct == 1);
+  CHECK(model->picture_preprocessing().crop_pct == 1);
   CHECK_THROWS_WITH(make("depth"), ContainsSubstring("'depth' is no NAME=VALUE"));
   CHECK_THROWS_WITH(make("dept=3"), ContainsSubstring("dept"));
   CHECK_THROWS_WITH(make("depth=three"),

@@ -7,10 +7,10 @@ namespace {
 
 vit::VitConfig vit_of(int64_t dim, int64_t depth) {
   vit::VitConfig config;
-  config.embed_dim = dim;
+  config.block.dim = dim;
   config.depth = depth;
-  config.num_heads = dim / 64;
-  config.mlp_hidden_dim = 4 * dim;
+  config.block.attention.num_heads = dim / 64;
+  config.block.mlp.hidden_dim = 4 * dim;
   return config;
 }
 

@@ -21,13 +21,13 @@ namespace {
 
 vit::ModelConfig config_of(int64_t dim, int64_t heads) {
   vit::ModelConfig config;
-  config.vit.image_size = {40, 64};
-  config.vit.patch_size = {8, 8};
-  config.vit.embed_dim = dim;
+  config.vit.set_image_size({40, 64});
+  config.vit.patch.set_size({8, 8});
+  config.vit.block.dim = dim;
   config.vit.depth = 3;
-  config.vit.num_heads = heads;
-  config.vit.mlp_hidden_dim = 3 * dim - 6;
-  config.vit.num_classes = 7;
+  config.vit.block.attention.num_heads = heads;
+  config.vit.block.mlp.hidden_dim = 3 * dim - 6;
+  config.vit.head.num_classes = 7;
   return config;
 }
 
@@ -49,7 +49,7 @@ vit::VisionTransformer model_of(const vit::ModelConfig& config, at::ScalarType d
 }
 
 at::Tensor pixels(const vit::ModelConfig& config, int64_t batch) {
-  return at::randn({batch, 3, config.vit.image_size.height, config.vit.image_size.width},
+  return at::randn({batch, 3, config.vit.image_size().height, config.vit.image_size().width},
                    at::make_generator<at::CPUGeneratorImpl>(7));
 }
 

@@ -121,6 +121,6 @@ TEST_CASE("positions are resampled to other image sizes as timm does") {
     resized->set_image_size(image);
     CHECK(test::same(resized->named_parameters()["pos_embed"],
                      loaded->named_parameters()["pos_embed"]));
-    CHECK(resized->preprocessing().input_size == image);
+    CHECK(resized->picture_preprocessing().input_size == image);
   }
 }

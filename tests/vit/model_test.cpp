@@ -14,8 +14,8 @@ namespace {
 
 vit::ModelConfig small_config() {
   auto config = test::tiny_config({32, 48});
-  config.vit.embed_dim = 24;
-  config.vit.depth = config.vit.num_heads = 3;
+  config.vit.block.dim = 24;
+  config.vit.depth = config.vit.block.attention.num_heads = 3;
   return config;
 }
 
@@ -37,9 +37,10 @@ at::Tensor pixels(int64_t batch) {
 
 TEST_CASE("submodules carry timm's parameter names") {
   auto config = small_config();
-  config.vit.dist_token = true;
-  config.vit.reg_tokens = 2;
-  config.vit.layer_scale = config.vit.qk_norm = config.vit.pre_norm = true;
+  config.vit.prefix.dist_token = true;
+  config.vit.head.token_heads = 2;
+  config.vit.prefix.reg_tokens = 2;
+  config.vit.block.layer_scale = config.vit.block.attention.qk_norm = config.vit.pre_norm = true;
   vit::VisionTransformer model(config);
   const auto parameters = model->named_parameters();
   for (const char* name :
@@ -72,7 +73,7 @@ TEST_CASE("every input token goes into exactly one row and sizes count them") {
   auto config = small_config();
   const int64_t registers = GENERATE(0, 1, 4);
   const int64_t r = GENERATE(0, 1, 5, 100);
-  config.vit.reg_tokens = registers;
+  config.vit.prefix.reg_tokens = registers;
   auto model = small_model(config);
   tome::apply(model, {.r = r});
   const auto result = model->forward_all(pixels(2), {.track_source = true});
@@ -123,9 +124,10 @@ TEST_CASE("threads share one model") {
 
 TEST_CASE("gradients reach every parameter through merging") {
   auto config = small_config();
-  config.vit.layer_scale = true;
-  config.vit.pooling = vit::Pooling::avg;
-  config.vit.fc_norm = true;
+  config.vit.block.layer_scale = true;
+  config.vit.head.pooling = vit::Pooling::avg;
+  config.vit.head.norm_before = false;
+  config.vit.head.norm_after = true;
   auto model = small_model(config);
   model->train();
   tome::apply(model, {.r = 4});
@@ -144,7 +146,7 @@ TEST_CASE("inputs of another shape are refused") {
                     Catch::ContainsSubstring("expected pixels of [B, 3, 32, 48]"));
   CHECK_THROWS(model->forward(at::zeros({3, 32, 48})));
   CHECK_THROWS_AS(model->set_image_size({30, 48}), vit::Error);
-  CHECK(model->config().image_size == vit::Size2d{32, 48});
+  CHECK(model->config().image_size() == vit::Size2d{32, 48});
 }
 
 TEST_CASE("configs that cannot be are refused") {
@@ -153,10 +155,10 @@ TEST_CASE("configs that cannot be are refused") {
     change(config.vit);
     CHECK_THROWS_WITH(vit::VisionTransformer(config), Catch::ContainsSubstring(message));
   };
-  refuses([](auto& c) { c.num_heads = 5; }, "num_heads 5 does not divide");
-  refuses([](auto& c) { c.patch_size = {0, 8}; }, "patch height");
-  refuses([](auto& c) { c.patch_size = {64, 8}; }, "patch height");
+  refuses([](auto& c) { c.block.attention.num_heads = 5; }, "num_heads 5 does not divide");
+  refuses([](auto& c) { c.patch.set_size({0, 8}); }, "patch height");
+  refuses([](auto& c) { c.patch.set_size({64, 8}); }, "patch height");
   refuses([](auto& c) { c.depth = 1000000; }, "depth");
-  refuses([](auto& c) { c.cls_token = false; }, "class token");
-  refuses([](auto& c) { c.reg_tokens = 1000000000; }, "reg_tokens");
+  refuses([](auto& c) { c.prefix.cls_token = false; }, "class token");
+  refuses([](auto& c) { c.prefix.reg_tokens = 1000000000; }, "reg_tokens");
 }

@@ -41,9 +41,31 @@ TEST_CASE("two-dimensional sinusoids encode the column, then the row") {
   CHECK(worst < 1e-6);
 }
 
+TEST_CASE("three-dimensional sinusoids encode the frame, the row and the column") {
+  const vit::Extent grid{2, 3, 5};
+  constexpr int64_t kDim = 16;
+  const auto table = vit::sincos_positions_3d(grid, kDim);
+  REQUIRE(table.sizes() == at::IntArrayRef({1, 30, kDim}));
+  double worst = 0;
+  for (int64_t i = 0; i < grid.count(); ++i)
+    for (int64_t j = 0; j < kDim; ++j) {
+      const int64_t channels = j < kDim / 2 ? kDim / 2 : kDim / 4;  // of the axis
+      const int64_t pos = j < kDim / 2       ? i / 15
+                          : j < kDim / 4 * 3 ? i / 5 % 3
+                                             : i % 5;
+      const int64_t at = j % channels, half = channels / 2;
+      const double angle =
+          static_cast<double>(pos) /
+          std::pow(10000.0, static_cast<double>(at % half) / static_cast<double>(half));
+      const double expected = at < half ? std::sin(angle) : std::cos(angle);
+      worst = std::max(worst, std::abs(table[0][i][j].item<double>() - expected));
+    }
+  CHECK(worst < 1e-6);
+}
+
 TEST_CASE("computed positions are no parameters and follow the image size") {
   auto config = test::tiny_config({32, 32});
-  config.vit.positions = vit::Positions::sincos_2d;
+  config.vit.positions.kind = vit::PositionKind::sincos_2d;
   vit::VisionTransformer model(config);
   CHECK_FALSE(model->named_parameters().contains("pos_embed"));
   const auto table = model->named_buffers()["pos_embed"];
@@ -58,9 +80,9 @@ TEST_CASE("computed positions are no parameters and follow the image size") {
 
 TEST_CASE("resampling keeps the prefix and a constant table") {
   const auto table = at::cat({at::full({1, 2, 4}, 9.0), at::full({1, 12, 4}, 0.5)}, 1);
-  const auto resampled = vit::resample_positions(table, 2, {3, 4}, {7, 2});
+  const auto resampled = vit::resample_positions(table, 2, {1, 3, 4}, {1, 7, 2});
   REQUIRE(resampled.sizes() == at::IntArrayRef({1, 16, 4}));
   CHECK(test::same(resampled.slice(1, 0, 2), table.slice(1, 0, 2)));
   CHECK(test::max_difference(resampled.slice(1, 2), at::full({1, 14, 4}, 0.5)) < 1e-6);
-  CHECK_THROWS(vit::resample_positions(table, 2, {3, 5}, {7, 2}));
+  CHECK_THROWS(vit::resample_positions(table, 2, {1, 3, 5}, {1, 7, 2}));
 }

@@ -14,21 +14,23 @@
 #include <vit/kernels/encoder_pass.h>
 
 using vit::kernels::BatchTensors;
+using vit::kernels::BlockWeights;
 using vit::kernels::Encoder;
 using vit::kernels::Math;
 using vit::kernels::Sharing;
 
 namespace {
 
-std::vector<vit::Block> random_blocks(const vit::VitConfig& config) {
+std::vector<BlockWeights> random_blocks(const vit::VitConfig& config) {
   auto generator = at::make_generator<at::CPUGeneratorImpl>(1);
   at::NoGradGuard no_grad;
-  std::vector<vit::Block> blocks;
+  std::vector<BlockWeights> weights;
   for (int64_t i = 0; i < config.depth; ++i) {
-    blocks.emplace_back(config);
-    for (auto& parameter : blocks.back()->parameters()) parameter.normal_(0, 0.3, generator);
+    vit::Block block(config.block);
+    for (auto& parameter : block->parameters()) parameter.normal_(0, 0.3, generator);
+    weights.push_back(block->weights());
   }
-  return blocks;
+  return weights;
 }
 
 BatchTensors run(const Encoder& encoder, const at::Tensor& input, const tome::Reducer& reducer,
@@ -56,13 +58,13 @@ TEST_CASE("threads that share columns compute what those that share rows do") {
   const auto [dim, heads] = GENERATE(table<int64_t, int64_t>({{24, 3}, {144, 2}, {320, 5}}));
   CAPTURE(static_cast<int>(math), threads, batch, kind, dim, heads);
   vit::VitConfig config;
-  config.embed_dim = dim;
-  config.num_heads = heads;
+  config.block.dim = dim;
+  config.block.attention.num_heads = heads;
   config.depth = 3;
-  config.mlp_hidden_dim = 3 * dim - 6;
+  config.block.mlp.hidden_dim = 3 * dim - 6;
   test::set_block_kind(config, kind);
   const test::ThreadCount thread_count(threads);
-  const Encoder encoder(config, random_blocks(config), math, /*free_weights=*/false);
+  const Encoder encoder(*vit::kernels::lower(config.block), random_blocks(config), math, /*free_weights=*/false);
   const tome::Reducer reducer({.r = tome::Schedule(std::vector<int64_t>{5, 0, 70})});
   const auto input =
       at::randn({batch, 150, dim}, at::make_generator<at::CPUGeneratorImpl>(2)).contiguous();
@@ -79,12 +81,14 @@ TEST_CASE("threads share columns of large models for few rows") {
   const auto sharing_of = [](int64_t dim, int64_t heads, int64_t depth, int64_t batch,
                              int64_t threads, bool qk_norm = false) {
     vit::VitConfig config;
-    config.embed_dim = dim;
-    config.num_heads = heads;
-    config.mlp_hidden_dim = 4 * dim;
+    config.block.dim = dim;
+    config.block.attention.num_heads = heads;
+    config.block.mlp.hidden_dim = 4 * dim;
     config.depth = depth;
-    config.qk_norm = qk_norm;
-    const Encoder encoder(config, std::vector<vit::Block>(depth, vit::Block(config)), Math::fp32,
+    config.block.attention.qk_norm = qk_norm;
+    const vit::Block block(config.block);
+    const std::vector<BlockWeights> weights(static_cast<std::size_t>(depth), block->weights());
+    const Encoder encoder(*vit::kernels::lower(config.block), weights, Math::fp32,
                           /*free_weights=*/false);
     const tome::Reducer reducer({.r = 8});
     const auto plan = vit::kernels::plan_tokens(encoder, 197, 1, &reducer);

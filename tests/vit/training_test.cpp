@@ -25,13 +25,13 @@ namespace {
 
 vit::ModelConfig config_of(int64_t dim, int64_t heads) {
   vit::ModelConfig config;
-  config.vit.image_size = {40, 64};
-  config.vit.patch_size = {8, 8};
-  config.vit.embed_dim = dim;
+  config.vit.set_image_size({40, 64});
+  config.vit.patch.set_size({8, 8});
+  config.vit.block.dim = dim;
   config.vit.depth = 2;
-  config.vit.num_heads = heads;
-  config.vit.mlp_hidden_dim = 3 * dim;
-  config.vit.num_classes = 7;
+  config.vit.block.attention.num_heads = heads;
+  config.vit.block.mlp.hidden_dim = 3 * dim;
+  config.vit.head.num_classes = 7;
   return config;
 }
 
@@ -51,7 +51,7 @@ vit::VisionTransformer model_of(const vit::ModelConfig& config) {
 }
 
 at::Tensor pixels(const vit::ModelConfig& config, int64_t batch) {
-  return at::randn({batch, 3, config.vit.image_size.height, config.vit.image_size.width},
+  return at::randn({batch, 3, config.vit.image_size().height, config.vit.image_size().width},
                    at::make_generator<at::CPUGeneratorImpl>(7));
 }
 
@@ -149,9 +149,11 @@ class LearnedSizes : public PairUp {
 };
 
 std::optional<at::ScalarType> dtype_of(vit::VisionTransformer& model) {
-  const auto& config = model->config();
-  return vit::training::fused_dtype(config, at::zeros({1, 2, config.embed_dim}),
-                                    model->parameters());
+  const auto& block = model->config().block;
+  const auto lowered = vit::kernels::lower(block);
+  if (!lowered) return std::nullopt;
+  const auto first = model->named_modules()["blocks.0"]->as<vit::BlockImpl>();
+  return vit::training::fused_dtype(*lowered, at::zeros({1, 2, block.dim}), first->weights());
 }
 
 }  // namespace
@@ -180,8 +182,8 @@ TEST_CASE("fused branches know many kinds of blocks, the others run as separate 
   const test::SimdTarget simd_target(target);
   CAPTURE(kind, target);
   test::set_block_kind(config.vit, kind);
-  if (kind == "many tokens") config.vit.image_size = {128, 136};
-  if (kind == "odd width") config.vit.mlp_hidden_dim = 100;
+  if (kind == "many tokens") config.vit.set_image_size({128, 136});
+  if (kind == "odd width") config.vit.block.mlp.hidden_dim = 100;
   auto model = model_of(config);
   if (vit::kernels::is_native(vit::kernels::Math::fp32))
     CHECK(dtype_of(model).has_value() == (kind != "qk norm" && kind != "odd width"));
@@ -252,7 +254,7 @@ TEST_CASE("fused branches under autocast are no worse than separate operators") 
 
 TEST_CASE("fused branches drop the paths that separate operators drop") {
   auto config = config_of(48, 3);
-  config.vit.layer_scale = true;
+  config.vit.block.layer_scale = true;
   auto model = model_of(config);
   model->set_drop_path(0.5);
   const auto input = pixels(config, 6);
@@ -264,7 +266,7 @@ TEST_CASE("fused branches drop the paths that separate operators drop") {
 
 TEST_CASE("frozen parameters get no gradients, the others the same ones") {
   auto config = config_of(48, 3);
-  config.vit.layer_scale = true;
+  config.vit.block.layer_scale = true;
   auto model = model_of(config);
   const std::string frozen = GENERATE(as<std::string>{}, "qkv.weight", "proj", "fc1", "fc2.weight",
                                       "gamma", "norm", "blocks.0", "blocks");

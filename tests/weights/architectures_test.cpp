@@ -35,9 +35,9 @@ int64_t count_parameters(const vit::VisionTransformer& model) {
 }
 
 std::string activation_name(const vit::VitConfig& config) {
-  if (config.mlp == vit::MlpKind::swiglu_packed) return "silu";
-  return config.activation == vit::Activation::gelu        ? "gelu"
-         : config.activation == vit::Activation::gelu_tanh ? "gelu_tanh"
+  if (config.block.mlp.kind == vit::MlpKind::swiglu_packed) return "silu";
+  return config.block.mlp.activation == vit::Activation::gelu        ? "gelu"
+         : config.block.mlp.activation == vit::Activation::gelu_tanh ? "gelu_tanh"
                                                            : "quick_gelu";
 }
 
@@ -61,16 +61,16 @@ TEST_CASE("every architecture has timm's parameters and preprocessing") {
     CHECK(config.vit.architecture == name);
     CHECK(count_parameters(model) == timm.at("parameters"));
     CHECK(hash_of_names_and_shapes(model) == timm.at("names_and_shapes"));
-    CHECK(config.vit.image_size.height == timm.at("image_size")[0]);
-    CHECK(config.vit.image_size.width == timm.at("image_size")[1]);
+    CHECK(config.vit.image_size().height == timm.at("image_size")[0]);
+    CHECK(config.vit.image_size().width == timm.at("image_size")[1]);
     CHECK(config.vit.num_prefix_tokens() == timm.at("prefix_tokens"));
-    CHECK(config.vit.num_heads == timm.at("heads"));
-    CHECK(config.vit.norm_eps == timm.at("eps"));
+    CHECK(config.vit.block.attention.num_heads == timm.at("heads"));
+    CHECK(config.vit.block.norm.eps == timm.at("eps"));
     CHECK(activation_name(config.vit) == timm.at("activation"));
-    CHECK(pool_name(config.vit.pooling) == timm.at("pool"));
+    CHECK(pool_name(config.vit.head.pooling) == timm.at("pool"));
 
-    const auto& preprocessing = config.preprocessing;
-    CHECK(preprocessing.input_size == config.vit.image_size);
+    const auto& preprocessing = config.vit.picture();
+    CHECK(preprocessing.input_size == config.vit.image_size());
     CHECK(preprocessing.mean == timm.at("mean").get<std::vector<double>>());
     CHECK(preprocessing.std == timm.at("std").get<std::vector<double>>());
     CHECK(preprocessing.crop_pct == timm.at("crop_pct"));

@@ -26,48 +26,48 @@ TEST_CASE("the config is inferred from the shapes of every architecture") {
     const auto& expected = row.config().vit;
     const auto& got = vit::infer_config(weights_of(row.config()), "x.safetensors").vit;
     CHECK(got.grid() == expected.grid());
-    CHECK(got.patch_size == expected.patch_size);
-    CHECK(got.embed_dim == expected.embed_dim);
+    CHECK(got.patch.size() == expected.patch.size());
+    CHECK(got.embed_dim() == expected.embed_dim());
     CHECK(got.depth == expected.depth);
-    CHECK(got.mlp_hidden_dim == expected.mlp_hidden_dim);
-    CHECK(got.mlp == expected.mlp);
-    CHECK(got.num_classes == expected.num_classes);
+    CHECK(got.block.mlp.hidden_dim == expected.block.mlp.hidden_dim);
+    CHECK(got.block.mlp.kind == expected.block.mlp.kind);
+    CHECK(got.head.num_classes == expected.head.num_classes);
     CHECK(got.num_tokens() == expected.num_tokens());
     CHECK(got.num_positions() == expected.num_positions());
-    CHECK(got.pooling == expected.pooling);
-    CHECK(got.fc_norm == expected.fc_norm);
-    CHECK(got.final_norm == expected.final_norm);
-    CHECK(got.norm_eps == expected.norm_eps);
+    CHECK(got.head.pooling == expected.head.pooling);
+    CHECK(got.head.norm_after == expected.head.norm_after);
+    CHECK(got.head.norm_before == expected.head.norm_before);
+    CHECK(got.block.norm.eps == expected.block.norm.eps);
     // A ViT-B with 16 heads and one with 12 have the same shapes, and so have the two SigLIP
     // models of which one has the tanh-GELU.
     if (expected.architecture != "vit_base_patch16_gap_224")
-      CHECK(got.num_heads == expected.num_heads);
+      CHECK(got.block.attention.num_heads == expected.block.attention.num_heads);
   }
 }
 
 TEST_CASE("inference of unusual models") {
   auto config = vit::find_architecture("vit_tiny_patch16_224").config();
   auto& c = config.vit;
-  c.image_size = {48, 48};
-  c.embed_dim = 36;
-  c.num_heads = 3;
-  c.mlp_hidden_dim = 50;
-  c.qk_norm = true;
-  c.in_channels = 1;
-  config.preprocessing.mean = config.preprocessing.std = {0.5};
+  c.set_image_size({48, 48});
+  c.block.dim = 36;
+  c.block.attention.num_heads = 3;
+  c.block.mlp.hidden_dim = 50;
+  c.block.attention.qk_norm = true;
+  c.input.channels = 1;
+  config.vit.picture().mean = config.vit.picture().std = {0.5};
   auto weights = weights_of(config);
   const auto got = vit::infer_config(weights, "x");
-  CHECK(got.vit.num_heads == 3);  // from the norm of each head
-  CHECK(got.vit.in_channels == 1);
-  CHECK(got.preprocessing.mean.size() == 1);
-  CHECK(got.preprocessing.input_size == vit::Size2d{48, 48});
+  CHECK(got.vit.block.attention.num_heads == 3);  // from the norm of each head
+  CHECK(got.vit.input.channels == 1);
+  CHECK(got.vit.picture().mean.size() == 1);
+  CHECK(got.vit.picture().input_size == vit::Size2d{48, 48});
 
   weights.erase("blocks.0.attn.q_norm.weight");
   CHECK_THROWS_WITH(vit::infer_config(weights, "x.bin"),
                     ContainsSubstring("x.bin: 36 channels are no multiple"));
   CHECK_THROWS_WITH(vit::infer_config({{"conv1.weight", at::ones({1})}}, "x.bin"),
                     ContainsSubstring("x.bin: no tensor \"patch_embed.proj.weight\""));
-  c.image_size = {48, 96};
+  c.set_image_size({48, 96});
   CHECK_THROWS_WITH(vit::infer_config(weights_of(config), "x"), ContainsSubstring("no square"));
 }
 

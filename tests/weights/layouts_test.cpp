@@ -201,10 +201,10 @@ TEST_CASE("OpenCLIP's config is read beside its weights, whatever else describes
   std::ofstream(folder / "config.json") << R"({"model_type": "clip", "architectures": ["CLIPModel"],
       "vision_config": {"hidden_size": 1024}})";
   const auto model = vit::load(folder.path());
-  CHECK(model->config().activation == vit::Activation::quick_gelu);
-  CHECK(model->config().num_heads == 2);
-  CHECK(model->config().num_classes == 10);
-  CHECK(model->preprocessing().std == std::vector<double>{0.25, 0.25, 0.25});
+  CHECK(model->config().block.mlp.activation == vit::Activation::quick_gelu);
+  CHECK(model->config().block.attention.num_heads == 2);
+  CHECK(model->config().head.num_classes == 10);
+  CHECK(model->picture_preprocessing().std == std::vector<double>{0.25, 0.25, 0.25});
 
   auto config = test::read_json(source / "open_clip_config.json");
   const auto read_changed = [&](const char* key, const nlohmann::json& value) {
@@ -212,7 +212,7 @@ TEST_CASE("OpenCLIP's config is read beside its weights, whatever else describes
     changed["model_cfg"]["vision_cfg"][key] = value;
     return read(folder, changed.dump());
   };
-  CHECK(read_changed("head_width", 8).vit.num_heads == 3);
+  CHECK(read_changed("head_width", 8).vit.block.attention.num_heads == 3);
   CHECK_THROWS_WITH(read_changed("layers", {3, 4, 6, 3}), ContainsSubstring("ResNet"));
   CHECK_THROWS_WITH(read_changed("head_width", 0),
                     ContainsSubstring("head_width: must be positive"));
@@ -225,20 +225,20 @@ TEST_CASE("OpenCLIP's config is read beside its weights, whatever else describes
 TEST_CASE("preprocessing of the transformers library is read from its own file") {
   const test::TempDir folder;
   const std::string vit = R"({"model_type": "vit", "architectures": ["ViTModel"]})";
-  const auto defaults = read(folder, vit).preprocessing;
+  const auto defaults = read(folder, vit).vit.picture();
   CHECK(defaults.crop_mode == vit::CropMode::squash);
   CHECK(defaults.interpolation == vit::Interpolation::bilinear);
 
   const auto clip = read(folder, vit, R"({"size": {"shortest_edge": 256}, "resample": 3,
       "do_center_crop": true, "crop_size": {"height": 224, "width": 224},
       "image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]})")
-                        .preprocessing;
+                        .vit.picture();
   CHECK(clip.crop_mode == vit::CropMode::center);
   CHECK(clip.interpolation == vit::Interpolation::bicubic);
   CHECK(static_cast<int64_t>(224 / clip.crop_pct) == 256);
   CHECK(clip.mean == std::vector<double>{0.1, 0.2, 0.3});
 
-  const auto old = read(folder, vit, R"({"size": 224, "do_normalize": false})").preprocessing;
+  const auto old = read(folder, vit, R"({"size": 224, "do_normalize": false})").vit.picture();
   CHECK(old.crop_mode == vit::CropMode::squash);
   CHECK(old.crop_pct == 1.0);
   CHECK(old.std == std::vector<double>{1.0, 1.0, 1.0});
@@ -254,7 +254,7 @@ TEST_CASE("labels of the transformers library name classes unless nobody named t
   const auto config = read(folder, R"({"model_type": "vit",
       "architectures": ["ViTForImageClassification"], "id2label": {"1": "dog", "0": "cat"}})");
   CHECK(config.labels == std::vector<std::string>{"cat", "dog"});
-  CHECK(config.vit.num_classes == 2);
+  CHECK(config.vit.head.num_classes == 2);
   CHECK(read(folder, R"({"model_type": "vit", "architectures": ["ViTForImageClassification"],
                          "id2label": {"0": "LABEL_0", "1": "LABEL_1"}})")
             .labels.empty());

@@ -92,8 +92,8 @@ TEST_CASE("without strictness a head may be missing, but no shape may differ") {
 
 TEST_CASE("the position table is resampled to another image size") {
   const auto model = vit::load(good_folder(), {.image_size = vit::Size2d{16, 12}});
-  CHECK(model->config().image_size == vit::Size2d{16, 12});
-  CHECK(model->preprocessing().input_size == vit::Size2d{16, 12});
+  CHECK(model->config().image_size() == vit::Size2d{16, 12});
+  CHECK(model->picture_preprocessing().input_size == vit::Size2d{16, 12});
   CHECK(model->named_parameters()["pos_embed"].size(1) == 1 + 4 * 3);
   CHECK(model->forward(at::zeros({1, 3, 16, 12})).size(1) == 5);
   CHECK_THROWS_WITH(vit::load(good_folder(), {.image_size = vit::Size2d{15, 12}}),
@@ -109,8 +109,8 @@ TEST_CASE("what may be a model") {
   // The only weights file of a folder may have any name; a file uses the config beside it.
   write_folder(folder / "m", weights);
   std::filesystem::rename(folder / "m" / "model.safetensors", folder / "m" / "x.safetensors");
-  CHECK(vit::load(folder / "m")->config().num_classes == 5);
-  CHECK(vit::load(folder / "m" / "x.safetensors")->config().num_classes == 5);
+  CHECK(vit::load(folder / "m")->config().head.num_classes == 5);
+  CHECK(vit::load(folder / "m" / "x.safetensors")->config().head.num_classes == 5);
   std::filesystem::copy_file(folder / "m" / "x.safetensors", folder / "m" / "y.safetensors");
   CHECK_THROWS_WITH(vit::load(folder / "m"), ContainsSubstring("several"));
 
@@ -159,7 +159,7 @@ TEST_CASE("bare weights of images that are not square need to be told their size
                 "by --image-size HxW, perhaps 32x48 or 48x32, or by a config.json (Load"));
     const auto told =
         vit::load(file, {.image_size = vit::Size2d{32, 48}, .architecture = architecture});
-    CHECK(told->config().image_size == vit::Size2d{32, 48});
+    CHECK(told->config().image_size() == vit::Size2d{32, 48});
     CHECK(test::max_difference(told->forward(pixels), model->forward(pixels)) < 1e-5);
   }
 }

@@ -47,7 +47,7 @@ TEST_CASE("a head of another number of classes is an error that says what to do"
   CHECK(test::same(kept.model->named_parameters()["head.weight"], weights.at("head.weight")));
   const auto replaced = load(folder, {.num_classes = classes + 2});
   CHECK(replaced.warnings.size() == 1);
-  CHECK(replaced.model->config().num_classes == classes + 2);
+  CHECK(replaced.model->config().head.num_classes == classes + 2);
 }
 
 TEST_CASE("errors and warnings about a head name it as its file does") {
@@ -115,7 +115,7 @@ TEST_CASE("weights without a head get one, and a thousand untrained classes no n
                     ContainsSubstring("missing (2): head.weight, head.bias"));
   const auto [model, warnings] = load(folder.path(), {.num_classes = 1000});
   CHECK(warnings.size() == 1);
-  CHECK(model->config().num_classes == 1000);
+  CHECK(model->config().head.num_classes == 1000);
   CHECK(model->labels().empty());
 }
 
@@ -123,5 +123,5 @@ TEST_CASE("numbers of classes that cannot be are refused") {
   const auto folder = test::data("hostile/config/timm_valid");
   CHECK_THROWS_AS(vit::load(folder, {.num_classes = -1}), vit::Error);
   CHECK_THROWS_AS(vit::load(folder, {.num_classes = int64_t{1} << 40}), vit::Error);
-  CHECK(vit::create("test_vit", {.num_classes = 7})->config().num_classes == 7);
+  CHECK(vit::create("test_vit", {.num_classes = 7})->config().head.num_classes == 7);
 }

@@ -30,9 +30,9 @@ TEST_CASE("a saved model is the model that was saved") {
   const auto input = vit::read_safetensors(test::data("vit") / name / "io.safetensors").at("input");
   CHECK(test::same(saved->forward(input), model->forward(input)));
   CHECK(saved->labels() == model->labels());
-  CHECK(saved->preprocessing().crop_pct == model->preprocessing().crop_pct);
-  CHECK(saved->preprocessing().crop_mode == model->preprocessing().crop_mode);
-  CHECK(saved->preprocessing().mean == model->preprocessing().mean);
+  CHECK(saved->picture_preprocessing().crop_pct == model->picture_preprocessing().crop_pct);
+  CHECK(saved->picture_preprocessing().crop_mode == model->picture_preprocessing().crop_mode);
+  CHECK(saved->picture_preprocessing().mean == model->picture_preprocessing().mean);
 }
 
 TEST_CASE("a model is saved in the type that is asked for") {
@@ -50,7 +50,7 @@ TEST_CASE("a model is saved in the type that is asked for") {
 TEST_CASE("computed positions are saved as the table that they are") {
   at::NoGradGuard no_grad;
   auto config = test::tiny_config({16, 24});
-  config.vit.positions = vit::Positions::sincos_2d;
+  config.vit.positions.kind = vit::PositionKind::sincos_2d;
   vit::VisionTransformer model(config);
   model->init_weights(3);
   const test::TempDir folder;

@@ -37,17 +37,17 @@ TEST_CASE("a timm config overrides what its architecture implies") {
                        "num_classes": 1000, "another_field": null, "license": "mit"}})");
   const auto& c = config.vit;
   CHECK(c.architecture == "vit_small_patch16_224");
-  CHECK(c.image_size == vit::Size2d{64, 96});
-  CHECK(c.patch_size == vit::Size2d{8, 8});
-  CHECK(c.num_classes == 7);
+  CHECK(c.image_size() == vit::Size2d{64, 96});
+  CHECK(c.patch.size() == vit::Size2d{8, 8});
+  CHECK(c.head.num_classes == 7);
   CHECK(c.depth == 3);
-  CHECK(c.mlp_hidden_dim == 960);
-  CHECK(c.layer_scale);
-  CHECK(c.reg_tokens == 2);
-  CHECK(!c.positions_for_prefix);
-  CHECK(c.qk_norm);
+  CHECK(c.block.mlp.hidden_dim == 960);
+  CHECK(c.block.layer_scale);
+  CHECK(c.prefix.reg_tokens == 2);
+  CHECK(!c.positions.covers_prefix);
+  CHECK(c.block.attention.qk_norm);
   CHECK(config.labels == std::vector<std::string>{"a", "b"});
-  const auto& p = config.preprocessing;
+  const auto& p = config.vit.picture();
   CHECK(p.input_size == vit::Size2d{64, 96});
   CHECK(p.mean == std::vector<double>{0.1, 0.1, 0.1});
   CHECK(p.std == std::vector<double>{0.2, 0.3, 0.4});
@@ -58,35 +58,35 @@ TEST_CASE("a timm config overrides what its architecture implies") {
 
 TEST_CASE("the norm follows the pooling as in timm") {
   const std::string plain = "vit_base_patch16_224";
-  CHECK(!with_args(plain, "").vit.fc_norm);
-  CHECK(with_args(plain, R"("global_pool": "avg")").vit.fc_norm);
-  CHECK(!with_args(plain, R"("global_pool": "avg", "fc_norm": false)").vit.fc_norm);
-  CHECK(!with_args(plain, R"("global_pool": "avg", "final_norm": false)").vit.fc_norm);
-  CHECK(with_args(plain, R"("fc_norm": true)").vit.fc_norm);
+  CHECK(!with_args(plain, "").vit.head.norm_after);
+  CHECK(with_args(plain, R"("global_pool": "avg")").vit.head.norm_after);
+  CHECK(!with_args(plain, R"("global_pool": "avg", "fc_norm": false)").vit.head.norm_after);
+  CHECK(!with_args(plain, R"("global_pool": "avg", "final_norm": false)").vit.head.norm_after);
+  CHECK(with_args(plain, R"("fc_norm": true)").vit.head.norm_after);
   // This one has fc_norm=False of its own, null asks for the default again.
-  CHECK(!with_args("vit_base_patch16_gap_224", "").vit.fc_norm);
-  CHECK(with_args("vit_base_patch16_gap_224", R"("fc_norm": null)").vit.fc_norm);
-  CHECK(read(R"({"architecture": "vit_base_patch16_224", "global_pool": "avg"})").vit.pooling ==
+  CHECK(!with_args("vit_base_patch16_gap_224", "").vit.head.norm_after);
+  CHECK(with_args("vit_base_patch16_gap_224", R"("fc_norm": null)").vit.head.norm_after);
+  CHECK(read(R"({"architecture": "vit_base_patch16_224", "global_pool": "avg"})").vit.head.pooling ==
         vit::Pooling::avg);
 }
 
 TEST_CASE("widths, activations and positions") {
   const std::string plain = "vit_base_patch16_224";
-  CHECK(with_args("vit_so400m_patch14_siglip_224", R"("embed_dim": 576)").vit.mlp_hidden_dim ==
+  CHECK(with_args("vit_so400m_patch14_siglip_224", R"("embed_dim": 576)").vit.block.mlp.hidden_dim ==
         2152);
-  CHECK(with_args("vit_giant_patch14_dinov2", "").vit.mlp_hidden_dim == 4096);
+  CHECK(with_args("vit_giant_patch14_dinov2", "").vit.block.mlp.hidden_dim == 4096);
   const auto swiglu = with_args(plain, R"("mlp_layer": "swiglu_packed", "act_layer": "silu")").vit;
-  CHECK(swiglu.mlp == vit::MlpKind::swiglu_packed);
-  CHECK(swiglu.mlp_hidden_dim == 1536);
+  CHECK(swiglu.block.mlp.kind == vit::MlpKind::swiglu_packed);
+  CHECK(swiglu.block.mlp.hidden_dim == 1536);
   CHECK_THROWS_WITH(with_args(plain, R"("mlp_layer": "swiglu_packed", "act_layer": "gelu")"),
                     ContainsSubstring("act_layer: \"gelu\" is unknown or not supported"));
   CHECK_THROWS_WITH(with_args(plain, R"("act_layer": "silu")"), ContainsSubstring("act_layer"));
-  CHECK(with_args(plain, R"("act_layer": "gelu_tanh")").vit.activation ==
+  CHECK(with_args(plain, R"("act_layer": "gelu_tanh")").vit.block.mlp.activation ==
         vit::Activation::gelu_tanh);
-  CHECK(with_args(plain, R"("pos_embed": "sincos_2d")").vit.positions == vit::Positions::sincos_2d);
-  CHECK(with_args(plain, R"("pos_embed": "")").vit.positions == vit::Positions::none);
+  CHECK(with_args(plain, R"("pos_embed": "sincos_2d")").vit.positions.kind == vit::PositionKind::sincos_2d);
+  CHECK(with_args(plain, R"("pos_embed": "")").vit.positions.kind == vit::PositionKind::none);
   const auto clip = with_args(plain, R"("pre_norm": true)").vit;
-  CHECK((clip.pre_norm && !clip.patch_bias));
+  CHECK((clip.pre_norm && !clip.patch.bias));
 }
 
 TEST_CASE("labels come from names, indices or descriptions") {
@@ -123,9 +123,9 @@ TEST_CASE("the family is that of the name, or else of the tag") {
 TEST_CASE("pictures' statistics are averaged for models of other channels") {
   const auto config = read(R"({"architecture": "vit_tiny_patch16_224",
       "model_args": {"in_chans": 4}, "pretrained_cfg": {"mean": [0.1, 0.2, 0.6], "std": [0.5]}})");
-  REQUIRE(config.preprocessing.mean.size() == 4);
-  CHECK(std::abs(config.preprocessing.mean[3] - 0.3) < 1e-12);
-  CHECK(config.preprocessing.std == std::vector<double>(4, 0.5));
+  REQUIRE(config.vit.picture().mean.size() == 4);
+  CHECK(std::abs(config.vit.picture().mean[3] - 0.3) < 1e-12);
+  CHECK(config.vit.picture().std == std::vector<double>(4, 0.5));
 }
 
 TEST_CASE("config faults are named with their field") {

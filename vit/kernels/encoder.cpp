@@ -1,61 +1,52 @@
-#include <string>
+#include <vit/kernels/encoder.h>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/ThreadLocalState.h>
 
 #include <vit/flops.h>
-#include <vit/kernels/encoder.h>
 #include <vit/kernels/encoder_pass.h>
 
 namespace vit::kernels {
 namespace {
 
-constexpr int64_t kMaxHeadDim = 256;
-
-EncoderLayer pack_layer(const VitConfig& config, const Block& block, Math math, bool free_weights) {
-  const auto parameters = block->named_parameters();
-  const auto find = [&](const std::string& name) {
-    const at::Tensor* found = parameters.find(name);
-    return found ? found->detach() : at::Tensor();
+EncoderLayer pack_layer(const KernelBlock& block, const BlockWeights& from, Math math,
+                        bool free_weights) {
+  const auto vector = [](const at::Tensor& x, int64_t size) {
+    return x.defined() ? padded_vector(x.detach(), size) : x;
   };
-  const auto vector = [&](const std::string& name, int64_t size) {
-    const auto x = find(name);
-    return x.defined() ? padded_vector(x, size) : x;
-  };
-  const auto linear = [&](const std::string& name, int64_t groups) {
-    PackedLinear packed(find(name + ".weight"), find(name + ".bias"), math, groups);
-    if (free_weights) {
-      at::Tensor weight = parameters[name + ".weight"];
-      weight.set_data(at::empty({0}, weight.options()));
-    }
+  const auto linear = [&](const LinearWeights& layer, int64_t groups) {
+    const auto bias = layer.bias.defined() ? layer.bias.detach() : layer.bias;
+    PackedLinear packed(layer.weight.detach(), bias, math, groups);
+    at::Tensor weight = layer.weight;
+    if (free_weights) weight.set_data(at::empty({0}, weight.options()));
     return packed;
   };
-  const int64_t dim = config.embed_dim, head_dim = config.head_dim();
+  const int64_t dim = block.dim, head_dim = block.head_dim();
   EncoderLayer layer;
-  layer.norm1_weight = vector("norm1.weight", dim);
-  layer.norm1_bias = vector("norm1.bias", dim);
-  layer.norm2_weight = vector("norm2.weight", dim);
-  layer.norm2_bias = vector("norm2.bias", dim);
-  layer.q_norm_weight = vector("attn.q_norm.weight", head_dim);
-  layer.q_norm_bias = vector("attn.q_norm.bias", head_dim);
-  layer.k_norm_weight = vector("attn.k_norm.weight", head_dim);
-  layer.k_norm_bias = vector("attn.k_norm.bias", head_dim);
-  layer.gamma1 = vector("ls1.gamma", dim);
-  layer.gamma2 = vector("ls2.gamma", dim);
-  if (!config.qk_norm) {
+  layer.norm1_weight = vector(from.norm1.weight, dim);
+  layer.norm1_bias = vector(from.norm1.bias, dim);
+  layer.norm2_weight = vector(from.norm2.weight, dim);
+  layer.norm2_bias = vector(from.norm2.bias, dim);
+  layer.q_norm_weight = vector(from.q_norm.weight, head_dim);
+  layer.q_norm_bias = vector(from.q_norm.bias, head_dim);
+  layer.k_norm_weight = vector(from.k_norm.weight, head_dim);
+  layer.k_norm_bias = vector(from.k_norm.bias, head_dim);
+  layer.gamma1 = vector(from.gamma1, dim);
+  layer.gamma2 = vector(from.gamma2, dim);
+  if (!block.qk_norm) {
     const auto mean_of_keys = [&](const at::Tensor& x) {
       if (!x.defined()) return x;
-      return x.view({3, config.num_heads, head_dim, -1})[1].to(at::kFloat).mean(0);
+      return x.detach().view({3, block.num_heads, head_dim, -1})[1].to(at::kFloat).mean(0);
     };
-    const auto bias = mean_of_keys(find("attn.qkv.bias"));
-    layer.metric.emplace(mean_of_keys(find("attn.qkv.weight")),
-                         bias.defined() ? bias.flatten() : bias, attention_math(math));
+    const auto bias = mean_of_keys(from.qkv.bias);
+    layer.metric.emplace(mean_of_keys(from.qkv.weight), bias.defined() ? bias.flatten() : bias,
+                         attention_math(math));
   }
-  layer.qkv = linear("attn.qkv", 3 * config.num_heads);
-  layer.proj = linear("attn.proj", 1);
-  layer.fc1 = linear("mlp.fc1", config.mlp == MlpKind::swiglu_packed ? 2 : 1);
-  layer.fc2 = linear("mlp.fc2", 1);
+  layer.qkv = linear(from.qkv, 3 * block.num_heads);
+  layer.proj = linear(from.proj, 1);
+  layer.fc1 = linear(from.fc1, block.fc1_groups());
+  layer.fc2 = linear(from.fc2, 1);
   return layer;
 }
 
@@ -69,21 +60,21 @@ TokenPlan plan_tokens(const Encoder& encoder, int64_t tokens, int64_t prefix_tok
   return plan;
 }
 
-bool Encoder::supports(const VitConfig& config, Math math) {
+bool Encoder::supports(Math math) {
   // Whatever is quantized, attention multiplies floating point numbers.
-  return is_native(math) && is_native(Math::fp32) && config.head_dim() <= kMaxHeadDim;
+  return is_native(math) && is_native(Math::fp32);
 }
 
-Encoder::Encoder(const VitConfig& config, const std::vector<Block>& blocks, Math math,
+Encoder::Encoder(const KernelBlock& block, std::span<const BlockWeights> weights, Math math,
                  bool free_weights)
-    : config_(config), math_(math) {
-  layers_.resize(blocks.size());
+    : block_(block), math_(math) {
+  layers_.resize(weights.size());
   // What the caller said of gradients and inference mode holds in its own thread only.
   const at::ThreadLocalState caller;
   at::parallel_for(0, depth(), 1, [&](int64_t begin, int64_t end) {
     const at::ThreadLocalStateGuard guard(caller);
     for (int64_t i = begin; i < end; ++i)
-      layers_[i] = pack_layer(config, blocks[i], math, free_weights);
+      layers_[i] = pack_layer(block, weights[i], math, free_weights);
   });
 }
 

@@ -2,13 +2,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
-#include <vit/block.h>
-#include <vit/config.h>
 #include <vit/kernels/arena.h>
+#include <vit/kernels/block_weights.h>
+#include <vit/kernels/kernel_block.h>
 #include <vit/kernels/metric_linear.h>
 #include <vit/kernels/packed_linear.h>
 #include <vit/token_reducer.h>
@@ -33,24 +34,25 @@ struct EncoderLayer {
 /// Tokens between the layers stay in float32 whatever the weights are.
 class Encoder {
  public:
-  /// Whether the kernel can run blocks of this kind in that arithmetic on this machine.
-  static bool supports(const VitConfig& config, Math math);
+  /// Whether this machine and build compute in that arithmetic.
+  static bool supports(Math math);
 
-  /// Packs the weights of `blocks`, which it does not refer to afterwards, several blocks at a
-  /// time; with `free_weights` it empties those of the linear layers one by one.
-  Encoder(const VitConfig& config, const std::vector<Block>& blocks, Math math, bool free_weights);
+  /// Packs the weights of blocks of one kind, which it does not refer to afterwards, several blocks
+  /// at a time; with `free_weights` it empties those of the linear layers one by one.
+  Encoder(const KernelBlock& block, std::span<const BlockWeights> weights, Math math,
+          bool free_weights);
 
   /// Replaces `state.tokens` [B, N, D] (float32 or bfloat16, CPU) by what leaves the last block,
   /// `size` and `source` along with them. `reducer` may be null, otherwise it forms groups.
   void forward(TokenState& state, const TokenReducer* reducer) const;
 
-  const VitConfig& config() const { return config_; }
+  const KernelBlock& block() const { return block_; }
   Math math() const { return math_; }
   const EncoderLayer& layer(int64_t index) const { return layers_[index]; }
   int64_t depth() const { return static_cast<int64_t>(layers_.size()); }
 
  private:
-  VitConfig config_;
+  KernelBlock block_;
   Math math_;
   std::vector<EncoderLayer> layers_;
   mutable ArenaPool arenas_;

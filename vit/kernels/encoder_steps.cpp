@@ -18,15 +18,15 @@ template <typename T>
 EncoderSteps<T>::EncoderSteps(const Encoder& encoder, const TokenPlan& plan,
                               const BatchTensors& tensors, Share samples, Arena& arena)
     : encoder_(encoder),
-      config_(encoder.config()),
+      block_(encoder.block()),
       plan_(plan),
       tensors_(tensors),
       samples_(samples),
-      layers_(config_, encoder.math(), encoder.layer(0).fc2.inner()),
-      dim_(config_.embed_dim),
+      layers_(block_, encoder.math(), encoder.layer(0).fc2.inner()),
+      dim_(block_.dim),
       columns_(layers_.columns()),
-      heads_(config_.num_heads),
-      head_columns_(simd::round_up(config_.head_dim())) {
+      heads_(block_.num_heads),
+      head_columns_(simd::round_up(block_.head_dim())) {
   const int64_t tokens = plan.tokens.front(), rows = samples.size() * tokens;
   x_ = arena.take<float>(rows * columns_);
   if (plan.tokens.back() < tokens) {
@@ -120,15 +120,14 @@ Tile EncoderSteps<T>::project_head(const EncoderLayer& layer, int64_t group, con
 template <typename T>
 const float* EncoderSteps<T>::normalize_head(const EncoderLayer& layer, int64_t which, Tile& tile,
                                              const float* bias, Worker<T>& worker) {
-  const auto eps = static_cast<float>(config_.norm_eps);
   simd::store(tile, bias, worker.other_tile, tile.ld);
   const float* weight = float_data(which == 0 ? layer.q_norm_weight : layer.k_norm_weight);
   const float* shift = float_data(which == 0 ? layer.q_norm_bias : layer.k_norm_bias);
   for (int64_t i = 0; i < tile.rows; ++i)
-    simd::layer_norm(worker.other_tile + i * tile.ld, config_.head_dim(), weight, shift, eps,
+    simd::layer_norm(worker.other_tile + i * tile.ld, block_.head_dim(), weight, shift, block_.norm_eps,
                      worker.tile + i * tile.ld);
   tile.scales = {};
-  static constexpr float kNoBias[256] = {};
+  static constexpr float kNoBias[kMaxHeadDim] = {};
   return kNoBias;
 }
 
@@ -166,10 +165,10 @@ void EncoderSteps<T>::attend_head(int64_t index, int64_t unit, Worker<T>& worker
   work.v = head_rows(2, head, tokens) + from;
   work.tokens = tokens;
   work.columns = head_columns_;
-  work.dim = config_.head_dim();
-  work.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim()));
+  work.dim = block_.head_dim();
+  work.scale = 1.0f / std::sqrt(static_cast<float>(block_.head_dim()));
   work.bias = biased ? merges_->log_sizes(sample) : nullptr;
-  attend(work, worker.head, attended_ + sample * tokens * columns_ + head * config_.head_dim(),
+  attend(work, worker.head, attended_ + sample * tokens * columns_ + head * block_.head_dim(),
          columns_);
 }
 

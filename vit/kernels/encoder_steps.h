@@ -84,7 +84,7 @@ class EncoderSteps {
   void attend_head(int64_t index, int64_t unit, Worker<T>& worker);
 
   const Encoder& encoder_;
-  const VitConfig& config_;
+  const KernelBlock block_;
   const TokenPlan& plan_;
   const BatchTensors& tensors_;
   const Share samples_;

@@ -1,5 +1,7 @@
+#include <vit/kernels/fused_blocks.h>
+
 #include <mutex>
-#include <optional>
+#include <vector>
 
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
@@ -8,31 +10,17 @@
 #include <vit/error.h>
 #include <vit/kernels/choice.h>
 #include <vit/kernels/encoder.h>
-#include <vit/kernels/fused_blocks.h>
 
 namespace vit::kernels {
 namespace {
 
-std::optional<Math> math_for(const VitConfig& config, at::ScalarType dtype, bool quantize) {
-  if (dtype != at::kFloat && dtype != at::kBFloat16) return std::nullopt;
-  // bfloat16 that the CPU cannot multiply is faster in float32, and no less exact.
-  const Math math = quantize                                          ? Math::int8
-                    : dtype == at::kBFloat16 && is_native(Math::bf16) ? Math::bf16
-                                                                      : Math::fp32;
-  if (!Encoder::supports(config, math)) return std::nullopt;
-  return math;
-}
-
-/// Whether the blocks do what only their modules can.
-bool is_training(const std::vector<Block>& blocks, const at::Tensor& tokens) {
-  for (const auto& block : blocks)
-    if (block->drops_paths()) return true;
+/// Whether somebody wants gradients of what the blocks compute.
+bool wants_gradient(std::span<const BlockWeights> weights, const at::Tensor& tokens) {
   if (!c10::GradMode::is_enabled()) return false;
-  if (tokens.requires_grad()) return true;
-  for (const auto& block : blocks)
-    for (const auto& parameter : block->parameters())
-      if (parameter.requires_grad()) return true;
-  return false;
+  bool wants = tokens.requires_grad();
+  for (const auto& block : weights)
+    block.each([&](const at::Tensor& parameter) { wants = wants || parameter.requires_grad(); });
+  return wants;
 }
 
 }  // namespace
@@ -62,16 +50,17 @@ struct FusedBlocks::Cache {
     return true;
   }
 
-  std::shared_ptr<const Encoder> get(const VitConfig& config, const std::vector<Block>& blocks,
-                                     Math math) {
+  std::shared_ptr<const Encoder> get(const KernelBlock& block,
+                                     std::span<const BlockWeights> weights, Math math) {
     const std::lock_guard lock(mutex);
     if (is_current(math)) return encoder;
     encoder = nullptr;  // before the new one takes its memory
     marks.clear();
-    for (const auto& block : blocks)
-      for (const auto& parameter : block->parameters())
+    for (const auto& of_block : weights)
+      of_block.each([&](const at::Tensor& parameter) {
         marks.push_back({parameter, parameter.const_data_ptr(), version_of(parameter)});
-    encoder = std::make_shared<const Encoder>(config, blocks, math, /*free_weights=*/false);
+      });
+    encoder = std::make_shared<const Encoder>(block, weights, math, /*free_weights=*/false);
     return encoder;
   }
 
@@ -81,38 +70,48 @@ struct FusedBlocks::Cache {
   bool packed_only = false;  // the parameters are gone, and the encoder is all there is
 };
 
-FusedBlocks::FusedBlocks() : cache_(std::make_unique<Cache>()) {}
+FusedBlocks::FusedBlocks(const BlockConfig& config)
+    : block_(lower(config)), cache_(std::make_unique<Cache>()) {}
 FusedBlocks::~FusedBlocks() = default;
 
-void FusedBlocks::keep_packed_only(const VitConfig& config, const std::vector<Block>& blocks,
-                                   bool quantize, at::ScalarType dtype) const {
-  const auto math = math_for(config, dtype, quantize);
-  if (blocks.empty() || !math || reference_only()) return;
-  for (const auto& parameter : blocks.front()->parameters())
-    if (!parameter.device().is_cpu()) return;
+std::optional<Math> FusedBlocks::math_for(at::ScalarType dtype, bool quantize) const {
+  if (!block_ || (dtype != at::kFloat && dtype != at::kBFloat16)) return std::nullopt;
+  // bfloat16 that the CPU cannot multiply is faster in float32, and no less exact.
+  const Math math = quantize                                          ? Math::int8
+                    : dtype == at::kBFloat16 && is_native(Math::bf16) ? Math::bf16
+                                                                      : Math::fp32;
+  return Encoder::supports(math) ? std::optional(math) : std::nullopt;
+}
+
+void FusedBlocks::keep_packed_only(std::span<const BlockWeights> weights, bool quantize,
+                                   at::ScalarType dtype) const {
+  const auto math = math_for(dtype, quantize);
+  if (weights.empty() || !math || reference_only()) return;
+  bool on_cpu = true;
+  weights.front().each([&](const at::Tensor& x) { on_cpu = on_cpu && x.device().is_cpu(); });
+  if (!on_cpu) return;
   const std::lock_guard lock(cache_->mutex);
   if (cache_->packed_only) return;
   cache_->encoder = nullptr;
   cache_->marks.clear();
-  cache_->encoder = std::make_shared<const Encoder>(config, blocks, *math, /*free_weights=*/true);
+  cache_->encoder = std::make_shared<const Encoder>(*block_, weights, *math, /*free_weights=*/true);
   cache_->packed_only = true;
 }
 
-bool FusedBlocks::run(const VitConfig& config, const std::vector<Block>& blocks, bool quantize,
-                      TokenState& state, const TokenReducer* reducer) const {
-  const auto math = state.tokens.device().is_cpu()
-                        ? math_for(config, state.tokens.scalar_type(), quantize)
-                        : std::nullopt;
-  const bool fits = !blocks.empty() && math && !reference_only() &&
+bool FusedBlocks::run(std::span<const BlockWeights> weights, bool quantize, TokenState& state,
+                      const TokenReducer* reducer) const {
+  const auto math = state.tokens.device().is_cpu() ? math_for(state.tokens.scalar_type(), quantize)
+                                                   : std::nullopt;
+  const bool fits = !weights.empty() && math && !reference_only() &&
                     !at::autocast::is_autocast_enabled(at::kCPU) &&
-                    (!reducer || reducer->forms_groups()) && !is_training(blocks, state.tokens);
+                    (!reducer || reducer->forms_groups()) && !wants_gradient(weights, state.tokens);
   if (cache_->packed_only && (!fits || cache_->encoder->math() != *math))
     fail(
         "the model keeps its weights packed for one purpose only, to be run on the CPU in the "
         "dtype "
         "it was loaded in; load it with keep_parameters to do anything else with it");
   if (!fits) return false;
-  cache_->get(config, blocks, *math)->forward(state, reducer);
+  cache_->get(*block_, weights, *math)->forward(state, reducer);
   return true;
 }
 

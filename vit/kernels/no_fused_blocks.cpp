@@ -5,17 +5,15 @@ namespace vit::kernels {
 
 struct FusedBlocks::Cache {};
 
-FusedBlocks::FusedBlocks() = default;
+FusedBlocks::FusedBlocks(const BlockConfig& config) : block_(lower(config)) {}
 FusedBlocks::~FusedBlocks() = default;
 
 bool has_native_int8() { return false; }
 
-bool FusedBlocks::run(const VitConfig&, const std::vector<Block>&, bool, TokenState&,
-                      const TokenReducer*) const {
+bool FusedBlocks::run(std::span<const BlockWeights>, bool, TokenState&, const TokenReducer*) const {
   return false;
 }
 
-void FusedBlocks::keep_packed_only(const VitConfig&, const std::vector<Block>&, bool,
-                                   at::ScalarType) const {}
+void FusedBlocks::keep_packed_only(std::span<const BlockWeights>, bool, at::ScalarType) const {}
 
 }  // namespace vit::kernels

@@ -12,9 +12,9 @@ namespace vit::kernels {
 using simd::Tile;
 
 template <typename T>
-RowLayers<T>::RowLayers(const VitConfig& config, Math math, int64_t hidden_columns)
-    : config_(config),
-      columns_(simd::round_up(config.embed_dim)),
+RowLayers<T>::RowLayers(const KernelBlock& block, Math math, int64_t hidden_columns)
+    : block_(block),
+      columns_(simd::round_up(block.dim)),
       hidden_columns_(hidden_columns),
       quantizes_(math == Math::int8) {}
 
@@ -23,8 +23,8 @@ Operand RowLayers<T>::normalized(const float* x, int64_t rows, const at::Tensor&
                                  const at::Tensor& bias, Worker<T>& worker, bool exact) const {
   constexpr bool kRounds = !std::is_same_v<T, float>;
   const auto norm = [&](int64_t i, auto* to) {
-    simd::layer_norm(x + i * columns_, config_.embed_dim, float_data(weight), float_data(bias),
-                     static_cast<float>(config_.norm_eps), to);
+    simd::layer_norm(x + i * columns_, block_.dim, float_data(weight), float_data(bias),
+                     block_.norm_eps, to);
   };
   for (int64_t i = 0; i < rows; ++i) {
     T* to = worker.operand + i * columns_;
@@ -77,8 +77,8 @@ void RowLayers<T>::add_linear(const PackedLinear& linear, const Operand& operand
 template <typename T>
 void RowLayers<T>::activate(const PackedLinear& fc1, const Operand& operand, int64_t rows,
                             Share blocks, T* hidden, Worker<T>& worker) const {
-  const bool gated = config_.mlp == MlpKind::swiglu_packed;
-  const auto activation = tile_activation(config_.activation);
+  const bool gated = block_.gated();
+  const auto activation = gated ? simd::TileActivation{} : tile_activation(block_.hidden);
   for (int64_t i = blocks.begin; i < blocks.end; ++i) {
     const auto& block = fc1.block(i);
     each_tile(rows, [&](int64_t row, int64_t count) {

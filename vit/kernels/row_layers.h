@@ -4,8 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <vit/config.h>
 #include <vit/kernels/encoder_worker.h>
+#include <vit/kernels/kernel_block.h>
 #include <vit/kernels/packed_linear.h>
 #include <vit/kernels/product.h>
 #include <vit/kernels/share.h>
@@ -18,8 +18,8 @@ namespace vit::kernels {
 template <typename T>
 class RowLayers {
  public:
-  /// `config` must outlive this. `hidden_columns`: what fc2 reads, padded.
-  RowLayers(const VitConfig& config, Math math, int64_t hidden_columns);
+  /// `hidden_columns`: what fc2 reads, padded.
+  RowLayers(const KernelBlock& block, Math math, int64_t hidden_columns);
 
   int64_t columns() const { return columns_; }  ///< of x, padded
   int64_t hidden_columns() const { return hidden_columns_; }
@@ -46,7 +46,7 @@ class RowLayers {
                 T* hidden, Worker<T>& worker) const;
 
  private:
-  const VitConfig& config_;
+  const KernelBlock block_;
   const int64_t columns_, hidden_columns_;
   const bool quantizes_;
 };

@@ -1,23 +1,24 @@
 #pragma once
 
-#include <c10/util/Exception.h>
-
-#include <vit/config.h>
+#include <vit/error.h>
+#include <vit/kernels/kernel_block.h>
 #include <vit/kernels/simd.h>
 
 namespace vit::kernels {
 
-/// The tile kernel's name for an activation.
-inline simd::TileActivation tile_activation(Activation activation) {
-  switch (activation) {
-    case Activation::gelu:
+/// The tile kernel's name for the activation of a plain MLP.
+inline simd::TileActivation tile_activation(HiddenKind kind) {
+  switch (kind) {
+    case HiddenKind::gelu:
       return simd::TileActivation::gelu;
-    case Activation::gelu_tanh:
+    case HiddenKind::gelu_tanh:
       return simd::TileActivation::gelu_tanh;
-    case Activation::quick_gelu:
+    case HiddenKind::quick_gelu:
       return simd::TileActivation::quick_gelu;
+    case HiddenKind::swiglu:
+      break;
   }
-  TORCH_CHECK(false, "vit: unknown activation ", static_cast<int>(activation));
+  fail("kernels: a gated MLP has no activation of its own");
 }
 
 }  // namespace vit::kernels

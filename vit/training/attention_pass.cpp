@@ -126,7 +126,7 @@ void attention_forward(const AttentionData& data, const AttentionKept<T>& kept, 
 }
 
 template <typename T>
-AttentionGradients attention_backward(const AttentionData& data, const AttentionKept<T>& kept,
+BranchGradients attention_backward(const AttentionData& data, const AttentionKept<T>& kept,
                                       const float* gradient, bool wants_qkv, bool wants_proj) {
   const int64_t dim = data.branch.dim, columns = 3 * dim, head_dim = data.head_dim();
   Pass pass(data.branch, row_bytes<T>(data));
@@ -146,10 +146,10 @@ AttentionGradients attention_backward(const AttentionData& data, const Attention
   }
   const VectorGradient qkv_bias(pass, columns), proj_bias(pass, dim), norm_weight(pass, dim),
       norm_bias(pass, dim);
-  AttentionGradients result;
+  BranchGradients result;
   result.x = at::empty({data.branch.samples, data.branch.tokens, dim}, at::kFloat);
-  if (wants_qkv) result.qkv_weight = at::empty({columns, dim}, at::kFloat);
-  if (wants_proj) result.proj_weight = at::empty({dim, dim}, at::kFloat);
+  if (wants_qkv) result.first_weight = at::empty({columns, dim}, at::kFloat);
+  if (wants_proj) result.last_weight = at::empty({dim, dim}, at::kFloat);
 
   pass.each_thread([&](int64_t thread) {
     T* packing = workers[thread].packing;
@@ -199,11 +199,11 @@ AttentionGradients attention_backward(const AttentionData& data, const Attention
                        result.x.mutable_data_ptr<float>(), norm_weight.of(chunk),
                        norm_bias.of(chunk));
   });
-  compute_weight_gradients<T>(pass, {qkv_operands, result.qkv_weight},
-                              {proj_operands, result.proj_weight},
+  compute_weight_gradients<T>(pass, {qkv_operands, result.first_weight},
+                              {proj_operands, result.last_weight},
                               [&](int64_t thread) { return workers[thread].tile; });
-  result.qkv_bias = qkv_bias.sum();
-  result.proj_bias = proj_bias.sum();
+  result.first_bias = qkv_bias.sum();
+  result.last_bias = proj_bias.sum();
   result.norm_weight = norm_weight.sum();
   result.norm_bias = norm_bias.sum();
   return result;
@@ -212,9 +212,9 @@ AttentionGradients attention_backward(const AttentionData& data, const Attention
 template void attention_forward(const AttentionData&, const AttentionKept<float>&, float*, float*);
 template void attention_forward(const AttentionData&, const AttentionKept<simd::Bf16>&, float*,
                                 float*);
-template AttentionGradients attention_backward(const AttentionData&, const AttentionKept<float>&,
+template BranchGradients attention_backward(const AttentionData&, const AttentionKept<float>&,
                                                const float*, bool, bool);
-template AttentionGradients attention_backward(const AttentionData&,
+template BranchGradients attention_backward(const AttentionData&,
                                                const AttentionKept<simd::Bf16>&, const float*, bool,
                                                bool);
 

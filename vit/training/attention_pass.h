@@ -29,11 +29,6 @@ struct AttentionKept {
   T* attended;  ///< [rows, dim]
 };
 
-struct AttentionGradients {
-  at::Tensor x, norm_weight, norm_bias, qkv_weight, qkv_bias;
-  at::Tensor proj_weight, proj_bias;  ///< of a layer without layer scale
-};
-
 /// Writes the new tokens to `out` and, unless it is null, the mean of the keys over the heads to
 /// `metric` [rows, head_dim].
 template <typename T>
@@ -43,7 +38,7 @@ void attention_forward(const AttentionData& data, const AttentionKept<T>& kept, 
 /// `gradient` is that of the new tokens. The gradients of weights are left out where they are not
 /// wanted.
 template <typename T>
-AttentionGradients attention_backward(const AttentionData& data, const AttentionKept<T>& kept,
+BranchGradients attention_backward(const AttentionData& data, const AttentionKept<T>& kept,
                                       const float* gradient, bool wants_qkv, bool wants_proj);
 
 }  // namespace vit::training

@@ -136,6 +136,13 @@ void compute_weight_gradients(const Pass& pass, const WeightGradient<T>& first,
   });
 }
 
+/// The gradients of a branch's parameters and tokens. The first layer is qkv or fc1, the last one
+/// proj or fc2, whose gradients are those of a layer without layer scale.
+struct BranchGradients {
+  at::Tensor x, norm_weight, norm_bias;
+  at::Tensor first_weight, first_bias, last_weight, last_bias;
+};
+
 /// The gradients of a branch's last layer and layer scale, where there is one, from those of a
 /// layer without: y = weight a + bias becomes gamma y. Where nobody wants `dweight`, it is
 /// undefined.

@@ -1,3 +1,5 @@
+#include <vit/training/fused_branches.h>
+
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
 #include <c10/core/GradMode.h>
@@ -7,22 +9,22 @@
 #include <vit/kernels/float_data.h>
 #include <vit/kernels/tile_activation.h>
 #include <vit/training/attention_pass.h>
-#include <vit/training/fused_branches.h>
 #include <vit/training/mlp_pass.h>
 
 namespace vit::training {
 namespace {
 
+using kernels::BlockWeights;
+using kernels::KernelBlock;
 using kernels::float_data;
 using simd::Bf16;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kMaxHeadDim = 256;
 constexpr double kLog2E = 1.4426950408889634;
 
 template <typename T>
-T* kept_data(const at::Tensor& x) {
+T* saved_data(const at::Tensor& x) {
   return static_cast<T*>(x.mutable_data_ptr());
 }
 
@@ -30,18 +32,39 @@ using Optional = std::optional<at::Tensor>;
 
 Optional optional(const at::Tensor& x) { return x.defined() ? Optional(x) : std::nullopt; }
 
-/// What both functions save for their backward pass first, contiguous.
-struct Saved {
-  static constexpr std::size_t kCount = 9;
+/// The tensors that both functions take, in the order of their arguments and of what they save for
+/// their backward pass. The first layer is qkv or fc1, the last one proj or fc2.
+enum Argument : std::size_t {
+  kX,
+  kNormWeight,
+  kNormBias,
+  kFirstWeight,
+  kLastWeight,
+  kFirstBias,
+  kLastBias,
+  kGamma,
+  kPathFactors,
+  kBranchArguments
+};
 
+/// What is saved behind them.
+enum AttentionSaved : std::size_t { kKeyBias = kBranchArguments, kHeads, kAttended };
+enum MlpSaved : std::size_t { kHidden = kBranchArguments };
+
+/// Arguments in all, those that are no tensors too: the backward pass returns as many gradients.
+constexpr std::size_t kAttentionArguments = kBranchArguments + 5;
+constexpr std::size_t kMlpArguments = kBranchArguments + 4;
+
+/// The tensors of both functions, contiguous.
+struct Saved {
   at::Tensor x, norm_weight, norm_bias, first_weight, last_weight;
   at::Tensor first_bias, last_bias, gamma, path_factors;  // may be undefined
 
   explicit Saved(const variable_list& list) {
-    at::Tensor* const to[kCount] = {&x,           &norm_weight, &norm_bias, &first_weight,
-                                    &last_weight, &first_bias,  &last_bias, &gamma,
-                                    &path_factors};
-    for (std::size_t i = 0; i < kCount; ++i)
+    at::Tensor* const to[kBranchArguments] = {&x,           &norm_weight, &norm_bias, &first_weight,
+                                              &last_weight, &first_bias,  &last_bias, &gamma,
+                                              &path_factors};
+    for (std::size_t i = 0; i < kBranchArguments; ++i)
       if (list[i].defined()) *to[i] = list[i].contiguous();
     if (!first_bias.defined()) zeros = at::zeros({first_weight.size(0)}, at::kFloat);
   }
@@ -66,7 +89,8 @@ struct Saved {
 
 /// Whether anybody wants the gradients of the last layer's weights, or what follows from them.
 bool wants_last(AutogradContext* context, const Saved& saved) {
-  return context->needs_input_grad(4) || (saved.gamma.defined() && saved.gamma.requires_grad());
+  return context->needs_input_grad(kLastWeight) ||
+         (saved.gamma.defined() && saved.gamma.requires_grad());
 }
 
 /// Whether the backward pass may run; second derivatives would come out as zero.
@@ -74,6 +98,22 @@ void check_first_derivative() {
   TORCH_CHECK(!c10::GradMode::is_enabled(),
               "vit: the fused kernels have no second derivatives; set VITOME_KERNELS=reference in "
               "the environment to compute them");
+}
+
+/// The gradients of a function of so many arguments, in their order.
+variable_list by_argument(const Saved& saved, const BranchGradients& of, std::size_t arguments) {
+  const auto last = scaled_layer_gradients(saved.last_weight, saved.last_bias, saved.gamma,
+                                           of.last_weight, of.last_bias);
+  variable_list result(arguments);
+  result[kX] = of.x;
+  result[kNormWeight] = of.norm_weight;
+  result[kNormBias] = of.norm_bias;
+  result[kFirstWeight] = of.first_weight;
+  result[kLastWeight] = last.weight;
+  if (saved.first_bias.defined()) result[kFirstBias] = of.first_bias;
+  if (saved.last_bias.defined()) result[kLastBias] = last.bias;
+  result[kGamma] = last.gamma;
+  return result;
 }
 
 class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
@@ -86,13 +126,12 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
                                const Optional& key_bias, int64_t heads, double eps,
                                bool with_metric, at::ScalarType dtype) {
     const int64_t batch = x.size(0), tokens = x.size(1), dim = x.size(2);
-    auto kept_heads = at::empty({3, heads, batch * tokens, dim / heads}, dtype);
+    auto projected = at::empty({3, heads, batch * tokens, dim / heads}, dtype);
     auto attended = at::empty({batch, tokens, dim}, dtype);
     auto out = at::empty({batch, tokens, dim}, at::kFloat);
     at::Tensor metric;
     if (with_metric) metric = at::empty({batch, tokens, dim / heads}, at::kFloat);
     const at::Tensor none;
-    const auto bias = key_bias.value_or(none);
     const variable_list tensors{x,
                                 norm_weight,
                                 norm_bias,
@@ -102,14 +141,15 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
                                 proj_bias.value_or(none),
                                 gamma.value_or(none),
                                 path_factors.value_or(none),
-                                bias,
-                                kept_heads,
+                                key_bias.value_or(none),
+                                projected,
                                 attended};
     const Saved saved(tensors);
     const auto run = [&]<typename T>(T*) {
-      attention_forward<T>(
-          describe(saved, bias, heads, eps), {kept_data<T>(kept_heads), kept_data<T>(attended)},
-          out.mutable_data_ptr<float>(), with_metric ? metric.mutable_data_ptr<float>() : nullptr);
+      attention_forward<T>(describe(saved, tensors[kKeyBias], heads, eps),
+                           {saved_data<T>(projected), saved_data<T>(attended)},
+                           out.mutable_data_ptr<float>(),
+                           with_metric ? metric.mutable_data_ptr<float>() : nullptr);
     };
     dtype == at::kFloat ? run(static_cast<float*>(nullptr)) : run(static_cast<Bf16*>(nullptr));
     context->save_for_backward(tensors);
@@ -123,33 +163,18 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     check_first_derivative();
     const auto tensors = context->get_saved_variables();
     const Saved saved(tensors);
-    const auto &key_bias = tensors[9], &kept_heads = tensors[10], &attended = tensors[11];
+    const auto &projected = tensors[kHeads], &attended = tensors[kAttended];
     const auto gradient = gradients[0].contiguous();
-    const auto shape = describe(saved, key_bias, context->saved_data["heads"].toInt(),
+    const auto shape = describe(saved, tensors[kKeyBias], context->saved_data["heads"].toInt(),
                                 context->saved_data["eps"].toDouble());
     const auto run = [&]<typename T>(T*) {
-      return attention_backward<T>(shape, {kept_data<T>(kept_heads), kept_data<T>(attended)},
-                                   float_data(gradient), context->needs_input_grad(3),
+      return attention_backward<T>(shape, {saved_data<T>(projected), saved_data<T>(attended)},
+                                   float_data(gradient), context->needs_input_grad(kFirstWeight),
                                    wants_last(context, saved));
     };
-    const auto result = kept_heads.scalar_type() == at::kFloat ? run(static_cast<float*>(nullptr))
-                                                               : run(static_cast<Bf16*>(nullptr));
-    const auto last = scaled_layer_gradients(saved.last_weight, saved.last_bias, saved.gamma,
-                                             result.proj_weight, result.proj_bias);
-    return {result.x,
-            result.norm_weight,
-            result.norm_bias,
-            result.qkv_weight,
-            last.weight,
-            saved.first_bias.defined() ? result.qkv_bias : at::Tensor(),
-            saved.last_bias.defined() ? last.bias : at::Tensor(),
-            last.gamma,
-            {},
-            {},
-            {},
-            {},
-            {},
-            {}};
+    const auto result = projected.scalar_type() == at::kFloat ? run(static_cast<float*>(nullptr))
+                                                              : run(static_cast<Bf16*>(nullptr));
+    return by_argument(saved, result, kAttentionArguments);
   }
 
  private:
@@ -173,7 +198,7 @@ class MlpFunction : public torch::autograd::Function<MlpFunction> {
                             const Optional& fc1_bias, const Optional& fc2_bias,
                             const Optional& gamma, const Optional& path_factors, int64_t activation,
                             bool gated, double eps, at::ScalarType dtype) {
-    auto kept = at::empty({x.size(0), x.size(1), fc1_weight.size(0)}, dtype);
+    auto hidden = at::empty({x.size(0), x.size(1), fc1_weight.size(0)}, dtype);
     auto out = at::empty(x.sizes(), at::kFloat);
     const at::Tensor none;
     const variable_list tensors{x,
@@ -185,13 +210,13 @@ class MlpFunction : public torch::autograd::Function<MlpFunction> {
                                 fc2_bias.value_or(none),
                                 gamma.value_or(none),
                                 path_factors.value_or(none),
-                                kept};
+                                hidden};
     const Saved saved(tensors);
     const auto shape = describe(saved, activation, gated, eps);
     if (dtype == at::kFloat)
-      mlp_forward(shape, kept_data<float>(kept), out.mutable_data_ptr<float>());
+      mlp_forward(shape, saved_data<float>(hidden), out.mutable_data_ptr<float>());
     else
-      mlp_forward(shape, kept_data<Bf16>(kept), out.mutable_data_ptr<float>());
+      mlp_forward(shape, saved_data<Bf16>(hidden), out.mutable_data_ptr<float>());
     context->save_for_backward(tensors);
     context->saved_data["activation"] = activation;
     context->saved_data["gated"] = gated;
@@ -203,33 +228,20 @@ class MlpFunction : public torch::autograd::Function<MlpFunction> {
     check_first_derivative();
     const auto tensors = context->get_saved_variables();
     const Saved saved(tensors);
-    const auto& kept = tensors[9];
+    const auto& hidden = tensors[kHidden];
     const auto gradient = gradients[0].contiguous();
     const auto shape =
         describe(saved, context->saved_data["activation"].toInt(),
                  context->saved_data["gated"].toBool(), context->saved_data["eps"].toDouble());
-    const bool wants_fc1 = context->needs_input_grad(3);
+    const bool wants_fc1 = context->needs_input_grad(kFirstWeight);
     const bool wants_fc2 = wants_last(context, saved);
-    const auto result = kept.scalar_type() == at::kFloat
-                            ? mlp_backward<float>(shape, kept_data<float>(kept),
-                                                  float_data(gradient), wants_fc1, wants_fc2)
-                            : mlp_backward<Bf16>(shape, kept_data<Bf16>(kept), float_data(gradient),
-                                                 wants_fc1, wants_fc2);
-    const auto last = scaled_layer_gradients(saved.last_weight, saved.last_bias, saved.gamma,
-                                             result.fc2_weight, result.fc2_bias);
-    return {result.x,
-            result.norm_weight,
-            result.norm_bias,
-            result.fc1_weight,
-            last.weight,
-            saved.first_bias.defined() ? result.fc1_bias : at::Tensor(),
-            saved.last_bias.defined() ? last.bias : at::Tensor(),
-            last.gamma,
-            {},
-            {},
-            {},
-            {},
-            {}};
+    const auto run = [&]<typename T>(T*) {
+      return mlp_backward<T>(shape, saved_data<T>(hidden), float_data(gradient), wants_fc1,
+                             wants_fc2);
+    };
+    const auto result = hidden.scalar_type() == at::kFloat ? run(static_cast<float*>(nullptr))
+                                                           : run(static_cast<Bf16*>(nullptr));
+    return by_argument(saved, result, kMlpArguments);
   }
 
  private:
@@ -245,25 +257,26 @@ class MlpFunction : public torch::autograd::Function<MlpFunction> {
   }
 };
 
-bool shapes_fit(const VitConfig& config) {
+/// Whether the kernels of training, whose rows are not padded, know blocks of these sizes.
+bool trains(const KernelBlock& block) {
   const auto padded = [](int64_t size) { return size % simd::kPad == 0; };
-  return padded(config.embed_dim) && padded(config.head_dim()) && padded(config.mlp_hidden_dim) &&
-         config.head_dim() <= kMaxHeadDim && !config.qk_norm;
+  return padded(block.dim) && padded(block.head_dim()) && padded(block.hidden_dim) &&
+         !block.qk_norm;
 }
 
 }  // namespace
 
-std::optional<at::ScalarType> fused_dtype(const VitConfig& config, const at::Tensor& tokens,
-                                          const std::vector<at::Tensor>& parameters) {
+std::optional<at::ScalarType> fused_dtype(const KernelBlock& block, const at::Tensor& tokens,
+                                          const BlockWeights& weights) {
   if (!c10::GradMode::is_enabled() || !tokens.device().is_cpu() || tokens.numel() == 0 ||
-      !shapes_fit(config) || kernels::reference_only())
+      !trains(block) || kernels::reference_only())
     return std::nullopt;
-  bool trains = tokens.requires_grad();
-  for (const auto& parameter : parameters) {
-    if (!parameter.device().is_cpu() || parameter.scalar_type() != at::kFloat) return std::nullopt;
-    trains = trains || parameter.requires_grad();
-  }
-  if (!trains) return std::nullopt;
+  bool wants_gradient = tokens.requires_grad(), fits = true;
+  weights.each([&](const at::Tensor& parameter) {
+    fits = fits && parameter.device().is_cpu() && parameter.scalar_type() == at::kFloat;
+    wants_gradient = wants_gradient || parameter.requires_grad();
+  });
+  if (!fits || !wants_gradient) return std::nullopt;
   const bool autocast = at::autocast::is_autocast_enabled(at::kCPU);
   const bool narrow = autocast && at::autocast::get_autocast_dtype(at::kCPU) == at::kBFloat16;
   if (autocast ? !narrow : tokens.scalar_type() != at::kFloat) return std::nullopt;
@@ -273,7 +286,7 @@ std::optional<at::ScalarType> fused_dtype(const VitConfig& config, const at::Ten
   return std::nullopt;
 }
 
-AttentionOutputs attention_branch(const VitConfig& config, const BranchParameters& parameters,
+AttentionOutputs attention_branch(const KernelBlock& block, const BlockWeights& weights,
                                   const AttentionInputs& inputs, at::ScalarType dtype) {
   at::Tensor key_bias;
   if (inputs.key_bias.defined()) {
@@ -281,24 +294,26 @@ AttentionOutputs attention_branch(const VitConfig& config, const BranchParameter
     key_bias = at::zeros({inputs.key_bias.size(0), simd::round_up(tokens)}, at::kFloat);
     key_bias.slice(1, 0, tokens).copy_(inputs.key_bias.detach() * kLog2E);
   }
-  const auto& p = parameters;
+  const auto& w = weights;
   const auto result = AttentionFunction::apply(
-      inputs.tokens.to(at::kFloat), p.norm_weight, p.norm_bias, p.first_weight, p.last_weight,
-      optional(p.first_bias), optional(p.last_bias), optional(p.gamma),
-      optional(inputs.path_factors), optional(key_bias), config.num_heads, config.norm_eps,
+      inputs.tokens.to(at::kFloat), w.norm1.weight, w.norm1.bias, w.qkv.weight, w.proj.weight,
+      optional(w.qkv.bias), optional(w.proj.bias), optional(w.gamma1),
+      optional(inputs.path_factors), optional(key_bias), block.num_heads, double{block.norm_eps},
       inputs.with_metric, dtype);
   return {result[0], inputs.with_metric ? result[1] : at::Tensor()};
 }
 
-at::Tensor mlp_branch(const VitConfig& config, const BranchParameters& parameters,
+at::Tensor mlp_branch(const KernelBlock& block, const BlockWeights& weights,
                       const at::Tensor& tokens, const at::Tensor& path_factors,
                       at::ScalarType dtype) {
-  const auto& p = parameters;
-  return MlpFunction::apply(tokens.to(at::kFloat), p.norm_weight, p.norm_bias, p.first_weight,
-                            p.last_weight, optional(p.first_bias), optional(p.last_bias),
-                            optional(p.gamma), optional(path_factors),
-                            static_cast<int64_t>(kernels::tile_activation(config.activation)),
-                            config.mlp == MlpKind::swiglu_packed, config.norm_eps, dtype);
+  const auto& w = weights;
+  const auto activation =
+      block.gated() ? simd::TileActivation{} : kernels::tile_activation(block.hidden);
+  return MlpFunction::apply(tokens.to(at::kFloat), w.norm2.weight, w.norm2.bias, w.fc1.weight,
+                            w.fc2.weight, optional(w.fc1.bias), optional(w.fc2.bias),
+                            optional(w.gamma2), optional(path_factors),
+                            static_cast<int64_t>(activation), block.gated(),
+                            double{block.norm_eps}, dtype);
 }
 
 }  // namespace vit::training

@@ -121,7 +121,7 @@ void mlp_forward(const MlpData& data, T* kept, float* out) {
 }
 
 template <typename T>
-MlpGradients mlp_backward(const MlpData& data, const T* kept, const float* gradient, bool wants_fc1,
+BranchGradients mlp_backward(const MlpData& data, const T* kept, const float* gradient, bool wants_fc1,
                           bool wants_fc2) {
   const int64_t dim = data.branch.dim, columns = data.fc1_columns();
   Pass pass(data.branch, row_bytes<T>(data));
@@ -132,10 +132,10 @@ MlpGradients mlp_backward(const MlpData& data, const T* kept, const float* gradi
   const auto workers = take_workers<T>(pass, data, columns);
   const VectorGradient fc1_bias(pass, columns), fc2_bias(pass, dim), norm_weight(pass, dim),
       norm_bias(pass, dim);
-  MlpGradients result;
+  BranchGradients result;
   result.x = at::empty({data.branch.samples, data.branch.tokens, dim}, at::kFloat);
-  if (wants_fc1) result.fc1_weight = at::empty({columns, dim}, at::kFloat);
-  if (wants_fc2) result.fc2_weight = at::empty({dim, data.hidden}, at::kFloat);
+  if (wants_fc1) result.first_weight = at::empty({columns, dim}, at::kFloat);
+  if (wants_fc2) result.last_weight = at::empty({dim, data.hidden}, at::kFloat);
 
   pass.each_thread([&](int64_t thread) {
     T* scratch = workers[thread].packing;
@@ -163,11 +163,11 @@ MlpGradients mlp_backward(const MlpData& data, const T* kept, const float* gradi
                        result.x.mutable_data_ptr<float>(), norm_weight.of(chunk),
                        norm_bias.of(chunk));
   });
-  compute_weight_gradients<T>(pass, {fc1_operands, result.fc1_weight},
-                              {fc2_operands, result.fc2_weight},
+  compute_weight_gradients<T>(pass, {fc1_operands, result.first_weight},
+                              {fc2_operands, result.last_weight},
                               [&](int64_t thread) { return workers[thread].tile; });
-  result.fc1_bias = fc1_bias.sum();
-  result.fc2_bias = fc2_bias.sum();
+  result.first_bias = fc1_bias.sum();
+  result.last_bias = fc2_bias.sum();
   result.norm_weight = norm_weight.sum();
   result.norm_bias = norm_bias.sum();
   return result;
@@ -175,7 +175,7 @@ MlpGradients mlp_backward(const MlpData& data, const T* kept, const float* gradi
 
 template void mlp_forward(const MlpData&, float*, float*);
 template void mlp_forward(const MlpData&, simd::Bf16*, float*);
-template MlpGradients mlp_backward(const MlpData&, const float*, const float*, bool, bool);
-template MlpGradients mlp_backward(const MlpData&, const simd::Bf16*, const float*, bool, bool);
+template BranchGradients mlp_backward(const MlpData&, const float*, const float*, bool, bool);
+template BranchGradients mlp_backward(const MlpData&, const simd::Bf16*, const float*, bool, bool);
 
 }  // namespace vit::training

@@ -23,11 +23,6 @@ struct MlpData {
   int64_t fc1_columns() const { return gated ? 2 * hidden : hidden; }
 };
 
-struct MlpGradients {
-  at::Tensor x, norm_weight, norm_bias, fc1_weight, fc1_bias;
-  at::Tensor fc2_weight, fc2_bias;  ///< of a layer without layer scale
-};
-
 /// Writes the new tokens to `out`, and to `kept` [rows, fc1_columns()] what the backward pass
 /// needs.
 template <typename T>
@@ -36,7 +31,7 @@ void mlp_forward(const MlpData& data, T* kept, float* out);
 /// `gradient` is that of the new tokens. The gradients of weights are left out where they are not
 /// wanted.
 template <typename T>
-MlpGradients mlp_backward(const MlpData& data, const T* kept, const float* gradient, bool wants_fc1,
+BranchGradients mlp_backward(const MlpData& data, const T* kept, const float* gradient, bool wants_fc1,
                           bool wants_fc2);
 
 }  // namespace vit::training

@@ -4,17 +4,17 @@
 
 namespace vit::training {
 
-std::optional<at::ScalarType> fused_dtype(const VitConfig&, const at::Tensor&,
-                                          const std::vector<at::Tensor>&) {
+std::optional<at::ScalarType> fused_dtype(const kernels::KernelBlock&, const at::Tensor&,
+                                          const kernels::BlockWeights&) {
   return std::nullopt;
 }
 
-AttentionOutputs attention_branch(const VitConfig&, const BranchParameters&, const AttentionInputs&,
-                                  at::ScalarType) {
+AttentionOutputs attention_branch(const kernels::KernelBlock&, const kernels::BlockWeights&,
+                                  const AttentionInputs&, at::ScalarType) {
   fail("attention_branch: built without CPU kernels");
 }
 
-at::Tensor mlp_branch(const VitConfig&, const BranchParameters&, const at::Tensor&,
+at::Tensor mlp_branch(const kernels::KernelBlock&, const kernels::BlockWeights&, const at::Tensor&,
                       const at::Tensor&, at::ScalarType) {
   fail("mlp_branch: built without CPU kernels");
 }

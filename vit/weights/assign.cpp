@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -12,15 +13,11 @@ namespace vit {
 namespace {
 
 /// Tensors that checkpoints carry beside those of the model.
-bool is_harmless_extra(const std::string& name, const VitConfig& config) {
+bool is_harmless_extra(const std::string& name, const std::vector<std::string>& unread_tensors) {
   // Stood for masked patches while DINOv2 and others were trained; timm drops it too.
   if (name == "mask_token") return true;
-  // The classifier of transformers' CLIP reads the tokens before the final norm.
-  if (!config.final_norm && config.family == "clip" && name.starts_with("norm.")) return true;
-  // The files of SigLIP models without attention pooling are those of the models with it; timm
-  // ignores the pool likewise.
-  return config.pooling != Pooling::map && name.starts_with("attn_pool.") &&
-         config.architecture.find("siglip") != std::string::npos;
+  return std::ranges::any_of(unread_tensors,
+                             [&](const std::string& start) { return name.starts_with(start); });
 }
 
 bool is_of_head(const std::string& name) {
@@ -53,7 +50,8 @@ class Faults {
 
 }  // namespace
 
-void assign_weights(VisionTransformerImpl& model, StateDict weights, bool new_head,
+void assign_weights(VisionTransformerImpl& model, StateDict weights,
+                    const std::vector<std::string>& unread_tensors, bool new_head,
                     const LoadOptions& options, const std::string& where) {
   const auto parameters = model.named_parameters();
   const auto buffers = model.named_buffers();  // computed positions: a file may have them or not
@@ -65,7 +63,7 @@ void assign_weights(VisionTransformerImpl& model, StateDict weights, bool new_he
     const auto* target = parameters.find(name);
     if (!target) target = buffers.find(name);
     if (!target) {
-      if (!is_harmless_extra(name, model.config())) unexpected.add(shortened(name));
+      if (!is_harmless_extra(name, unread_tensors)) unexpected.add(shortened(name));
     } else if (target->sizes() != tensor.sizes()) {
       mis_shaped.add(name + " is " + shape_text(tensor.sizes()) + ", expected " +
                      shape_text(target->sizes()));

@@ -29,7 +29,7 @@ ModelConfig choose_config(const ConfigOf& config_of, const StateDict& weights,
   if (!options.architecture.empty()) {
     auto named = architecture(options.architecture);
     // The number of classes belongs to the checkpoint, not to the architecture.
-    named.vit.num_classes = classes_of(weights);
+    named.vit.head.num_classes = classes_of(weights);
     return named;
   }
   if (auto config = config_of(layout)) return *std::move(config);
@@ -59,7 +59,7 @@ void forget_untrained_family(const StateDict& weights, VitConfig& config) {
 
 /// OpenCLIP gives the final norm the same name on either side of the pooling, timm does not.
 void name_norm_by_place(const VitConfig& config, Layout layout, StateDict& weights) {
-  if (layout != Layout::open_clip || !config.fc_norm) return;
+  if (layout != Layout::open_clip || !config.head.norm_after) return;
   for (const std::string part : {"weight", "bias"})
     if (auto norm = weights.extract("norm." + part)) {
       norm.key() = "fc_norm." + part;
@@ -74,14 +74,14 @@ void choose_head(Checkpoint& checkpoint, const StateDict& stored, int64_t num_cl
   auto& config = checkpoint.config;
   const int64_t before = classes_of(checkpoint.weights);
   const auto name = name_in_file(stored, checkpoint.weights, "head.weight");
-  config.vit.num_classes = num_classes;
+  config.vit.head.num_classes = num_classes;
   if (static_cast<int64_t>(config.labels.size()) > num_classes) config.labels.clear();
   if (before == num_classes) return;
   std::erase_if(checkpoint.weights, [](const auto& item) {
     return item.first.starts_with("head.") || item.first.starts_with("head_dist.");
   });
   if (num_classes == 0) return;
-  config.vit.head_bias = true;
+  config.vit.head.bias = true;
   checkpoint.new_head = true;
   if (options.on_warning)
     options.on_warning(where + ": the head " +
@@ -108,13 +108,13 @@ Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
   if (options.num_classes) choose_head(checkpoint, stored, *options.num_classes, options, where);
 
   check_config_fits(vit, checkpoint.weights, stored, where);
-  checkpoint.image_size = options.image_size.value_or(vit.image_size);
+  checkpoint.image_size = options.image_size.value_or(vit.image_size());
   // The model is built for the size of its position table and resampled from there.
-  vit.image_size = image_size_of_weights(vit, checkpoint.image_size, checkpoint.weights, where);
+  vit.set_image_size(
+      image_size_of_weights(vit, checkpoint.image_size, checkpoint.weights, where));
   if (!options.image_size) check_positions(vit, checkpoint.image_size, checkpoint.weights, where);
-  checkpoint.config.preprocessing.input_size = vit.image_size;
   auto& labels = checkpoint.config.labels;
-  if (labels.empty() && !checkpoint.new_head) labels = imagenet_labels(vit.num_classes);
+  if (labels.empty() && !checkpoint.new_head) labels = imagenet_labels(vit.head.num_classes);
   return checkpoint;
 }
 

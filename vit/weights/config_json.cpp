@@ -55,11 +55,11 @@ ModelConfig read_config(const MappedFile& file, const MappedFile* preprocessor) 
   const std::string where = file.path().string();
   const auto document = parse_json(file.text(), where);
   auto config = read_any_config(JsonNode(document, where), preprocessor);
-  average_for_channels(config.preprocessing.mean, config.vit.in_channels);
-  average_for_channels(config.preprocessing.std, config.vit.in_channels);
+  PicturePreprocessing& preprocessing = config.vit.picture();
+  average_for_channels(preprocessing.mean, config.vit.input.channels);
+  average_for_channels(preprocessing.std, config.vit.input.channels);
   try {
     config.vit.validate();
-    config.preprocessing.validate(config.vit.in_channels);
   } catch (const Error& error) {
     fail(where, ": ", error.what());
   }

@@ -38,18 +38,18 @@ constexpr double kLargeParts = 1 << 26;
 
 /// Elements of what makes up nearly all of a model.
 double backbone_elements(const VitConfig& c) {
-  const double dim = static_cast<double>(c.embed_dim);
-  const double mlp = static_cast<double>(c.mlp_hidden_dim);
-  const double block = dim * (4 * dim + mlp * (c.mlp == MlpKind::swiglu_packed ? 3 : 2));
-  const double patch = dim * static_cast<double>(c.in_channels * c.patch_size.height) *
-                       static_cast<double>(c.patch_size.width);
-  return patch + block * static_cast<double>(c.depth + (c.pooling == Pooling::map)) +
-         dim * static_cast<double>(c.reg_tokens);
+  const double dim = static_cast<double>(c.embed_dim());
+  const double mlp = static_cast<double>(c.block.mlp.hidden_dim);
+  const double block = dim * (4 * dim + mlp * static_cast<double>(c.block.mlp.gates() + 1));
+  const double patch = dim * static_cast<double>(c.input.channels * c.patch.kernel.rows) *
+                       static_cast<double>(c.patch.kernel.cols);
+  return patch + block * static_cast<double>(c.depth + (c.head.pooling == Pooling::map)) +
+         dim * static_cast<double>(c.prefix.reg_tokens);
 }
 
 double position_elements(VitConfig config, Size2d image_size) {
-  config.image_size = image_size;
-  return static_cast<double>(config.num_positions()) * static_cast<double>(config.embed_dim);
+  config.set_image_size(image_size);
+  return static_cast<double>(config.num_positions()) * static_cast<double>(config.embed_dim());
 }
 
 void check_number_of_parameters(const VitConfig& config, const StateDict& weights,
@@ -69,13 +69,13 @@ void check_config_fits(const VitConfig& config, const StateDict& weights, const 
   if (const int64_t blocks = count_blocks(weights); blocks != config.depth)
     fail(where, ": the config says depth ", config.depth, ", but the weights have ", blocks,
          " blocks (\"blocks.N.…\")");
-  compare.dim("embed_dim", config.embed_dim, "patch_embed.proj.weight", 0);
-  compare.dim("input channels", config.in_channels, "patch_embed.proj.weight", 1);
-  compare.dim("patch height", config.patch_size.height, "patch_embed.proj.weight", 2);
-  compare.dim("patch width", config.patch_size.width, "patch_embed.proj.weight", 3);
-  compare.dim("MLP width", config.mlp_hidden_dim, "blocks.0.mlp.fc2.weight", 1);
-  compare.dim("register tokens", config.reg_tokens, "reg_token", 1);
-  compare.dim("num_classes", config.num_classes, "head.weight", 0,
+  compare.dim("embed_dim", config.embed_dim(), "patch_embed.proj.weight", 0);
+  compare.dim("input channels", config.input.channels, "patch_embed.proj.weight", 1);
+  compare.dim("patch height", config.patch.kernel.rows, "patch_embed.proj.weight", 2);
+  compare.dim("patch width", config.patch.kernel.cols, "patch_embed.proj.weight", 3);
+  compare.dim("MLP width", config.block.mlp.hidden_dim, "blocks.0.mlp.fc2.weight", 1);
+  compare.dim("register tokens", config.prefix.reg_tokens, "reg_token", 1);
+  compare.dim("num_classes", config.head.num_classes, "head.weight", 0,
               "; correct the config, or choose by --num-classes N (LoadOptions::num_classes): a "
               "head of another number is replaced by an untrained one");
   check_number_of_parameters(config, weights, where);
@@ -84,25 +84,25 @@ void check_config_fits(const VitConfig& config, const StateDict& weights, const 
 Size2d image_size_of_weights(const VitConfig& config, Size2d wanted, const StateDict& weights,
                              const std::string& where) {
   const auto table = weights.find("pos_embed");
-  if (config.positions != Positions::learned || table == weights.end() || table->second.dim() != 3)
-    return config.image_size;
+  if (config.positions.kind != PositionKind::learned || table == weights.end() || table->second.dim() != 3)
+    return config.image_size();
   const int64_t rows = table->second.size(1);
-  if (rows == config.num_positions()) return config.image_size;
+  if (rows == config.num_positions()) return config.image_size();
+  const Size2d patch = config.patch.size();
   const int64_t prefix_rows = config.num_positions() - config.num_patches();
   const int64_t side = square_grid_side(rows, prefix_rows);
-  const int64_t wanted_patches =
-      (wanted.height / config.patch_size.height) * (wanted.width / config.patch_size.width);
+  const int64_t wanted_patches = config.patch.grid(Extent::of(wanted)).count();
   if (side == 0 && rows == prefix_rows + wanted_patches) return wanted;
-  if (side == 0) fail_not_square(where, rows, prefix_rows, config.patch_size);
-  return {side * config.patch_size.height, side * config.patch_size.width};
+  if (side == 0) fail_not_square(where, rows, prefix_rows, patch);
+  return {side * patch.height, side * patch.width};
 }
 
 void check_positions(const VitConfig& config, Size2d wanted, const StateDict& weights,
                      const std::string& where) {
-  const bool learned = config.positions == Positions::learned;
-  if (config.positions == Positions::none) return;
+  const bool learned = config.positions.kind == PositionKind::learned;
+  if (config.positions.kind == PositionKind::none) return;
   const bool has_table = learned && weights.contains("pos_embed");
-  const double table = has_table ? position_elements(config, config.image_size) : 0;
+  const double table = has_table ? position_elements(config, config.image_size()) : 0;
   const double limit = learned ? 16 * table + kSmallParts : kLargeParts;
   if (position_elements(config, wanted) > limit)
     fail(where, ": the config says images of ", wanted.height, "x", wanted.width, " pixels, far ",

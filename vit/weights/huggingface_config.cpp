@@ -1,6 +1,8 @@
+#include <vit/weights/huggingface_config.h>
+
+#include <cmath>
 #include <optional>
 
-#include <vit/weights/huggingface_config.h>
 #include <vit/weights/json_values.h>
 
 namespace vit {
@@ -56,16 +58,17 @@ void optional_count(const JsonNode& node, const char* key, int64_t& value) {
 
 /// The fields that all these models spell alike; `vit` holds the library's defaults.
 void read_common(const JsonNode& node, VitConfig& vit) {
-  if (const auto found = node.find("image_size")) vit.image_size = parse_size(*found);
-  if (const auto found = node.find("patch_size")) vit.patch_size = parse_size(*found);
-  optional_count(node, "num_channels", vit.in_channels);
-  optional_count(node, "hidden_size", vit.embed_dim);
+  BlockConfig& block = vit.block;
+  if (const auto found = node.find("image_size")) vit.set_image_size(parse_size(*found));
+  if (const auto found = node.find("patch_size")) vit.patch.set_size(parse_size(*found));
+  optional_count(node, "num_channels", vit.input.channels);
+  optional_count(node, "hidden_size", block.dim);
   optional_count(node, "num_hidden_layers", vit.depth);
-  optional_count(node, "num_attention_heads", vit.num_heads);
-  optional_count(node, "intermediate_size", vit.mlp_hidden_dim);
-  if (const auto found = node.find("hidden_act")) vit.activation = read_activation(*found);
-  if (const auto found = node.find("layer_norm_eps")) vit.norm_eps = found->number();
-  if (const auto found = node.find("qkv_bias")) vit.qkv_bias = found->boolean();
+  optional_count(node, "num_attention_heads", block.attention.num_heads);
+  optional_count(node, "intermediate_size", block.mlp.hidden_dim);
+  if (const auto found = node.find("hidden_act")) block.mlp.activation = read_activation(*found);
+  if (const auto found = node.find("layer_norm_eps")) block.norm.eps = found->number();
+  if (const auto found = node.find("qkv_bias")) block.attention.set_qkv_bias(found->boolean());
 }
 
 /// id2label names the classes and is all that says how many there are.
@@ -73,17 +76,17 @@ void read_labels(const JsonNode& root, ModelConfig& config) {
   const auto names = root.find("id2label");
   constexpr int64_t kLibraryDefault = 2;
   if (!names) {
-    config.vit.num_classes = kLibraryDefault;
-    optional_count(root, "num_labels", config.vit.num_classes);
+    config.vit.head.num_classes = kLibraryDefault;
+    optional_count(root, "num_labels", config.vit.head.num_classes);
     return;
   }
   const auto members = names->members();
-  config.vit.num_classes = static_cast<int64_t>(members.size());
+  config.vit.head.num_classes = static_cast<int64_t>(members.size());
   config.labels.resize(members.size());
   bool generic = true;
   for (const auto& [key, name] : members) {
     const int64_t index = parse_index(key, *names);
-    if (index >= config.vit.num_classes)
+    if (index >= config.vit.head.num_classes)
       names->fail("class ", index, " of ", members.size(), ": the numbers have gaps");
     config.labels[static_cast<size_t>(index)] = name.string();
     generic = generic && name.string() == "LABEL_" + key;
@@ -92,95 +95,105 @@ void read_labels(const JsonNode& root, ModelConfig& config) {
   if (generic) config.labels.clear();
 }
 
-void normalize_as(Preprocessing& preprocessing, std::vector<double> mean, std::vector<double> std) {
+void normalize_as(PicturePreprocessing& preprocessing, std::vector<double> mean, std::vector<double> std) {
   preprocessing.mean = std::move(mean);
   preprocessing.std = std::move(std);
 }
 
-void imagenet_normalization(Preprocessing& preprocessing) {
+void imagenet_normalization(PicturePreprocessing& preprocessing) {
   normalize_as(preprocessing, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225});
 }
 
 /// ViT and what differs from it in its training alone.
 void read_vit(const JsonNode& root, ModelConfig& config, const std::string& type) {
   VitConfig& vit = config.vit;
-  vit.norm_eps = type == "vit_msn" ? 1e-6 : 1e-12;
+  vit.block.norm.eps = type == "vit_msn" ? 1e-6 : 1e-12;
   if (type == "ijepa") {
-    vit.cls_token = false;
-    vit.pooling = Pooling::avg;
+    vit.prefix.cls_token = false;
+    vit.head.pooling = Pooling::avg;
   }
   read_common(root, vit);
-  config.preprocessing = {
-      .interpolation = Interpolation::bilinear, .crop_pct = 1.0, .crop_mode = CropMode::squash};
-  if (type == "vit_mae" || type == "vit_msn") imagenet_normalization(config.preprocessing);
+  vit.picture() = {.input_size = vit.image_size(),
+                   .interpolation = Interpolation::bilinear,
+                   .crop_pct = 1.0,
+                   .crop_mode = CropMode::squash};
+  if (type == "vit_mae" || type == "vit_msn") imagenet_normalization(vit.picture());
 }
 
 void read_deit(const JsonNode& root, ModelConfig& config, Head head) {
-  config.vit.norm_eps = 1e-12;
-  config.vit.dist_token = true;
-  config.vit.dist_head = head == Head::classes_with_teacher;
-  read_common(root, config.vit);
-  config.preprocessing = {.crop_pct = 0.875, .crop_mode = CropMode::squash};
-  imagenet_normalization(config.preprocessing);
+  VitConfig& vit = config.vit;
+  vit.block.norm.eps = 1e-12;
+  vit.prefix.dist_token = true;
+  vit.head.token_heads = head == Head::classes_with_teacher ? 2 : 1;
+  read_common(root, vit);
+  vit.picture() = {
+      .input_size = vit.image_size(), .crop_pct = 0.875, .crop_mode = CropMode::squash};
+  imagenet_normalization(vit.picture());
 }
 
 void read_dinov2(const JsonNode& root, ModelConfig& config, bool registers, Head head) {
   VitConfig& vit = config.vit;
-  vit.layer_scale = true;
+  vit.block.layer_scale = true;
   read_common(root, vit);
+  MlpConfig& mlp = vit.block.mlp;
   double ratio = 4;
   if (const auto found = root.find("mlp_ratio")) ratio = found->number();
   if (!(ratio > 0 && ratio <= 1000)) root.fail("mlp_ratio is ", ratio, ", expected 0 to 1000");
-  vit.mlp_hidden_dim = static_cast<int64_t>(static_cast<double>(vit.embed_dim) * ratio);
+  mlp.hidden_dim = static_cast<int64_t>(static_cast<double>(vit.embed_dim()) * ratio);
   if (const auto found = root.find("use_swiglu_ffn"); found && found->boolean()) {
-    vit.mlp = MlpKind::swiglu_packed;
+    mlp.kind = MlpKind::swiglu_packed;
     // Two thirds of the plain width, rounded up to a multiple of eight.
-    vit.mlp_hidden_dim = (vit.mlp_hidden_dim * 2 / 3 + 7) / 8 * 8;
+    mlp.hidden_dim = (mlp.hidden_dim * 2 / 3 + 7) / 8 * 8;
   }
   if (registers) {
-    vit.reg_tokens = 4;
-    optional_count(root, "num_register_tokens", vit.reg_tokens);
-    vit.positions_for_prefix = vit.reg_tokens == 0;
-    vit.resampling = Resampling::bicubic_antialias;
+    vit.prefix.reg_tokens = 4;
+    optional_count(root, "num_register_tokens", vit.prefix.reg_tokens);
+    vit.positions.covers_prefix = vit.prefix.reg_tokens == 0;
+    vit.positions.resampling = Resampling::bicubic_antialias;
   }
-  if (head == Head::classes) vit.pooling = Pooling::cls_avg;
-  config.preprocessing.crop_pct = 0.875;
-  imagenet_normalization(config.preprocessing);
+  if (head == Head::classes) vit.head.pooling = Pooling::cls_avg;
+  // It takes pictures of any size, and the preprocessor says of which its classifiers want them.
+  config.sized_by_preprocessor = true;
+  vit.picture().crop_pct = 0.875;
+  imagenet_normalization(vit.picture());
 }
 
 void read_clip(const JsonNode& root, const JsonNode& tower, ModelConfig& config, Head head) {
   VitConfig& vit = config.vit;
-  vit.patch_size = {32, 32};
+  HeadConfig& classifier = vit.head;
+  vit.patch.set_size({32, 32});
   vit.pre_norm = true;
-  vit.patch_bias = false;
-  vit.activation = Activation::quick_gelu;
-  vit.norm_eps = 1e-5;
+  vit.patch.bias = false;
+  vit.block.mlp.activation = Activation::quick_gelu;
+  vit.block.norm.eps = 1e-5;
   read_common(tower, vit);
-  vit.num_classes = 0;
+  classifier.num_classes = 0;
   if (head == Head::projection) {
-    vit.num_classes = 512;
-    vit.head_bias = false;
-    optional_count(tower, "projection_dim", vit.num_classes);
-    optional_count(root, "projection_dim", vit.num_classes);
+    classifier.num_classes = 512;
+    classifier.bias = false;
+    optional_count(tower, "projection_dim", classifier.num_classes);
+    optional_count(root, "projection_dim", classifier.num_classes);
   } else if (head == Head::classes) {
     // The library's classifier reads the mean of the patch tokens before the final norm.
-    vit.pooling = Pooling::avg;
-    vit.final_norm = false;
+    classifier.pooling = Pooling::avg;
+    classifier.norm_before = false;
+    config.unread_tensors = {"norm."};
   }
-  config.preprocessing.crop_pct = 1.0;
-  normalize_as(config.preprocessing, {0.48145466, 0.4578275, 0.40821073},
+  vit.picture().crop_pct = 1.0;
+  normalize_as(vit.picture(), {0.48145466, 0.4578275, 0.40821073},
                {0.26862954, 0.26130258, 0.27577711});
 }
 
 void read_siglip(const JsonNode& tower, ModelConfig& config, Head head) {
   VitConfig& vit = config.vit;
-  vit.cls_token = false;
-  vit.pooling = Pooling::map;
-  vit.activation = Activation::gelu_tanh;
+  vit.prefix.cls_token = false;
+  vit.head.pooling = Pooling::map;
+  vit.block.mlp.activation = Activation::gelu_tanh;
   read_common(tower, vit);
-  if (!flag(tower, "vision_use_head", true)) vit.pooling = Pooling::none;
-  if (head == Head::classes) vit.pooling = Pooling::avg;
-  config.preprocessing = {.crop_pct = 1.0, .crop_mode = CropMode::squash};
+  if (!flag(tower, "vision_use_head", true)) vit.head.pooling = Pooling::none;
+  if (head == Head::classes) vit.head.pooling = Pooling::avg;
+  config.unread_tensors = {"attn_pool."};  // which the classifier's files hold all the same
+  vit.picture() = {.input_size = vit.image_size(), .crop_pct = 1.0, .crop_mode = CropMode::squash};
 }
 
 /// "clip" of "clip_vision_model" and so on.
@@ -218,8 +231,8 @@ ModelConfig read_huggingface_config(const JsonNode& root) {
   const Head head = read_head(root, model_type);
 
   ModelConfig config;
-  config.vit.num_classes = 0;
-  config.vit.resampling = Resampling::bicubic;
+  config.vit.head.num_classes = 0;
+  config.vit.positions.resampling = Resampling::bicubic;
   if (type == "vit" || type == "vit_mae" || type == "vit_msn" || type == "ijepa") {
     read_vit(root, config, type);
   } else if (type == "deit") {
@@ -239,16 +252,15 @@ ModelConfig read_huggingface_config(const JsonNode& root) {
   if (head == Head::classes || head == Head::classes_with_teacher) read_labels(root, config);
   config.vit.architecture = type;
   config.vit.family = family_of(type);
-  config.preprocessing.input_size = config.vit.image_size;
   return config;
 }
 
 void read_huggingface_preprocessor(const JsonNode& root, ModelConfig& config) {
-  Preprocessing& preprocessing = config.preprocessing;
+  PicturePreprocessing& preprocessing = config.vit.picture();
   if (const auto node = root.find("image_mean")) preprocessing.mean = numbers(*node);
   if (const auto node = root.find("image_std")) preprocessing.std = numbers(*node);
   if (!flag(root, "do_normalize", true)) {
-    const auto channels = static_cast<size_t>(config.vit.in_channels);
+    const auto channels = static_cast<size_t>(config.vit.input.channels);
     normalize_as(preprocessing, std::vector<double>(channels, 0.0),
                  std::vector<double>(channels, 1.0));
   }
@@ -267,9 +279,7 @@ void read_huggingface_preprocessor(const JsonNode& root, ModelConfig& config) {
   const bool crops = flag(root, "do_center_crop", edge.has_value());
   const auto crop = root.find("crop_size");
   const Size2d cropped = crops && crop ? parse_sides(*crop) : resized;
-  // DINOv2 takes pictures of any size, and its files say of which its classifiers want them.
-  if (config.vit.family == "dinov2") config.vit.image_size = cropped;
-  preprocessing.input_size = config.vit.image_size;
+  if (config.sized_by_preprocessor) config.vit.set_image_size(cropped);
   preprocessing.crop_mode = edge ? CropMode::center : CropMode::squash;
   preprocessing.crop_pct = crop_pct_of(cropped.height, resized.height, *size);
 }

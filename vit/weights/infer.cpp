@@ -3,7 +3,6 @@
 #include <cmath>
 #include <optional>
 #include <string_view>
-#include <tuple>
 
 #include <ATen/ATen.h>
 
@@ -53,9 +52,10 @@ class Shapes {
 
 void infer_positions(const Shapes& shapes, std::optional<Size2d> image_size, VitConfig& config,
                      const std::string& where) {
+  const Size2d patch = config.patch.size();
   if (!shapes.has("pos_embed")) {
-    config.positions = Positions::none;
-    config.image_size = {config.patch_size.height * 14, config.patch_size.width * 14};
+    config.positions.kind = PositionKind::none;
+    config.set_image_size({patch.height * 14, patch.width * 14});
     return;
   }
   const int64_t rows = shapes.of("pos_embed", 3)[1];
@@ -63,35 +63,44 @@ void infer_positions(const Shapes& shapes, std::optional<Size2d> image_size, Vit
   int64_t side = square_grid_side(rows, prefix);
   if (side == 0) {
     side = square_grid_side(rows, 0);
-    config.positions_for_prefix = false;
+    config.positions.covers_prefix = false;
   }
   if (side == 0 && image_size) {
-    config.image_size = *image_size;
+    config.set_image_size(*image_size);
     for (const bool for_prefix : {true, false}) {
-      config.positions_for_prefix = for_prefix;
+      config.positions.covers_prefix = for_prefix;
       if (config.num_positions() == rows) return;
     }
   }
-  if (side == 0) fail_not_square(where, rows, prefix, config.patch_size);
-  config.image_size = {config.patch_size.height * side, config.patch_size.width * side};
+  if (side == 0) fail_not_square(where, rows, prefix, patch);
+  config.set_image_size({patch.height * side, patch.width * side});
 }
 
-/// What tells the shapes of two architectures apart, the image size and the classes aside.
-auto shape_traits(const VitConfig& c) {
-  return std::tuple(c.embed_dim, c.depth, c.mlp_hidden_dim, c.mlp, c.patch_size.height,
-                    c.patch_size.width, c.cls_token, c.dist_token, c.reg_tokens,
-                    c.positions_for_prefix || c.num_prefix_tokens() == 0, c.patch_bias, c.pre_norm,
-                    c.qkv_bias, c.qk_norm, c.layer_scale, c.final_norm, c.fc_norm, c.pooling,
-                    c.dist_head);
+/// What the shapes of weights tell of a model, the image size and the classes aside: a config whose
+/// other fields have their defaults.
+VitConfig shape_traits(VitConfig c) {
+  const VitConfig defaults;
+  c.architecture = defaults.architecture;
+  c.family = defaults.family;
+  c.input = defaults.input;
+  c.positions.resampling = defaults.positions.resampling;
+  if (c.num_prefix_tokens() == 0) c.positions.covers_prefix = true;
+  c.block.attention.num_heads = 1;
+  c.block.mlp.activation = defaults.block.mlp.activation;
+  c.block.norm.eps = defaults.block.norm.eps;
+  c.head.num_classes = 0;
+  c.head.bias = true;
+  return c;
 }
 
 /// timm's architecture of the same shapes; one of the same image size if there are several.
 std::optional<ModelConfig> same_shapes(const VitConfig& config) {
   std::optional<ModelConfig> best;
+  const VitConfig traits = shape_traits(config);
   for (const auto& row : architecture_table()) {
     auto candidate = row.config();
-    if (shape_traits(candidate.vit) != shape_traits(config)) continue;
-    const bool same_size = candidate.vit.image_size == config.image_size;
+    if (!(shape_traits(candidate.vit) == traits)) continue;
+    const bool same_size = candidate.vit.image_size() == config.image_size();
     if (!best || same_size) best = std::move(candidate);
     if (same_size) break;
   }
@@ -99,18 +108,20 @@ std::optional<ModelConfig> same_shapes(const VitConfig& config) {
 }
 
 int64_t usual_heads(const VitConfig& config, const std::string& where) {
+  const int64_t dim = config.embed_dim();
   for (const auto& row : architecture_table()) {
     const auto known = row.config().vit;
-    if (known.embed_dim == config.embed_dim && known.depth == config.depth &&
-        known.mlp_hidden_dim == config.mlp_hidden_dim && known.mlp == config.mlp)
-      return known.num_heads;
+    if (known.embed_dim() == dim && known.depth == config.depth &&
+        known.block.mlp.hidden_dim == config.block.mlp.hidden_dim &&
+        known.block.mlp.kind == config.block.mlp.kind)
+      return known.block.attention.num_heads;
   }
   constexpr int64_t kUsualHeadDim = 64;
-  if (config.embed_dim % kUsualHeadDim)
-    fail(where, ": ", config.embed_dim, " channels are no multiple of the usual head size of ",
+  if (dim % kUsualHeadDim)
+    fail(where, ": ", dim, " channels are no multiple of the usual head size of ",
          kUsualHeadDim,
          "; a config.json or the name of the architecture must say how many heads there are");
-  return config.embed_dim / kUsualHeadDim;
+  return dim / kUsualHeadDim;
 }
 
 }  // namespace
@@ -172,55 +183,61 @@ ModelConfig infer_config(const StateDict& weights, const std::string& where,
   if (*std::min_element(patches.begin(), patches.end()) < 1 ||
       *std::max_element(patches.begin(), patches.end()) > kMaxPatchDim)
     fail(where, ": a patch embedding of shape ", shape_text(patches), " cannot be right");
-  c.embed_dim = patches[0];
-  c.in_channels = patches[1];
-  c.patch_size = {patches[2], patches[3]};
-  c.patch_bias = shapes.has("patch_embed.proj.bias");
+  BlockConfig& block = c.block;
+  block.dim = patches[0];
+  c.input.channels = patches[1];
+  c.patch.set_size({patches[2], patches[3]});
+  c.patch.bias = shapes.has("patch_embed.proj.bias");
   c.depth = count_blocks(weights);
+  MlpConfig& mlp = block.mlp;
   const int64_t mlp_rows = shapes.of("blocks.0.mlp.fc1.weight", 2)[0];
-  c.mlp_hidden_dim = shapes.of("blocks.0.mlp.fc2.weight", 2)[1];
-  c.mlp = mlp_rows - c.mlp_hidden_dim == c.mlp_hidden_dim ? MlpKind::swiglu_packed : MlpKind::plain;
-  c.qkv_bias = shapes.has("blocks.0.attn.qkv.bias");
-  c.qk_norm = shapes.has("blocks.0.attn.q_norm.weight");
-  c.layer_scale = shapes.has("blocks.0.ls1.gamma");
+  mlp.hidden_dim = shapes.of("blocks.0.mlp.fc2.weight", 2)[1];
+  mlp.kind = mlp_rows - mlp.hidden_dim == mlp.hidden_dim ? MlpKind::swiglu_packed : MlpKind::plain;
+  block.attention.set_qkv_bias(shapes.has("blocks.0.attn.qkv.bias"));
+  block.attention.qk_norm = shapes.has("blocks.0.attn.q_norm.weight");
+  block.layer_scale = shapes.has("blocks.0.ls1.gamma");
   c.pre_norm = shapes.has("norm_pre.weight");
-  c.norm_eps = c.pre_norm ? 1e-5 : 1e-6;  // CLIP's, and that of all others
+  block.norm.eps = c.pre_norm ? 1e-5 : 1e-6;  // CLIP's, and that of all others
 
-  c.cls_token = shapes.has("cls_token");
-  c.dist_token = shapes.has("dist_token");
-  c.reg_tokens = shapes.has("reg_token") ? shapes.of("reg_token", 3)[1] : 0;
+  c.prefix.cls_token = shapes.has("cls_token");
+  c.prefix.dist_token = shapes.has("dist_token");
+  c.prefix.reg_tokens = shapes.has("reg_token") ? shapes.of("reg_token", 3)[1] : 0;
   infer_positions(shapes, image_size, c, where);
 
-  c.fc_norm = shapes.has("fc_norm.weight");
-  c.final_norm = c.fc_norm || shapes.has("norm.weight");
-  c.pooling = shapes.has("attn_pool.latent") ? Pooling::map
-              : c.fc_norm || !c.cls_token    ? Pooling::avg
-                                             : Pooling::cls;
-  c.num_classes = 0;
+  HeadConfig& head = c.head;
+  head.norm_after = shapes.has("fc_norm.weight");
+  head.norm_before = !head.norm_after && shapes.has("norm.weight");
+  head.pooling = shapes.has("attn_pool.latent")              ? Pooling::map
+                 : head.norm_after || !c.prefix.cls_token ? Pooling::avg
+                                                          : Pooling::cls;
+  head.num_classes = 0;
   if (shapes.has("head.weight")) {
-    const auto head = shapes.of("head.weight", 2);
-    c.num_classes = head[0];
-    c.head_bias = shapes.has("head.bias");
-    if (head[1] == 2 * c.embed_dim && c.pooling == Pooling::cls) c.pooling = Pooling::cls_avg;
+    const auto weight = shapes.of("head.weight", 2);
+    head.num_classes = weight[0];
+    head.bias = shapes.has("head.bias");
+    if (weight[1] == 2 * block.dim && head.pooling == Pooling::cls) head.pooling = Pooling::cls_avg;
   }
-  c.dist_head = !c.dist_token || shapes.has("head_dist.weight");
+  if (head.pooling == Pooling::cls && shapes.has("head_dist.weight")) head.token_heads = 2;
 
+  PicturePreprocessing& preprocessing = c.picture();
   if (const auto known = same_shapes(c)) {
     c.architecture = known->vit.architecture;
-    c.num_heads = known->vit.num_heads;
-    c.activation = known->vit.activation;
-    c.norm_eps = known->vit.norm_eps;
-    config.preprocessing = known->preprocessing;
+    block.attention.num_heads = known->vit.block.attention.num_heads;
+    mlp.activation = known->vit.block.mlp.activation;
+    block.norm.eps = known->vit.block.norm.eps;
+    preprocessing = known->vit.picture();
+    preprocessing.input_size = c.image_size();
+    config.unread_tensors = known->unread_tensors;
   } else {
     c.architecture = "vit";
-    c.num_heads = c.qk_norm ? c.embed_dim / std::max<int64_t>(
-                                                1, shapes.of("blocks.0.attn.q_norm.weight", 1)[0])
-                            : usual_heads(c, where);
+    block.attention.num_heads =
+        block.attention.qk_norm
+            ? block.dim / std::max<int64_t>(1, shapes.of("blocks.0.attn.q_norm.weight", 1)[0])
+            : usual_heads(c, where);
   }
-  config.preprocessing.input_size = c.image_size;
-  if (c.in_channels != 3) {
-    config.preprocessing.mean.assign(static_cast<size_t>(c.in_channels), 0.5);
-    config.preprocessing.std.assign(static_cast<size_t>(c.in_channels), 0.5);
+  if (c.input.channels != 3) {
+    preprocessing.mean.assign(static_cast<size_t>(c.input.channels), 0.5);
+    preprocessing.std.assign(static_cast<size_t>(c.input.channels), 0.5);
   }
   try {
     c.validate();

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +18,7 @@ namespace vit {
 
 /// The value of `choices` that a text names; an error that lists them all otherwise.
 template <typename T>
-T choose(const JsonNode& node, std::initializer_list<std::pair<const char*, T>> choices) {
+T choose(const JsonNode& node, std::span<const std::pair<const char*, T>> choices) {
   std::string expected;
   for (const auto& [name, value] : choices) {
     if (node.string() == name) return value;
@@ -24,6 +26,14 @@ T choose(const JsonNode& node, std::initializer_list<std::pair<const char*, T>> 
   }
   node.fail("\"", shortened(node.string()), "\" is unknown or not supported, expected one of ",
             expected);
+}
+template <typename T>
+T choose(const JsonNode& node, std::initializer_list<std::pair<const char*, T>> choices) {
+  return choose(node, std::span<const std::pair<const char*, T>>(choices.begin(), choices.end()));
+}
+template <typename T, std::size_t N>
+T choose(const JsonNode& node, const std::pair<const char*, T> (&choices)[N]) {
+  return choose(node, std::span<const std::pair<const char*, T>>(choices));
 }
 
 /// A number of things: 0 to a billion. VitConfig::validate() knows the real limits; this one keeps

@@ -314,31 +314,34 @@ std::string name_in_file(const StateDict& stored, const StateDict& weights,
 void apply_layout_defaults(Layout layout, const StateDict& stored, VitConfig& config) {
   switch (layout) {
     case Layout::huggingface:
-      config.norm_eps = config.layer_scale ? 1e-6 : 1e-12;
-      config.resampling = config.reg_tokens ? Resampling::bicubic_antialias : Resampling::bicubic;
-      config.family = config.layer_scale ? "dinov2" : config.dist_token ? "deit" : "vit";
+      config.block.norm.eps = config.block.layer_scale ? 1e-6 : 1e-12;
+      config.positions.resampling = config.prefix.reg_tokens ? Resampling::bicubic_antialias : Resampling::bicubic;
+      config.family = config.block.layer_scale ? "dinov2" : config.prefix.dist_token ? "deit" : "vit";
       break;
     case Layout::huggingface_clip:
-      config.norm_eps = config.pre_norm ? 1e-5 : 1e-6;
-      config.activation = config.pre_norm ? Activation::quick_gelu : Activation::gelu_tanh;
-      config.resampling = Resampling::bicubic;
+      config.block.norm.eps = config.pre_norm ? 1e-5 : 1e-6;
+      config.block.mlp.activation = config.pre_norm ? Activation::quick_gelu : Activation::gelu_tanh;
+      config.positions.resampling = Resampling::bicubic;
       config.family = config.pre_norm ? "clip" : "siglip";
       break;
     case Layout::open_clip:
-      if (config.family == "siglip") break;  // timm's
-      config.norm_eps = 1e-5;
+      if (config.head.pooling == Pooling::map) {  // timm's
+        config.family = "siglip";
+        break;
+      }
+      config.block.norm.eps = 1e-5;
       // OpenAI's own files have these beside the weights. OpenCLIP prefers the usual GELU.
-      config.activation =
+      config.block.mlp.activation =
           stored.contains("input_resolution") ? Activation::quick_gelu : Activation::gelu;
       config.family = "clip";
       break;
     case Layout::torchvision:
-      config.norm_eps = 1e-6;
+      config.block.norm.eps = 1e-6;
       break;
     case Layout::authors:
       if (stored.contains("decoder_embed.weight"))
         config.family = "mae";
-      else if (stored.contains("register_tokens") || config.mlp == MlpKind::swiglu_packed)
+      else if (stored.contains("register_tokens") || config.block.mlp.kind == MlpKind::swiglu_packed)
         config.family = "dinov2";
       else if (stored.contains("dino_head.mlp.0.weight") || stored.contains("head.mlp.0.weight"))
         config.family = "dino";

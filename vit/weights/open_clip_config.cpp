@@ -15,43 +15,47 @@ void refuse_unsupported(const JsonNode& vision) {
 
 void read_pooling(const JsonNode& vision, VitConfig& vit) {
   if (const auto found = vision.find("pool_type"))
-    vit.pooling = choose<Pooling>(
+    vit.head.pooling = choose<Pooling>(
         *found, {{"tok", Pooling::cls}, {"avg", Pooling::avg}, {"none", Pooling::none}});
   // For the class token alone it makes no difference.
-  vit.fc_norm = flag(vision, "final_ln_after_pool", false) && vit.pooling == Pooling::avg;
+  vit.head.norm_after =
+      flag(vision, "final_ln_after_pool", false) && vit.head.pooling == Pooling::avg;
+  vit.head.norm_before = !vit.head.norm_after;
 }
 
 void read_tower(const JsonNode& model, const JsonNode& vision, VitConfig& vit) {
   refuse_unsupported(vision);
   vit.architecture = "open_clip";
-  vit.image_size = parse_size(vision.at("image_size"));
-  vit.patch_size = parse_size(vision.at("patch_size"));
-  vit.embed_dim = count(vision.at("width"));
+  vit.set_image_size(parse_size(vision.at("image_size")));
+  vit.patch.set_size(parse_size(vision.at("patch_size")));
+  BlockConfig& block = vit.block;
+  block.dim = count(vision.at("width"));
   const auto layers = vision.at("layers");
   if (layers.is_array()) layers.fail("is that of a ResNet, expected the depth of a transformer");
   vit.depth = count(layers);
   const auto head_width = vision.find("head_width");
   const int64_t width = head_width ? count(*head_width) : 64;
   if (width < 1) head_width->fail("must be positive");
-  vit.num_heads = vit.embed_dim / width;
+  block.attention.num_heads = block.dim / width;
   const auto ratio = vision.find("mlp_ratio");
   const double mlp_ratio = ratio ? ratio->number() : 4.0;
   if (!(mlp_ratio > 0 && mlp_ratio <= 1000)) ratio->fail("is out of range, expected 0 to 1000");
-  vit.mlp_hidden_dim = mlp_hidden_dim(vit.embed_dim, mlp_ratio, MlpKind::plain);
+  block.mlp.hidden_dim = mlp_hidden_dim(block.dim, mlp_ratio, MlpKind::plain);
   vit.pre_norm = !flag(vision, "no_ln_pre", false);
-  vit.patch_bias = false;
-  vit.layer_scale = vision.find("ls_init_value").has_value();
-  vit.norm_eps = 1e-5;
+  vit.patch.bias = false;
+  block.layer_scale = vision.find("ls_init_value").has_value();
+  block.norm.eps = 1e-5;
   if (const auto norm = vision.find("norm_kwargs"))
-    if (const auto eps = norm->find("eps")) vit.norm_eps = eps->number();
-  vit.activation = flag(model, "quick_gelu", false) ? Activation::quick_gelu : Activation::gelu;
+    if (const auto eps = norm->find("eps")) block.norm.eps = eps->number();
+  block.mlp.activation =
+      flag(model, "quick_gelu", false) ? Activation::quick_gelu : Activation::gelu;
   if (const auto act = vision.find("act_kwargs"))
     if (const auto kind = act->find("approximate"))
-      vit.activation =
+      block.mlp.activation =
           choose<Activation>(*kind, {{"tanh", Activation::gelu_tanh}, {"none", Activation::gelu}});
   read_pooling(vision, vit);
-  vit.num_classes = count(model.at("embed_dim"));
-  vit.head_bias = false;
+  vit.head.num_classes = count(model.at("embed_dim"));
+  vit.head.bias = false;
 }
 
 ModelConfig timm_architecture(const JsonNode& name) {
@@ -65,9 +69,9 @@ ModelConfig timm_architecture(const JsonNode& name) {
 ModelConfig read_timm_tower(const JsonNode& model, const JsonNode& vision, const JsonNode& name) {
   auto config = timm_architecture(name);
   VitConfig& vit = config.vit;
-  if (const auto size = vision.find("image_size")) vit.image_size = parse_size(*size);
+  if (const auto size = vision.find("image_size")) vit.set_image_size(parse_size(*size));
   if (const auto pool = vision.find("timm_pool"); pool && !pool->string().empty())
-    vit.pooling = choose<Pooling>(*pool, {{"token", Pooling::cls},
+    vit.head.pooling = choose<Pooling>(*pool, {{"token", Pooling::cls},
                                           {"avg", Pooling::avg},
                                           {"max", Pooling::max},
                                           {"avgmax", Pooling::avg_max},
@@ -76,12 +80,12 @@ ModelConfig read_timm_tower(const JsonNode& model, const JsonNode& vision, const
   const std::string kind = projection ? projection->string() : "linear";
   if (kind != "linear" && kind != "none" && !kind.empty())
     projection->fail("only \"linear\" and \"none\" are supported");
-  vit.num_classes = kind == "none" ? 0 : count(model.at("embed_dim"));
-  vit.head_bias = kind.empty() || flag(vision, "timm_proj_bias", false);
+  vit.head.num_classes = kind == "none" ? 0 : count(model.at("embed_dim"));
+  vit.head.bias = kind.empty() || flag(vision, "timm_proj_bias", false);
   return config;
 }
 
-void read_preprocessing(const JsonNode& node, Preprocessing& preprocessing) {
+void read_preprocessing(const JsonNode& node, PicturePreprocessing& preprocessing) {
   if (const auto mean = node.find("mean")) preprocessing.mean = numbers(*mean);
   if (const auto std = node.find("std")) preprocessing.std = numbers(*std);
   if (const auto found = node.find("interpolation"))
@@ -106,12 +110,12 @@ ModelConfig read_open_clip_config(const JsonNode& root) {
     read_tower(model, vision, config.vit);
   if (config.vit.family == "vit") config.vit.family = "clip";
 
-  config.preprocessing = {.input_size = config.vit.image_size,
-                          .crop_pct = 1.0,
-                          .mean = {0.48145466, 0.4578275, 0.40821073},
-                          .std = {0.26862954, 0.26130258, 0.27577711}};
-  if (const auto node = root.find("preprocess_cfg"))
-    read_preprocessing(*node, config.preprocessing);
+  PicturePreprocessing& preprocessing = config.vit.picture();
+  preprocessing = {.input_size = config.vit.image_size(),
+                   .crop_pct = 1.0,
+                   .mean = {0.48145466, 0.4578275, 0.40821073},
+                   .std = {0.26862954, 0.26130258, 0.27577711}};
+  if (const auto node = root.find("preprocess_cfg")) read_preprocessing(*node, preprocessing);
   return config;
 }
 

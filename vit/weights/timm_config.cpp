@@ -1,11 +1,11 @@
-#include <functional>
-#include <map>
-#include <optional>
+#include <vit/weights/timm_config.h>
+
+#include <algorithm>
 #include <set>
 
 #include <vit/architecture_table.h>
 #include <vit/weights/json_values.h>
-#include <vit/weights/timm_config.h>
+#include <vit/weights/timm_fields.h>
 
 namespace vit {
 namespace {
@@ -22,133 +22,18 @@ InputSize parse_input_size(const JsonNode& node) {
   return {count(dims[0]), {count(dims[1]), count(dims[2])}};
 }
 
-Pooling parse_pooling(const JsonNode& node) {
-  return choose<Pooling>(node, {{"token", Pooling::cls},
-                                {"avg", Pooling::avg},
-                                {"max", Pooling::max},
-                                {"avgmax", Pooling::avg_max},
-                                {"map", Pooling::map},
-                                {"", Pooling::none}});
-}
-
 /// Whether timm puts the final norm behind such a pooling unless told otherwise.
 bool norms_after(Pooling pooling) {
   return pooling == Pooling::avg || pooling == Pooling::max || pooling == Pooling::avg_max;
 }
 
-/// What is known while the parts of the document are read; some values depend on several of them.
-struct Draft {
-  ModelConfig model;
-  double mlp_ratio = 4;
-  std::optional<bool> fc_norm;  ///< unset: as the pooling has it
-  std::optional<JsonNode> activation;
-  std::optional<JsonNode> padded;  ///< the option by which images are padded to whole patches
-
-  explicit Draft(const Architecture& row) : model(row.config()), mlp_ratio(row.backbone.mlp_ratio) {
-    // Average pooling without fc_norm is an explicit choice of an architecture.
-    if (model.vit.pooling == Pooling::avg && !model.vit.fc_norm) fc_norm = false;
-  }
-
-  VitConfig& vit() { return model.vit; }
-  ModelConfig finish();
-};
-
-using Setter = std::function<void(Draft&, const JsonNode&)>;
-
-Setter set(bool VitConfig::*field) {
-  return [field](Draft& draft, const JsonNode& node) { draft.vit().*field = node.boolean(); };
-}
-
-Setter set(int64_t VitConfig::*field) {
-  return [field](Draft& draft, const JsonNode& node) { draft.vit().*field = count(node); };
-}
-
-Setter set(Size2d VitConfig::*field) {
-  return [field](Draft& draft, const JsonNode& node) { draft.vit().*field = parse_size(node); };
-}
-
-/// An option that this library has only at one value.
-Setter only(bool value) {
-  return [value](Draft&, const JsonNode& node) {
-    if (node.boolean() != value) node.fail("only ", value ? "true" : "false", " is supported");
-  };
-}
-
-/// An option that this library does not have; null leaves it alone.
-void only_null(Draft&, const JsonNode& node) { node.fail("is not supported"); }
-
-const std::map<std::string, Setter>& model_arg_setters() {
-  static const std::map<std::string, Setter> setters{
-      {"img_size", set(&VitConfig::image_size)},
-      {"patch_size", set(&VitConfig::patch_size)},
-      {"in_chans", set(&VitConfig::in_channels)},
-      {"num_classes", set(&VitConfig::num_classes)},
-      {"embed_dim", set(&VitConfig::embed_dim)},
-      {"depth", set(&VitConfig::depth)},
-      {"num_heads", set(&VitConfig::num_heads)},
-      {"reg_tokens", set(&VitConfig::reg_tokens)},
-      {"class_token", set(&VitConfig::cls_token)},
-      {"qkv_bias", set(&VitConfig::qkv_bias)},
-      {"qk_norm", set(&VitConfig::qk_norm)},
-      {"final_norm", set(&VitConfig::final_norm)},
-      {"no_embed_class",
-       [](Draft& draft, const JsonNode& node) {
-         draft.vit().positions_for_prefix = !node.boolean();
-       }},
-      {"pre_norm",
-       [](Draft& draft, const JsonNode& node) {
-         draft.vit().pre_norm = node.boolean();
-         draft.vit().patch_bias = !draft.vit().pre_norm;  // which that norm would cancel
-       }},
-      {"fc_norm", [](Draft& draft, const JsonNode& node) { draft.fc_norm = node.boolean(); }},
-      {"global_pool",
-       [](Draft& draft, const JsonNode& node) { draft.vit().pooling = parse_pooling(node); }},
-      {"init_values",
-       [](Draft& draft, const JsonNode& node) {
-         node.number();
-         draft.vit().layer_scale = true;
-       }},
-      {"mlp_ratio",
-       [](Draft& draft, const JsonNode& node) {
-         draft.mlp_ratio = node.number();
-         if (!(draft.mlp_ratio > 0 && draft.mlp_ratio <= 1000))
-           node.fail(draft.mlp_ratio, " is out of range, expected above 0 and at most 1000");
-       }},
-      {"mlp_layer",
-       [](Draft& draft, const JsonNode& node) {
-         draft.vit().mlp = choose<MlpKind>(
-             node, {{"mlp", MlpKind::plain}, {"swiglu_packed", MlpKind::swiglu_packed}});
-       }},
-      {"act_layer", [](Draft& draft, const JsonNode& node) { draft.activation = node; }},
-      {"norm_layer",
-       [](Draft& draft, const JsonNode& node) {
-         draft.vit().norm_eps =
-             choose<double>(node, {{"layernorm", 1e-6}, {"layernormfp32", 1e-6}});
-       }},
-      {"pos_embed",
-       [](Draft& draft, const JsonNode& node) {
-         // timm has learned tables or none; the sinusoids are for the other families.
-         draft.vit().positions = choose<Positions>(node, {{"learn", Positions::learned},
-                                                          {"none", Positions::none},
-                                                          {"", Positions::none},
-                                                          {"sincos_1d", Positions::sincos_1d},
-                                                          {"sincos_2d", Positions::sincos_2d}});
-       }},
-      {"proj_bias", only(true)},
-      {"scale_attn_norm", only(false)},
-      {"scale_mlp_norm", only(false)},
-      {"pool_include_prefix", set(&VitConfig::pool_prefix)},
-      {"dynamic_img_pad",
-       [](Draft& draft, const JsonNode& node) {
-         // Where the patches cover the image there is nothing to pad.
-         if (node.boolean()) draft.padded = node;
-       }},
-      {"attn_layer", only_null},
-      {"block_fn", only_null},
-      {"embed_layer", only_null},
-      {"embed_norm_layer", only_null},
-  };
-  return setters;
+TimmDraft draft_of(const Architecture& row) {
+  TimmDraft draft{.vit = row.config().vit, .mlp_ratio = row.backbone.mlp_ratio};
+  const HeadConfig& head = draft.vit.head;
+  draft.final_norm = head.norm_before || head.norm_after;
+  // Average pooling without fc_norm is an explicit choice of an architecture.
+  if (head.pooling == Pooling::avg && !head.norm_after) draft.fc_norm = false;
+  return draft;
 }
 
 /// What timm's models take but only training or the way of calling them feels.
@@ -159,42 +44,43 @@ const std::set<std::string>& harmless_model_args() {
   return names;
 }
 
-void read_model_args(const JsonNode& node, Draft& draft) {
+void read_model_args(const JsonNode& node, TimmDraft& draft) {
   const auto args = node.members();
   for (const auto& [name, value] : args) {
     if (harmless_model_args().contains(name)) continue;
-    const auto setter = model_arg_setters().find(name);
-    if (setter == model_arg_setters().end())
+    const auto field =
+        std::ranges::find_if(timm_fields(), [&](const TimmField& f) { return name == f.name; });
+    if (field == timm_fields().end())
       node.fail("the option \"", shortened(name), "\" is unknown or not supported");
     if (value.is_null()) {
       // To timm null is "no layer scale" or "as the pooling has it", else "the usual".
-      if (name == "init_values") draft.vit().layer_scale = false;
+      if (name == "init_values") draft.vit.block.layer_scale = false;
       if (name == "fc_norm") draft.fc_norm.reset();
     } else {
-      setter->second(draft, value);
+      field->read(draft, value);
     }
   }
 }
 
-ModelConfig Draft::finish() {
-  VitConfig& c = vit();
-  if (activation && c.mlp == MlpKind::swiglu_packed)
-    choose<MlpKind>(*activation, {{"silu", MlpKind::swiglu_packed}});
-  else if (activation)
-    c.activation = choose<Activation>(*activation, {{"gelu", Activation::gelu},
-                                                    {"gelu_tanh", Activation::gelu_tanh},
-                                                    {"quick_gelu", Activation::quick_gelu}});
-  const bool whole = c.patch_size.height > 0 && c.patch_size.width > 0 &&
-                     c.image_size.height % c.patch_size.height == 0 &&
-                     c.image_size.width % c.patch_size.width == 0;
-  if (padded && !whole)
-    padded->fail(
+VitConfig finish(TimmDraft draft) {
+  VitConfig& c = draft.vit;
+  MlpConfig& mlp = c.block.mlp;
+  if (draft.activation && mlp.kind == MlpKind::swiglu_packed)
+    choose<MlpKind>(*draft.activation, {{"silu", MlpKind::swiglu_packed}});
+  else if (draft.activation)
+    mlp.activation = parse_timm_activation(*draft.activation);
+  const Size2d image = c.image_size(), patch = c.patch.size();
+  const bool whole = patch.height > 0 && patch.width > 0 && image.height % patch.height == 0 &&
+                     image.width % patch.width == 0;
+  if (draft.padded && !whole)
+    draft.padded->fail(
         "padding an image to whole patches is not supported; choose an img_size that is a "
         "multiple of patch_size");
-  c.mlp_hidden_dim = mlp_hidden_dim(c.embed_dim, mlp_ratio, c.mlp);
-  c.fc_norm = c.final_norm && fc_norm.value_or(norms_after(c.pooling));
-  model.preprocessing.input_size = c.image_size;
-  return std::move(model);
+  mlp.hidden_dim = mlp_hidden_dim(c.embed_dim(), draft.mlp_ratio, mlp.kind);
+  c.head.norm_after = draft.final_norm && draft.fc_norm.value_or(norms_after(c.head.pooling));
+  c.head.norm_before = draft.final_norm && !c.head.norm_after;
+  c.head.token_heads = c.prefix.dist_token && c.head.pooling == Pooling::cls ? 2 : 1;
+  return std::move(c);
 }
 
 std::vector<double> parse_per_channel(const JsonNode& node, int64_t channels) {
@@ -205,7 +91,7 @@ std::vector<double> parse_per_channel(const JsonNode& node, int64_t channels) {
   return values;
 }
 
-void read_preprocessing(const JsonNode& cfg, int64_t channels, Preprocessing& preprocessing) {
+void read_preprocessing(const JsonNode& cfg, int64_t channels, PicturePreprocessing& preprocessing) {
   if (const auto node = cfg.find("mean")) preprocessing.mean = parse_per_channel(*node, channels);
   if (const auto node = cfg.find("std")) preprocessing.std = parse_per_channel(*node, channels);
   if (const auto node = cfg.find("crop_pct")) preprocessing.crop_pct = node->number();
@@ -271,43 +157,40 @@ void read_family(const JsonNode& root, VitConfig& vit) {
 
 /// What timm has no word for, as timm_config_text() writes it.
 void read_extension(const JsonNode& node, VitConfig& vit) {
-  if (const auto value = node.find("norm_eps")) vit.norm_eps = value->number();
-  if (const auto value = node.find("global_pool"))
-    vit.pooling = choose<Pooling>(*value, {{"cls_avg", Pooling::cls_avg}});
-  if (const auto value = node.find("resampling"))
-    vit.resampling = choose<Resampling>(*value, {{"bicubic", Resampling::bicubic}});
-  if (const auto value = node.find("family")) vit.family = shortened(value->string());
-  if (const auto value = node.find("dist_head")) vit.dist_head = value->boolean();
-  if (const auto value = node.find("head_bias")) vit.head_bias = value->boolean();
-  if (const auto value = node.find("patch_bias")) vit.patch_bias = value->boolean();
+  for (const ExtensionField& field : extension_fields())
+    if (const auto value = node.find(field.name)) field.read(vit, *value);
 }
 
 }  // namespace
 
 ModelConfig read_timm_config(const JsonNode& root) {
-  Draft draft(read_architecture(root));
-  VitConfig& vit = draft.vit();
+  const Architecture& row = read_architecture(root);
+  TimmDraft draft = draft_of(row);
+  VitConfig& vit = draft.vit;
 
   // The later ones win, as in timm: the checkpoint's config, the document, the model's arguments.
   const auto pretrained = root.find("pretrained_cfg");
   if (pretrained) {
     if (const auto node = pretrained->find("input_size")) {
       const auto input = parse_input_size(*node);
-      vit.in_channels = input.channels;
-      vit.image_size = input.size;
+      vit.input.channels = input.channels;
+      vit.set_image_size(input.size);
     }
-    if (const auto node = pretrained->find("num_classes")) vit.num_classes = count(*node);
-    if (const auto node = pretrained->find("global_pool")) vit.pooling = parse_pooling(*node);
+    if (const auto node = pretrained->find("num_classes")) vit.head.num_classes = count(*node);
+    if (const auto node = pretrained->find("global_pool"))
+      vit.head.pooling = parse_timm_pooling(*node);
   }
-  if (const auto node = root.find("num_classes")) vit.num_classes = count(*node);
-  if (const auto node = root.find("global_pool")) vit.pooling = parse_pooling(*node);
+  if (const auto node = root.find("num_classes")) vit.head.num_classes = count(*node);
+  if (const auto node = root.find("global_pool")) vit.head.pooling = parse_timm_pooling(*node);
   if (const auto node = root.find("model_args")) read_model_args(*node, draft);
 
-  if (pretrained) read_preprocessing(*pretrained, vit.in_channels, draft.model.preprocessing);
-  draft.model.labels = read_labels(root, vit.num_classes);
-  auto config = draft.finish();
+  if (pretrained) read_preprocessing(*pretrained, vit.input.channels, vit.picture());
+  ModelConfig config;
+  config.labels = read_labels(root, vit.head.num_classes);
+  config.vit = finish(std::move(draft));
   read_family(root, config.vit);
   if (const auto node = root.find("vitome")) read_extension(*node, config.vit);
+  config.unread_tensors = row.config().unread_tensors;
   return config;
 }
 

@@ -15,7 +15,7 @@ constexpr int64_t kSmallestCell = 128;  // pixels, to which small inputs are enl
 constexpr int64_t kMaxSide = 20'000;    // pixels of the sheet
 
 /// What a normalised input looks like: uint8 [height, width, 3].
-at::Tensor denormalize(const at::Tensor& pixels, const vit::Preprocessing& how) {
+at::Tensor denormalize(const at::Tensor& pixels, const vit::PicturePreprocessing& how) {
   const auto column = [](const std::vector<double>& values) {
     return at::tensor(values, at::kFloat).reshape({3, 1, 1});
   };
@@ -27,7 +27,7 @@ at::Tensor denormalize(const at::Tensor& pixels, const vit::Preprocessing& how) 
 
 at::Tensor contact_sheet(const std::vector<at::Tensor>& pictures, const Augment& augment,
                          int64_t views, uint64_t seed) {
-  const vit::Preprocessing& how = augment.preprocessing();
+  const vit::PicturePreprocessing& how = augment.preprocessing();
   const auto [height, width] = how.input_size;
   const int64_t scale = (kSmallestCell + std::max(height, width) - 1) / std::max(height, width);
   const int64_t row_step = height * scale + kGap, column_step = width * scale + kGap;

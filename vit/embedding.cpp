@@ -1,0 +1,68 @@
+#include <vit/embedding.h>
+
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include <vit/error.h>
+#include <vit/pos_embed.h>
+
+namespace vit {
+namespace {
+
+at::Tensor positions_of_patches(const VitConfig& config) {
+  const Extent grid = config.grid();
+  const int64_t dim = config.embed_dim();
+  switch (config.positions.kind) {
+    case PositionKind::sincos_1d:
+      return sincos_positions_1d(grid.count(), dim);
+    case PositionKind::sincos_2d:
+      return sincos_positions_2d(grid.size(), dim).repeat({1, grid.frames, 1});
+    case PositionKind::sincos_3d:
+      return sincos_positions_3d(grid, dim);
+    case PositionKind::learned:
+    case PositionKind::none:
+      break;
+  }
+  fail("computed_positions: the positions of this model are not computed");
+}
+
+/// [B, C, H, W], or [B, C, T, H, W] where the input has frames.
+void check_shape(const VitConfig& config, const at::Tensor& input) {
+  const Extent& extent = config.input.extent;
+  std::vector<int64_t> expected{config.input.channels};
+  if (extent.frames > 1) expected.push_back(extent.frames);
+  expected.insert(expected.end(), {extent.rows, extent.cols});
+  const at::IntArrayRef shape = expected;
+  TORCH_CHECK(input.dim() == static_cast<int64_t>(shape.size()) + 1 &&
+                  input.sizes().slice(1) == shape,
+              "VisionTransformer: expected ",
+              extent.frames > 1 ? "frames of [B, C, T, H, W] = [B, " : "pixels of [B, ",
+              c10::Join(", ", shape), "], got ", input.sizes(),
+              "; set_image_size() changes what the model takes");
+}
+
+}  // namespace
+
+at::Tensor computed_positions(const VitConfig& config) {
+  const int64_t prefix = config.num_positions() - config.num_patches();
+  return at::cat({at::zeros({1, prefix, config.embed_dim()}), positions_of_patches(config)}, 1);
+}
+
+at::Tensor Embedding::forward(const VitConfig& config, const at::Tensor& input) const {
+  check_shape(config, input);
+  auto x = patch_embed->forward(input.to(patch_embed->dtype()));
+
+  std::vector<at::Tensor> parts;
+  for (const auto& token : {cls_token, dist_token, reg_token})
+    if (token.defined()) parts.push_back(token.expand({x.size(0), -1, -1}));
+  if (pos_embed.defined() && !config.positions.covers_prefix) x = x + pos_embed;
+  if (!parts.empty()) {
+    parts.push_back(x);
+    x = at::cat(parts, 1);
+  }
+  if (pos_embed.defined() && config.positions.covers_prefix) x = x + pos_embed;
+  return norm_pre ? norm_pre->forward(x) : x;
+}
+
+}  // namespace vit

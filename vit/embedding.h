@@ -1,0 +1,30 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vit/config.h>
+#include <vit/layers.h>
+#include <vit/patch_embed.h>
+
+namespace vit {
+
+/// What turns an input into the tokens of block 0. Its parts are a model's, under the names that
+/// the model gives them.
+struct Embedding {
+  PatchEmbed patch_embed{nullptr};
+  at::Tensor cls_token;   ///< [1, 1, D] or undefined, like those that follow
+  at::Tensor dist_token;  ///< [1, 1, D]
+  at::Tensor reg_token;   ///< [1, registers, D]
+  at::Tensor pos_embed;   ///< [1, VitConfig::num_positions(), D]
+  Norm norm_pre{nullptr};
+
+  /// Input in the model's layout, of any floating point type -> [B, N, D]. Throws c10::Error for
+  /// another shape than the config's.
+  at::Tensor forward(const VitConfig& config, const at::Tensor& input) const;
+};
+
+/// The positions that `config` computes, [1, num_positions, D] float32, zeros for a prefix that
+/// they cover.
+at::Tensor computed_positions(const VitConfig& config);
+
+}  // namespace vit

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace vit::kernels {
+
+struct LinearWeights {
+  at::Tensor weight;  ///< [out, in]
+  at::Tensor bias;    ///< [out] or undefined
+};
+
+struct NormWeights {
+  at::Tensor weight;  ///< [dim]
+  at::Tensor bias;    ///< [dim]; undefined for an RMS norm
+};
+
+/// Parameters of one block as both engines, of inference and of training, read them. They are the
+/// block's own tensors, not copies.
+struct BlockWeights {
+  NormWeights norm1, norm2;
+  NormWeights q_norm, k_norm;  ///< undefined without qk_norm
+  LinearWeights qkv, proj, fc1, fc2;
+  at::Tensor gamma1, gamma2;  ///< [dim]; undefined without layer scale
+
+  /// Calls `visit` with each tensor that there is.
+  template <typename F>
+  void each(const F& visit) const {
+    const auto& [n1, n2, qn, kn, a, b, c, d, g1, g2] = *this;
+    for (const auto* tensor :
+         {&n1.weight, &n1.bias, &n2.weight, &n2.bias, &qn.weight, &qn.bias, &kn.weight, &kn.bias,
+          &a.weight, &a.bias, &b.weight, &b.bias, &c.weight, &c.bias, &d.weight, &d.bias, &g1, &g2})
+      if (tensor->defined()) visit(*tensor);
+  }
+};
+
+}  // namespace vit::kernels

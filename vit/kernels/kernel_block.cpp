@@ -1,0 +1,65 @@
+#include <vit/kernels/kernel_block.h>
+
+#include <vit/error.h>
+
+namespace vit::kernels {
+namespace {
+
+HiddenKind lower(Activation activation) {
+  switch (activation) {
+    case Activation::gelu:
+      return HiddenKind::gelu;
+    case Activation::gelu_tanh:
+      return HiddenKind::gelu_tanh;
+    case Activation::quick_gelu:
+      return HiddenKind::quick_gelu;
+  }
+  fail("kernels: unknown activation ", static_cast<int>(activation));
+}
+
+HiddenKind lower(MlpKind kind, Activation activation) {
+  switch (kind) {
+    case MlpKind::plain:
+      return lower(activation);
+    case MlpKind::swiglu_packed:
+      return HiddenKind::swiglu;
+  }
+  fail("kernels: unknown kind of MLP ", static_cast<int>(kind));
+}
+
+bool knows(NormKind kind) {
+  switch (kind) {
+    case NormKind::layer_norm:
+      return true;
+    case NormKind::rms_norm:
+      return false;
+  }
+  return false;
+}
+
+bool knows(NormPlace place) {
+  switch (place) {
+    case NormPlace::pre:
+      return true;
+    case NormPlace::post:
+    case NormPlace::res_post:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<KernelBlock> lower(const BlockConfig& config) {
+  // Scale and biases are read off the weights: a missing one does nothing.
+  const auto& [dim, attention, mlp, norm, norm_place, layer_scale] = config;
+  const auto& [num_heads, q_bias, k_bias, v_bias, qk_norm, rotary] = attention;
+  const auto& [hidden_dim, mlp_kind, activation, mlp_norm] = mlp;
+  const auto& [norm_kind, norm_eps] = norm;
+  if (rotary || mlp_norm || !knows(norm_kind) || !knows(norm_place)) return std::nullopt;
+  if (dim / num_heads > kMaxHeadDim) return std::nullopt;
+  return KernelBlock{dim,     num_heads, hidden_dim, lower(mlp_kind, activation),
+                     qk_norm, static_cast<float>(norm_eps)};
+}
+
+}  // namespace vit::kernels

@@ -1,0 +1,321 @@
+#include <vit/weights/timm_fields.h>
+
+#include <cmath>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include <vit/architecture_table.h>
+#include <vit/weights/json_values.h>
+
+namespace vit {
+namespace {
+
+template <typename T>
+using Names = std::pair<const char*, T>;
+
+constexpr Names<Activation> kActivations[] = {{"gelu", Activation::gelu},
+                                              {"gelu_tanh", Activation::gelu_tanh},
+                                              {"quick_gelu", Activation::quick_gelu}};
+constexpr Names<MlpKind> kMlpKinds[] = {{"mlp", MlpKind::plain},
+                                        {"swiglu_packed", MlpKind::swiglu_packed}};
+constexpr Names<PositionKind> kPositions[] = {
+    {"learn", PositionKind::learned},       {"none", PositionKind::none},
+    {"sincos_1d", PositionKind::sincos_1d}, {"sincos_2d", PositionKind::sincos_2d},
+    {"sincos_3d", PositionKind::sincos_3d}, {"", PositionKind::none}};
+constexpr Names<Pooling> kPoolings[] = {{"token", Pooling::cls}, {"avg", Pooling::avg},
+                                        {"max", Pooling::max},   {"avgmax", Pooling::avg_max},
+                                        {"map", Pooling::map},   {"", Pooling::none}};
+constexpr Names<Pooling> kOwnPoolings[] = {{"cls_avg", Pooling::cls_avg},
+                                           {"cls_dist", Pooling::cls_dist}};
+constexpr Names<Resampling> kResamplings[] = {
+    {"bicubic_antialias", Resampling::bicubic_antialias}, {"bicubic", Resampling::bicubic}};
+constexpr Names<NormKind> kNorms[] = {{"layer_norm", NormKind::layer_norm},
+                                      {"rms_norm", NormKind::rms_norm}};
+constexpr Names<NormPlace> kNormPlaces[] = {
+    {"pre", NormPlace::pre}, {"post", NormPlace::post}, {"res_post", NormPlace::res_post}};
+constexpr Names<RotaryLayout> kRotaryLayouts[] = {{"interleaved", RotaryLayout::interleaved},
+                                                  {"half", RotaryLayout::half}};
+constexpr Names<RotaryCoordinates> kRotaryCoordinates[] = {
+    {"index", RotaryCoordinates::index}, {"centered", RotaryCoordinates::centered}};
+
+/// The first name of a value; null if it has none.
+template <typename T, std::size_t N>
+const char* name_of(const Names<T> (&names)[N], T value) {
+  for (const auto& [name, of] : names)
+    if (of == value) return name;
+  return nullptr;
+}
+
+/// Json of the name, null if there is none.
+template <typename T, std::size_t N>
+OrderedJson name_json(const Names<T> (&names)[N], T value) {
+  const char* name = name_of(names, value);
+  return name ? OrderedJson(name) : OrderedJson(nullptr);
+}
+
+/// What `get` gives of a config, which both reads and writes: a bool or an integer.
+template <auto get>
+constexpr TimmField field(const char* name) {
+  return {name,
+          [](TimmDraft& draft, const JsonNode& node) {
+            auto& value = get(draft.vit);
+            if constexpr (std::is_same_v<std::decay_t<decltype(value)>, bool>)
+              value = node.boolean();
+            else
+              value = count(node);
+          },
+          [](const VitConfig& c) {
+            return std::optional<OrderedJson>(get(const_cast<VitConfig&>(c)));
+          }};
+}
+
+/// An option that this library has only at one value.
+template <bool only>
+constexpr TimmField fixed(const char* name) {
+  return {name,
+          [](TimmDraft&, const JsonNode& node) {
+            if (node.boolean() != only)
+              node.fail("only ", only ? "true" : "false", " is supported");
+          },
+          nullptr};
+}
+
+/// An option that this library does not have; null leaves it alone.
+constexpr TimmField unsupported(const char* name) {
+  return {name, [](TimmDraft&, const JsonNode& node) { node.fail("is not supported"); }, nullptr};
+}
+
+OrderedJson sides(Size2d value) {
+  if (value.height == value.width) return value.height;
+  return OrderedJson::array({value.height, value.width});
+}
+
+/// The ratio from which timm computes exactly the hidden channels.
+double mlp_ratio(const VitConfig& c) {
+  const MlpConfig& mlp = c.block.mlp;
+  double ratio = static_cast<double>(mlp.gates() * mlp.hidden_dim) /
+                 static_cast<double>(c.embed_dim());
+  while (mlp_hidden_dim(c.embed_dim(), ratio, mlp.kind) < mlp.hidden_dim)
+    ratio = std::nextafter(ratio, INFINITY);
+  return ratio;
+}
+
+void read_mlp_ratio(TimmDraft& draft, const JsonNode& node) {
+  draft.mlp_ratio = node.number();
+  if (!(draft.mlp_ratio > 0 && draft.mlp_ratio <= 1000))
+    node.fail(draft.mlp_ratio, " is out of range, expected above 0 and at most 1000");
+}
+
+constexpr TimmField kTimmFields[] = {
+    {"img_size",
+     [](TimmDraft& draft, const JsonNode& node) { draft.vit.set_image_size(parse_size(node)); },
+     [](const VitConfig& c) { return std::optional(sides(c.image_size())); }},
+    {"patch_size",
+     [](TimmDraft& draft, const JsonNode& node) { draft.vit.patch.set_size(parse_size(node)); },
+     [](const VitConfig& c) { return std::optional(sides(c.patch.size())); }},
+    field<[](VitConfig& c) -> auto& { return c.input.channels; }>("in_chans"),
+    field<[](VitConfig& c) -> auto& { return c.block.dim; }>("embed_dim"),
+    field<[](VitConfig& c) -> auto& { return c.depth; }>("depth"),
+    field<[](VitConfig& c) -> auto& { return c.block.attention.num_heads; }>("num_heads"),
+    {"mlp_ratio", read_mlp_ratio,
+     [](const VitConfig& c) { return std::optional<OrderedJson>(mlp_ratio(c)); }},
+    {"qkv_bias",
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.vit.block.attention.set_qkv_bias(node.boolean());
+     },
+     [](const VitConfig& c) {
+       return std::optional<OrderedJson>(c.block.attention.has_qkv_bias());
+     }},
+    field<[](VitConfig& c) -> auto& { return c.block.attention.qk_norm; }>("qk_norm"),
+    field<[](VitConfig& c) -> auto& { return c.prefix.cls_token; }>("class_token"),
+    field<[](VitConfig& c) -> auto& { return c.prefix.reg_tokens; }>("reg_tokens"),
+    {"no_embed_class",
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.vit.positions.covers_prefix = !node.boolean();
+     },
+     [](const VitConfig& c) { return std::optional<OrderedJson>(!c.positions.covers_prefix); }},
+    {"pre_norm",
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.vit.pre_norm = node.boolean();
+       draft.vit.patch.bias = !draft.vit.pre_norm;  // which that norm would cancel
+     },
+     [](const VitConfig& c) { return std::optional<OrderedJson>(c.pre_norm); }},
+    {"final_norm",
+     [](TimmDraft& draft, const JsonNode& node) { draft.final_norm = node.boolean(); },
+     [](const VitConfig& c) {
+       return std::optional<OrderedJson>(c.head.norm_before || c.head.norm_after);
+     }},
+    {"fc_norm", [](TimmDraft& draft, const JsonNode& node) { draft.fc_norm = node.boolean(); },
+     [](const VitConfig& c) { return std::optional<OrderedJson>(c.head.norm_after); }},
+    {"global_pool",
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.vit.head.pooling = parse_timm_pooling(node);
+     },
+     [](const VitConfig& c) {
+       return std::optional<OrderedJson>(timm_pooling_name(c.head.pooling));
+     }},
+    {"init_values",
+     [](TimmDraft& draft, const JsonNode& node) {
+       node.number();
+       draft.vit.block.layer_scale = true;
+     },
+     [](const VitConfig& c) {
+       return std::optional(c.block.layer_scale ? OrderedJson(1e-5) : OrderedJson(nullptr));
+     }},
+    {"pool_include_prefix",
+     [](TimmDraft& draft, const JsonNode& node) { draft.vit.head.pool_prefix = node.boolean(); },
+     [](const VitConfig& c) {
+       return c.head.pool_prefix ? std::optional<OrderedJson>(true) : std::nullopt;
+     }},
+    {"pos_embed",
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.vit.positions.kind = choose(node, kPositions);
+     },
+     [](const VitConfig& c) {
+       return c.positions.kind == PositionKind::learned
+                  ? std::nullopt
+                  : std::optional(name_json(kPositions, c.positions.kind));
+     }},
+    {"act_layer", [](TimmDraft& draft, const JsonNode& node) { draft.activation = node; },
+     [](const VitConfig& c) {
+       return c.block.mlp.kind == MlpKind::plain
+                  ? std::optional(name_json(kActivations, c.block.mlp.activation))
+                  : std::nullopt;
+     }},
+    {"num_classes",
+     [](TimmDraft& draft, const JsonNode& node) { draft.vit.head.num_classes = count(node); },
+     nullptr},
+    {"mlp_layer",
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.vit.block.mlp.kind = choose(node, kMlpKinds);
+     },
+     nullptr},
+    {"norm_layer",
+     [](TimmDraft& draft, const JsonNode& node) {
+       constexpr Names<double> kEps[] = {{"layernorm", 1e-6}, {"layernormfp32", 1e-6}};
+       draft.vit.block.norm.eps = choose(node, kEps);
+     },
+     nullptr},
+    {"dynamic_img_pad",
+     [](TimmDraft& draft, const JsonNode& node) {
+       // Where the patches cover the image there is nothing to pad.
+       if (node.boolean()) draft.padded = node;
+     },
+     nullptr},
+    fixed<true>("proj_bias"),
+    fixed<false>("scale_attn_norm"),
+    fixed<false>("scale_mlp_norm"),
+    unsupported("attn_layer"),
+    unsupported("block_fn"),
+    unsupported("embed_layer"),
+    unsupported("embed_norm_layer"),
+};
+
+OrderedJson extent_json(const Extent& e) { return OrderedJson::array({e.frames, e.rows, e.cols}); }
+
+Extent parse_extent(const JsonNode& node) {
+  const auto axes = node.elements();
+  if (axes.size() != 3) node.fail("expected [frames, rows, columns]");
+  return {count(axes[0]), count(axes[1]), count(axes[2])};
+}
+
+OrderedJson rotary_json(const std::optional<RotaryConfig>& rotary) {
+  if (!rotary) return nullptr;
+  const auto& [layout, coordinates, base, offset, rows, cols, columns_first] = *rotary;
+  return {{"layout", name_json(kRotaryLayouts, layout)},
+          {"coordinates", name_json(kRotaryCoordinates, coordinates)},
+          {"base", base},
+          {"offset", offset},
+          {"reference_grid", OrderedJson::array({rows, cols})},
+          {"columns_first", columns_first}};
+}
+
+RotaryConfig parse_rotary(const JsonNode& node) {
+  RotaryConfig rotary;
+  rotary.layout = choose(node.at("layout"), kRotaryLayouts);
+  rotary.coordinates = choose(node.at("coordinates"), kRotaryCoordinates);
+  rotary.base = node.at("base").number();
+  rotary.offset = node.at("offset").number();
+  const auto reference = node.at("reference_grid");
+  const Size2d grid = parse_size(reference);
+  rotary.reference_rows = grid.height;
+  rotary.reference_cols = grid.width;
+  rotary.columns_first = node.at("columns_first").boolean();
+  return rotary;
+}
+
+/// What `get` gives of a config: a bool, a number, a text or an extent.
+template <auto get>
+constexpr ExtensionField own(const char* name) {
+  using Value = std::decay_t<decltype(get(std::declval<VitConfig&>()))>;
+  return {name,
+          [](VitConfig& c, const JsonNode& node) {
+            if constexpr (std::is_same_v<Value, bool>)
+              get(c) = node.boolean();
+            else if constexpr (std::is_same_v<Value, double>)
+              get(c) = node.number();
+            else if constexpr (std::is_same_v<Value, std::string>)
+              get(c) = shortened(node.string());
+            else if constexpr (std::is_same_v<Value, Extent>)
+              get(c) = parse_extent(node);
+            else
+              get(c) = count(node);
+          },
+          [](const VitConfig& c) -> OrderedJson {
+            const Value& value = get(const_cast<VitConfig&>(c));
+            if constexpr (std::is_same_v<Value, Extent>)
+              return extent_json(value);
+            else
+              return value;
+          }};
+}
+
+/// Likewise a value of an enumeration.
+template <auto& names, auto get>
+constexpr ExtensionField named(const char* name) {
+  return {name, [](VitConfig& c, const JsonNode& node) { get(c) = choose(node, names); },
+          [](const VitConfig& c) { return name_json(names, get(const_cast<VitConfig&>(c))); }};
+}
+
+constexpr ExtensionField kExtensionFields[] = {
+    own<[](VitConfig& c) -> auto& { return c.block.norm.eps; }>("norm_eps"),
+    named<kOwnPoolings, [](VitConfig& c) -> auto& { return c.head.pooling; }>("global_pool"),
+    named<kResamplings, [](VitConfig& c) -> auto& { return c.positions.resampling; }>("resampling"),
+    own<[](VitConfig& c) -> auto& { return c.family; }>("family"),
+    {"dist_head",
+     [](VitConfig& c, const JsonNode& node) { c.head.token_heads = node.boolean() ? 2 : 1; },
+     [](const VitConfig& c) -> OrderedJson { return c.head.token_heads == 2; }},
+    own<[](VitConfig& c) -> auto& { return c.head.bias; }>("head_bias"),
+    own<[](VitConfig& c) -> auto& { return c.patch.bias; }>("patch_bias"),
+    own<[](VitConfig& c) -> auto& { return c.input.extent; }>("input_extent"),
+    own<[](VitConfig& c) -> auto& { return c.patch.kernel; }>("patch_kernel"),
+    own<[](VitConfig& c) -> auto& { return c.patch.stride; }>("patch_stride"),
+    own<[](VitConfig& c) -> auto& { return c.head.norm_before; }>("norm_before_pool"),
+    named<kNorms, [](VitConfig& c) -> auto& { return c.block.norm.kind; }>("norm"),
+    named<kNormPlaces, [](VitConfig& c) -> auto& { return c.block.norm_place; }>("norm_place"),
+    own<[](VitConfig& c) -> auto& { return c.block.attention.q_bias; }>("q_bias"),
+    own<[](VitConfig& c) -> auto& { return c.block.attention.k_bias; }>("k_bias"),
+    own<[](VitConfig& c) -> auto& { return c.block.attention.v_bias; }>("v_bias"),
+    own<[](VitConfig& c) -> auto& { return c.block.mlp.norm; }>("mlp_norm"),
+    {"rotary",
+     [](VitConfig& c, const JsonNode& node) { c.block.attention.rotary = parse_rotary(node); },
+     [](const VitConfig& c) { return rotary_json(c.block.attention.rotary); }},
+};
+
+}  // namespace
+
+std::span<const TimmField> timm_fields() { return kTimmFields; }
+
+std::span<const ExtensionField> extension_fields() { return kExtensionFields; }
+
+Pooling parse_timm_pooling(const JsonNode& node) { return choose(node, kPoolings); }
+
+Activation parse_timm_activation(const JsonNode& node) { return choose(node, kActivations); }
+
+const char* timm_pooling_name(Pooling pooling) {
+  const char* name = name_of(kPoolings, pooling);
+  return name ? name : "token";
+}
+
+}  // namespace vit
