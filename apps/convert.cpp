@@ -6,7 +6,7 @@
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
 #include <vit/save.h>
-#include <vit/weights/timm_config_writer.h>
+#include <vit/weights/layouts/timm_writer.h>
 
 namespace {
 

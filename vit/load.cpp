@@ -25,12 +25,12 @@ void finish(VisionTransformer& model, const LoadOptions& options) {
 /// The config beside the weights, if there is one. OpenCLIP's weights have one of another name,
 /// beside which there may be a config.json that describes the same model in another library's
 /// files.
-std::optional<ModelConfig> config_beside(const fs::path& weights, Layout layout) {
+std::optional<ModelConfig> config_beside(const fs::path& weights, const Layout& layout) {
   const auto open_clip = weights.parent_path() / "open_clip_config.json";
   const auto config = weights.parent_path() / "config.json";
   std::error_code error;
   const bool has_config = fs::exists(config, error);
-  if (fs::exists(open_clip, error) && (layout == Layout::open_clip || !has_config))
+  if (fs::exists(open_clip, error) && (&layout == &kOpenClipLayout || !has_config))
     return read_config(open_clip);
   return has_config ? std::optional(read_config(config)) : std::nullopt;
 }
@@ -41,7 +41,7 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
   const auto file = find_weights(path);
   const std::string where = file.string();
   auto checkpoint = resolve_checkpoint(
-      read_weights(file), [&](Layout layout) { return config_beside(file, layout); }, options,
+      read_weights(file), [&](const Layout& layout) { return config_beside(file, layout); }, options,
       where);
 
   const auto unread_tensors = checkpoint.config.unread_tensors;

@@ -6,7 +6,7 @@
 #include <vit/save.h>
 #include <vit/weights/safetensors.h>
 #include <vit/weights/temporary_file.h>
-#include <vit/weights/timm_config_writer.h>
+#include <vit/weights/layouts/timm_writer.h>
 
 namespace vit {
 namespace fs = std::filesystem;

@@ -8,7 +8,7 @@
 #include <vit/error.h>
 #include <vit/init.h>
 #include <vit/weights/json.h>
-#include <vit/weights/timm_config.h>
+#include <vit/weights/layouts/timm.h>
 
 namespace train {
 namespace {

@@ -90,7 +90,7 @@ void read_checkpoint(std::string_view text) {
   auto input = parse(text);
   if (!input) return;
   const auto& options = input->options;
-  const auto config_of = [&](vit::Layout) -> std::optional<vit::ModelConfig> {
+  const auto config_of = [&](const vit::Layout&) -> std::optional<vit::ModelConfig> {
     if (input->config.empty()) return std::nullopt;
     return vit::read_config(*vit::MappedFile::in_memory("config.json", input->config), nullptr);
   };
@@ -100,7 +100,8 @@ void read_checkpoint(std::string_view text) {
 
   const at::NoGradGuard no_grad;
   vit::VisionTransformer model(checkpoint.config);
-  vit::assign_weights(*model, checkpoint.weights, checkpoint.new_head, options, "weights");
+  vit::assign_weights(*model, checkpoint.weights, checkpoint.config.unread_tensors,
+                      checkpoint.new_head, options, "weights");
   model->set_image_size(checkpoint.image_size);
   const auto& c = model->config();
   model->forward(at::zeros({1, c.input.channels, c.image_size().height, c.image_size().width}));

@@ -9,7 +9,7 @@
 #include <ATen/ATen.h>
 
 #include <vit/load.h>
-#include <vit/weights/flax_keys.h>
+#include <vit/weights/layouts/layout.h>
 #include <vit/weights/read.h>
 #include <vit/weights/safetensors.h>
 #include <vit/weights/wrappers.h>
@@ -46,7 +46,7 @@ TEST_CASE("the contents decide about the format, not the name") {
   std::filesystem::copy_file(test::data("vit/timm_vit_cls/model.safetensors"), folder / "x");
   CHECK(vit::read_weights(folder / "x").size() == expected.size());
   std::filesystem::copy_file(formats / "augreg.npz", folder / "y");
-  CHECK(vit::is_flax(vit::read_weights(folder / "y")));
+  CHECK(vit::kFlaxLayout.detect(vit::read_weights(folder / "y")));
 }
 
 TEST_CASE("stored storages of a checkpoint are mapped, not copied") {
@@ -73,7 +73,7 @@ TEST_CASE("prefixes of training wrappers are taken off all names or none") {
 
 TEST_CASE("Flax weights: missing, misshapen and unknown parts") {
   auto weights = vit::read_weights(test::data("vit/formats/augreg.npz"));
-  const auto complete = vit::flax_to_timm(weights, "x.npz");
+  const auto complete = vit::kFlaxLayout.to_timm(weights, "x.npz");
   CHECK(complete.at("blocks.3.attn.qkv.weight").sizes() == at::IntArrayRef({192, 64}));
 
   // As in big_vision's training states, with another numbering of the modules.
@@ -90,17 +90,17 @@ TEST_CASE("Flax weights: missing, misshapen and unknown parts") {
     renamed[changed] = tensor;
   }
   renamed["opt/step"] = at::ones({});
-  const auto converted = vit::flax_to_timm(renamed, "x.npz");
+  const auto converted = vit::kFlaxLayout.to_timm(renamed, "x.npz");
   REQUIRE(converted.size() == complete.size());
   for (const auto& [name, tensor] : complete) CHECK(test::same(converted.at(name), tensor));
 
   weights["pre_logits/kernel"] = at::ones({2, 2});
-  CHECK(vit::flax_to_timm(weights, "x.npz").contains("pre_logits/kernel"));
+  CHECK(vit::kFlaxLayout.to_timm(weights, "x.npz").contains("pre_logits/kernel"));
   weights["head/bias"] = at::ones({2, 2});
-  CHECK_THROWS_WITH(vit::flax_to_timm(weights, "x.npz"),
+  CHECK_THROWS_WITH(vit::kFlaxLayout.to_timm(weights, "x.npz"),
                     ContainsSubstring("x.npz: tensor \"head/bias\" has shape [2, 2]"));
   weights.erase("head/bias");
-  CHECK_THROWS_WITH(vit::flax_to_timm(weights, "x.npz"),
+  CHECK_THROWS_WITH(vit::kFlaxLayout.to_timm(weights, "x.npz"),
                     ContainsSubstring("x.npz: no tensor \"head/bias\""));
 }
 

@@ -12,8 +12,8 @@
 #include <vit/error.h>
 #include <vit/load.h>
 #include <vit/weights/config_json.h>
-#include <vit/weights/key_rules.h>
-#include <vit/weights/layouts.h>
+#include <vit/weights/layouts/key_rules.h>
+#include <vit/weights/layouts/layout.h>
 #include <vit/weights/safetensors.h>
 
 using Catch::ContainsSubstring;
@@ -55,9 +55,9 @@ TEST_CASE("weights of other libraries load without a config where their shapes s
     CAPTURE(name);
     const auto file = test::data("vit") / name / "model.safetensors";
     const auto weights = vit::read_safetensors(file);
-    const auto layout = vit::detect_layout(weights);
-    CHECK(layout != vit::Layout::timm);
-    const auto renamed = vit::to_timm_layout(weights, layout, name);
+    const vit::Layout& layout = vit::detect_layout(weights);
+    CHECK(&layout != &vit::kTimmLayout);
+    const auto renamed = layout.to_timm(weights, name);
     CHECK(renamed.contains("blocks.3.attn.qkv.weight"));
     CHECK(renamed.contains("norm.weight"));
     for (const auto& [key, tensor] : renamed)
@@ -71,10 +71,10 @@ TEST_CASE("broken attention weights are named") {
   vit::StateDict weights{{"vit.embeddings.patch_embeddings.projection.weight", w},
                          {"vit.encoder.layer.0.attention.attention.query.weight", w},
                          {"vit.encoder.layer.0.attention.attention.key.weight", w}};
-  CHECK_THROWS_WITH(vit::to_timm_layout(weights, vit::Layout::huggingface, "file"),
+  CHECK_THROWS_WITH(vit::kHuggingfaceLayout.to_timm(weights, "file"),
                     ContainsSubstring("\"blocks.0.attn.\" has no complete weight"));
   weights["vit.encoder.layer.0.attention.attention.value.weight"] = at::zeros({4, 5});
-  CHECK_THROWS_WITH(vit::to_timm_layout(weights, vit::Layout::huggingface, "file"),
+  CHECK_THROWS_WITH(vit::kHuggingfaceLayout.to_timm(weights, "file"),
                     ContainsSubstring("differ in shape"));
 }
 
@@ -87,7 +87,7 @@ TEST_CASE("keys without a bias get zeros beside the bias of queries and values")
                                {stem + "value.weight", w},
                                {stem + "query.bias", at::ones({4})},
                                {stem + "value.bias", at::full({4}, 2.0)}};
-  const auto packed = vit::to_timm_layout(weights, vit::Layout::huggingface, "file");
+  const auto packed = vit::kHuggingfaceLayout.to_timm(weights, "file");
   CHECK(test::same(packed.at("blocks.0.attn.qkv.bias"),
                    at::cat({at::ones({4}), at::zeros({4}), at::full({4}, 2.0)})));
 }
@@ -99,7 +99,7 @@ TEST_CASE("registers move the class token's position into the class token") {
       {"dinov2_with_registers.embeddings.cls_token", cls},
       {"dinov2_with_registers.embeddings.register_tokens", at::zeros({1, 2, 4})},
       {"dinov2_with_registers.embeddings.position_embeddings", table}};
-  const auto folded = vit::to_timm_layout(weights, vit::Layout::huggingface, "file");
+  const auto folded = vit::kHuggingfaceLayout.to_timm(weights, "file");
   CHECK(test::same(folded.at("cls_token"), cls + table.slice(1, 0, 1)));
   CHECK(test::same(folded.at("pos_embed"), table.slice(1, 1)));
 }

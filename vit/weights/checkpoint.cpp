@@ -9,7 +9,7 @@
 #include <vit/weights/checkpoint.h>
 #include <vit/weights/fit.h>
 #include <vit/weights/infer.h>
-#include <vit/weights/layouts.h>
+#include <vit/weights/layouts/layout.h>
 #include <vit/weights/other_models.h>
 #include <vit/weights/text.h>
 #include <vit/weights/wrappers.h>
@@ -24,7 +24,7 @@ int64_t classes_of(const StateDict& weights) {
 }
 
 ModelConfig choose_config(const ConfigOf& config_of, const StateDict& weights,
-                          const StateDict& stored, Layout layout, const LoadOptions& options,
+                          const StateDict& stored, const Layout& layout, const LoadOptions& options,
                           const std::string& where) {
   if (!options.architecture.empty()) {
     auto named = architecture(options.architecture);
@@ -34,7 +34,7 @@ ModelConfig choose_config(const ConfigOf& config_of, const StateDict& weights,
   }
   if (auto config = config_of(layout)) return *std::move(config);
   auto inferred = infer_config(weights, where, options.image_size);
-  apply_layout_defaults(layout, stored, inferred.vit);
+  layout.apply_defaults(stored, inferred.vit);
   return inferred;
 }
 
@@ -58,8 +58,8 @@ void forget_untrained_family(const StateDict& weights, VitConfig& config) {
 }
 
 /// OpenCLIP gives the final norm the same name on either side of the pooling, timm does not.
-void name_norm_by_place(const VitConfig& config, Layout layout, StateDict& weights) {
-  if (layout != Layout::open_clip || !config.head.norm_after) return;
+void name_norm_by_place(const VitConfig& config, const Layout& layout, StateDict& weights) {
+  if (&layout != &kOpenClipLayout || !config.head.norm_after) return;
   for (const std::string part : {"weight", "bias"})
     if (auto norm = weights.extract("norm." + part)) {
       norm.key() = "fc_norm." + part;
@@ -97,9 +97,9 @@ void choose_head(Checkpoint& checkpoint, const StateDict& stored, int64_t num_cl
 Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
                               const LoadOptions& options, const std::string& where) {
   stored = without_wrapper_prefixes(std::move(stored));
-  const auto layout = detect_layout(stored);
+  const Layout& layout = detect_layout(stored);
   Checkpoint checkpoint;
-  checkpoint.weights = to_timm_layout(stored, layout, where);
+  checkpoint.weights = layout.to_timm(stored, where);
   refuse_other_models(stored, checkpoint.weights, where);
   checkpoint.config = choose_config(config_of, checkpoint.weights, stored, layout, options, where);
   auto& vit = checkpoint.config.vit;

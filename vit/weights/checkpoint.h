@@ -6,7 +6,7 @@
 
 #include <vit/config.h>
 #include <vit/load.h>
-#include <vit/weights/layouts.h>
+#include <vit/weights/layouts/layout.h>
 #include <vit/weights/state_dict.h>
 
 namespace vit {
@@ -20,7 +20,7 @@ struct Checkpoint {
 };
 
 /// The config that comes with weights of a layout, if there is one.
-using ConfigOf = std::function<std::optional<ModelConfig>(Layout layout)>;
+using ConfigOf = std::function<std::optional<ModelConfig>(const Layout& layout)>;
 
 /// Makes a checkpoint of the tensors of a file: finds out whose names they have and gives them
 /// timm's, and takes the config from the architecture that the options name, else from `config_of`,

@@ -3,34 +3,24 @@
 
 #include <vit/error.h>
 #include <vit/weights/config_json.h>
-#include <vit/weights/huggingface_config.h>
 #include <vit/weights/json.h>
+#include <vit/weights/layouts/layout.h>
 #include <vit/weights/mapped_file.h>
-#include <vit/weights/open_clip_config.h>
-#include <vit/weights/timm_config.h>
-#include <vit/weights/torchvision_config.h>
 
 namespace vit {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Every library that writes a config.json has its own layout.
 ModelConfig read_any_config(const JsonNode& root, const MappedFile* preprocessor) {
-  // The transformers library wraps timm's models in what timm writes itself.
-  if (const auto type = root.find("model_type"); type && type->string() != "timm_wrapper") {
-    auto config = read_huggingface_config(root);
-    if (preprocessor) {
-      const std::string where = preprocessor->path().string();
-      const auto document = parse_json(preprocessor->text(), where);
-      read_huggingface_preprocessor(JsonNode(document, where), config);
-    }
-    return config;
+  const Layout& layout = layout_of_config(root);
+  auto config = layout.read_config(root);
+  if (preprocessor && &layout == &kHuggingfaceLayout) {
+    const std::string where = preprocessor->path().string();
+    const auto document = parse_json(preprocessor->text(), where);
+    read_huggingface_preprocessor(JsonNode(document, where), config);
   }
-  if (const auto library = root.find("library"); library && library->string() == "torchvision")
-    return read_torchvision_config(root);
-  if (root.find("model_cfg")) return read_open_clip_config(root);
-  return read_timm_config(root);
+  return config;
 }
 
 /// Statistics of colours mean little to a model of other channels; as in timm, all of them get the

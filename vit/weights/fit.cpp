@@ -3,7 +3,7 @@
 #include <vit/error.h>
 #include <vit/weights/fit.h>
 #include <vit/weights/infer.h>
-#include <vit/weights/layouts.h>
+#include <vit/weights/layouts/layout.h>
 #include <vit/weights/text.h>
 
 namespace vit {

@@ -1,11 +1,12 @@
-#include <vit/weights/timm_config.h>
+#include <vit/weights/layouts/timm.h>
 
 #include <algorithm>
 #include <set>
 
 #include <vit/architecture_table.h>
 #include <vit/weights/json_values.h>
-#include <vit/weights/timm_fields.h>
+#include <vit/weights/layouts/layout.h>
+#include <vit/weights/layouts/timm_fields.h>
 
 namespace vit {
 namespace {
@@ -193,5 +194,12 @@ ModelConfig read_timm_config(const JsonNode& root) {
   config.unread_tensors = row.config().unread_tensors;
   return config;
 }
+
+const Layout kTimmLayout{"timm",
+                         [](const StateDict&) { return true; },
+                         [](const StateDict& weights, const std::string&) { return weights; },
+                         [](const StateDict&, VitConfig&) {},
+                         [](const JsonNode&) { return true; },
+                         read_timm_config};
 
 }  // namespace vit

@@ -1,4 +1,4 @@
-#include <vit/weights/timm_fields.h>
+#include <vit/weights/layouts/timm_fields.h>
 
 #include <cmath>
 #include <iterator>

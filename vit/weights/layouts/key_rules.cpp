@@ -1,7 +1,7 @@
 #include <optional>
 
 #include <vit/error.h>
-#include <vit/weights/key_rules.h>
+#include <vit/weights/layouts/key_rules.h>
 
 namespace vit {
 namespace {

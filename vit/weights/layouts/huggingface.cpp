@@ -1,12 +1,66 @@
-#include <vit/weights/huggingface_config.h>
-
 #include <cmath>
 #include <optional>
 
+#include <ATen/ATen.h>
+
 #include <vit/weights/json_values.h>
+#include <vit/weights/layouts/key_rules.h>
+#include <vit/weights/layouts/layout.h>
+#include <vit/weights/layouts/packing.h>
 
 namespace vit {
 namespace {
+
+// ViT, DeiT and DINOv2 of the transformers library, after their model prefix.
+constexpr KeyRule kHuggingface[] = {
+    {"embeddings.cls_token", "cls_token"},
+    {"embeddings.distillation_token", "dist_token"},
+    {"embeddings.register_tokens", "reg_token"},
+    {"embeddings.mask_token", ""},
+    {"decoder", ""},  // of masked training
+    {"embeddings.position_embeddings", "pos_embed"},
+    {"embeddings.patch_embeddings.projection", "patch_embed.proj"},
+    {"encoder.layer.*.attention.attention.query", "blocks.*.attn.q"},
+    {"encoder.layer.*.attention.attention.key", "blocks.*.attn.k"},
+    {"encoder.layer.*.attention.attention.value", "blocks.*.attn.v"},
+    {"encoder.layer.*.attention.output.dense", "blocks.*.attn.proj"},
+    {"encoder.layer.*.layernorm_before", "blocks.*.norm1"},
+    {"encoder.layer.*.layernorm_after", "blocks.*.norm2"},
+    {"encoder.layer.*.intermediate.dense", "blocks.*.mlp.fc1"},
+    {"encoder.layer.*.output.dense", "blocks.*.mlp.fc2"},
+    {"encoder.layer.*.norm1", "blocks.*.norm1"},
+    {"encoder.layer.*.norm2", "blocks.*.norm2"},
+    {"encoder.layer.*.layer_scale1.lambda1", "blocks.*.ls1.gamma"},
+    {"encoder.layer.*.layer_scale2.lambda1", "blocks.*.ls2.gamma"},
+    {"encoder.layer.*.mlp.fc1", "blocks.*.mlp.fc1"},
+    {"encoder.layer.*.mlp.fc2", "blocks.*.mlp.fc2"},
+    {"encoder.layer.*.mlp.weights_in", "blocks.*.mlp.fc1"},
+    {"encoder.layer.*.mlp.weights_out", "blocks.*.mlp.fc2"},
+    {"layernorm", "norm"},
+    {"pooler", ""},  // for sentence-like tasks; no classifier reads it
+    {"classifier", "head"},
+    {"cls_classifier", "head"},
+    {"distillation_classifier", "head_dist"},
+};
+
+bool detect(const StateDict& weights) {
+  return has_in_model(weights, "embeddings.patch_embeddings.projection.weight");
+}
+
+StateDict to_timm(const StateDict& weights, const std::string& where) {
+  auto renamed = rename_and_pack(without_model_prefix(weights, where), kHuggingface, where);
+  fold_class_position(renamed);
+  return renamed;
+}
+
+void apply_defaults(const StateDict&, VitConfig& config) {
+  config.block.norm.eps = config.block.layer_scale ? 1e-6 : 1e-12;
+  config.positions.resampling =
+      config.prefix.reg_tokens ? Resampling::bicubic_antialias : Resampling::bicubic;
+  config.family = config.block.layer_scale   ? "dinov2"
+                  : config.prefix.dist_token ? "deit"
+                                             : "vit";
+}
 
 /// What a head adds to the bare model, by the class that wrote the file.
 enum class Head { none, classes, classes_with_teacher, projection };
@@ -223,9 +277,13 @@ double crop_pct_of(int64_t cropped, int64_t resized, const JsonNode& node) {
   return pct;
 }
 
-}  // namespace
+/// The transformers library wraps timm's models in what timm writes itself.
+bool wrote(const JsonNode& root) {
+  const auto type = root.find("model_type");
+  return type && type->string() != "timm_wrapper";
+}
 
-ModelConfig read_huggingface_config(const JsonNode& root) {
+ModelConfig read_config(const JsonNode& root) {
   const auto model_type = root.at("model_type");
   const std::string& type = model_type.string();
   const Head head = read_head(root, model_type);
@@ -254,6 +312,11 @@ ModelConfig read_huggingface_config(const JsonNode& root) {
   config.vit.family = family_of(type);
   return config;
 }
+
+}  // namespace
+
+const Layout kHuggingfaceLayout{"huggingface",  detect, to_timm,
+                                apply_defaults, wrote,  read_config};
 
 void read_huggingface_preprocessor(const JsonNode& root, ModelConfig& config) {
   PicturePreprocessing& preprocessing = config.vit.picture();

@@ -5,7 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
-#include <vit/weights/flax_keys.h>
+#include <vit/weights/layouts/layout.h>
 #include <vit/weights/text.h>
 
 namespace vit {
@@ -107,16 +107,23 @@ StateDict FlaxConverter::convert() {
   return std::move(result_);
 }
 
-}  // namespace
+/// Whether the names, with slashes, are those of google-research/vision_transformer or big_vision
+/// (AugReg, arXiv 2106.10270), alone or within a training state.
+bool detect(const StateDict& weights) { return find_prefix(weights).has_value(); }
 
-bool is_flax(const StateDict& weights) { return find_prefix(weights).has_value(); }
-
-StateDict flax_to_timm(const StateDict& weights, const std::string& where) {
+/// What has no counterpart keeps its name, so that it is reported and not lost.
+StateDict to_timm(const StateDict& weights, const std::string& where) {
   const std::string prefix = find_prefix(weights).value_or("");
   StateDict model;
   for (const auto& [name, tensor] : weights)
     if (name.starts_with(prefix)) model.emplace(name.substr(prefix.size()), tensor);
   return FlaxConverter(model, where).convert();
 }
+
+void apply_defaults(const StateDict&, VitConfig& config) { config.family = "augreg"; }
+
+}  // namespace
+
+const Layout kFlaxLayout{"flax", detect, to_timm, apply_defaults};
 
 }  // namespace vit

@@ -1,12 +1,12 @@
-#include <vit/weights/timm_config_writer.h>
+#include <vit/weights/layouts/timm_writer.h>
 
 #include <nlohmann/json.hpp>
 
 #include <vit/architecture_table.h>
 #include <vit/error.h>
 #include <vit/weights/json.h>
-#include <vit/weights/timm_config.h>
-#include <vit/weights/timm_fields.h>
+#include <vit/weights/layouts/timm.h>
+#include <vit/weights/layouts/timm_fields.h>
 
 namespace vit {
 namespace {

@@ -1,9 +1,74 @@
+#include <ATen/ATen.h>
+
 #include <vit/architecture_table.h>
+#include <vit/error.h>
 #include <vit/weights/json_values.h>
-#include <vit/weights/open_clip_config.h>
+#include <vit/weights/layouts/key_rules.h>
+#include <vit/weights/layouts/layout.h>
+#include <vit/weights/layouts/packing.h>
 
 namespace vit {
 namespace {
+
+// OpenAI's CLIP and OpenCLIP, whole or the vision tower alone, which may be timm's.
+constexpr KeyRule kOpenClip[] = {
+    {"visual.class_embedding", "cls_token"},
+    {"visual.positional_embedding", "pos_embed"},
+    {"visual.conv1", "patch_embed.proj"},
+    {"visual.ln_pre", "norm_pre"},
+    {"visual.transformer.resblocks.*.ln_1", "blocks.*.norm1"},
+    {"visual.transformer.resblocks.*.ln_2", "blocks.*.norm2"},
+    {"visual.transformer.resblocks.*.attn.in_proj_weight", "blocks.*.attn.qkv.weight"},
+    {"visual.transformer.resblocks.*.attn.in_proj_bias", "blocks.*.attn.qkv.bias"},
+    {"visual.transformer.resblocks.*.attn.out_proj", "blocks.*.attn.proj"},
+    {"visual.transformer.resblocks.*.ls_1", "blocks.*.ls1"},
+    {"visual.transformer.resblocks.*.ls_2", "blocks.*.ls2"},
+    {"visual.transformer.resblocks.*.mlp.c_fc", "blocks.*.mlp.fc1"},
+    {"visual.transformer.resblocks.*.mlp.c_proj", "blocks.*.mlp.fc2"},
+    {"visual.ln_post", "norm"},
+    {"visual.proj", "projection"},
+    {"visual.head.proj", "head"},
+    {"transformer", ""},  // the text tower
+    {"token_embedding", ""},
+    {"positional_embedding", ""},
+    {"ln_final", ""},
+    {"text_projection", ""},
+    {"logit_scale", ""},
+    {"logit_bias", ""},
+    {"text", ""},
+    {"input_resolution", ""},
+    {"context_length", ""},
+    {"vocab_size", ""},
+};
+
+bool detect(const StateDict& weights) {
+  return weights.contains("visual.conv1.weight") ||
+         weights.contains("visual.trunk.patch_embed.proj.weight");
+}
+
+StateDict to_timm(const StateDict& weights, const std::string& where) {
+  auto renamed = rename_and_pack(without_model_prefix(weights, where), kOpenClip, where);
+  // OpenCLIP multiplies by its projection from the right.
+  if (const auto projection = take(renamed, "projection"); projection.defined()) {
+    if (projection.dim() != 2)
+      fail(where, ": \"visual.proj\" has shape ", shape_text(projection.sizes()),
+           ", expected two dims");
+    renamed["head.weight"] = projection.t();
+  }
+  return renamed;
+}
+
+void apply_defaults(const StateDict& stored, VitConfig& config) {
+  if (config.head.pooling == Pooling::map) {  // timm's
+    config.family = "siglip";
+    return;
+  }
+  config.block.norm.eps = 1e-5;
+  // OpenAI's own files have these beside the weights. OpenCLIP prefers the usual GELU.
+  config.block.mlp.activation =
+      stored.contains("input_resolution") ? Activation::quick_gelu : Activation::gelu;
+  config.family = "clip";
+}
 
 /// Parts of a tower that no published ViT checkpoint has.
 void refuse_unsupported(const JsonNode& vision) {
@@ -98,9 +163,9 @@ void read_preprocessing(const JsonNode& node, PicturePreprocessing& preprocessin
         choose<CropMode>(*found, {{"shortest", CropMode::center}, {"squash", CropMode::squash}});
 }
 
-}  // namespace
+bool wrote(const JsonNode& root) { return root.find("model_cfg").has_value(); }
 
-ModelConfig read_open_clip_config(const JsonNode& root) {
+ModelConfig read_config(const JsonNode& root) {
   const auto model = root.at("model_cfg");
   const auto vision = model.at("vision_cfg");
   ModelConfig config;
@@ -118,5 +183,9 @@ ModelConfig read_open_clip_config(const JsonNode& root) {
   if (const auto node = root.find("preprocess_cfg")) read_preprocessing(*node, preprocessing);
   return config;
 }
+
+}  // namespace
+
+const Layout kOpenClipLayout{"open_clip", detect, to_timm, apply_defaults, wrote, read_config};
 
 }  // namespace vit

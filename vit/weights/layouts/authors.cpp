@@ -1,0 +1,65 @@
+#include <ATen/ATen.h>
+
+#include <vit/weights/layouts/key_rules.h>
+#include <vit/weights/layouts/layout.h>
+#include <vit/weights/layouts/packing.h>
+
+namespace vit {
+namespace {
+
+// The authors' own files of DINO, DINOv2, MAE and DeiT III: what only their training needs goes.
+constexpr KeyRule kAuthors[] = {
+    {"register_tokens", "reg_token"},
+    {"blocks.*.gamma_1", "blocks.*.ls1.gamma"},
+    {"blocks.*.gamma_2", "blocks.*.ls2.gamma"},
+    // DINOv2 may train its blocks in chunks; the second number counts them all.
+    {"blocks.*.*.mlp.w12", "blocks.*.mlp.fc1"},
+    {"blocks.*.*.mlp.w3", "blocks.*.mlp.fc2"},
+    {"blocks.*.*", "blocks.*"},
+    {"mask_token", ""},
+    {"blocks.*.mlp.w12", "blocks.*.mlp.fc1"},
+    {"blocks.*.mlp.w3", "blocks.*.mlp.fc2"},
+    {"decoder_embed", ""},
+    {"decoder_pos_embed", ""},
+    {"decoder_blocks", ""},
+    {"decoder_norm", ""},
+    {"decoder_pred", ""},
+    {"head.mlp", ""},
+    {"head.last_layer", ""},
+    {"dino_head", ""},
+    {"ibot_head", ""},
+};
+
+bool detect(const StateDict& weights) {
+  for (const char* name : {"register_tokens", "blocks.0.mlp.w12.weight", "decoder_embed.weight",
+                           "backbone.patch_embed.proj.weight", "dino_head.mlp.0.weight",
+                           "timm_model.patch_embed.proj.weight"})
+    if (weights.contains(name)) return true;
+  if (weights.contains("cls_token") && weights.contains("blocks.0.0.norm1.weight")) return true;
+  // BEiT and DINOv3 have such a scale, too, but other positions.
+  return weights.contains("blocks.0.gamma_1") && weights.contains("pos_embed");
+}
+
+StateDict to_timm(const StateDict& weights, const std::string& where) {
+  const auto bare = without_model_prefix(weights, where);
+  auto renamed = rename_and_pack(bare, kAuthors, where);
+  if (bare.contains("register_tokens")) fold_class_position(renamed);
+  return renamed;
+}
+
+void apply_defaults(const StateDict& stored, VitConfig& config) {
+  if (stored.contains("decoder_embed.weight"))
+    config.family = "mae";
+  else if (stored.contains("register_tokens") || config.block.mlp.kind == MlpKind::swiglu_packed)
+    config.family = "dinov2";
+  else if (stored.contains("dino_head.mlp.0.weight") || stored.contains("head.mlp.0.weight"))
+    config.family = "dino";
+  else if (stored.contains("blocks.0.gamma_1"))
+    config.family = "deit3";
+}
+
+}  // namespace
+
+const Layout kAuthorsLayout{"authors", detect, to_timm, apply_defaults};
+
+}  // namespace vit

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include <vit/weights/layouts/key_rules.h>
+#include <vit/weights/state_dict.h>
+
+// What the layouts have in common on the way to timm's names.
+
+namespace vit {
+
+/// Whether a tensor is there, perhaps under a prefix that models (not their heads) stand under
+/// unless they were saved alone: "vit.", "backbone." and so on.
+bool has_in_model(const StateDict& weights, const std::string& name);
+
+/// All names without those prefixes. Throws Error if two tensors get the same name.
+StateDict without_model_prefix(const StateDict& weights, const std::string& where);
+
+/// Renames by the rules; then gives tokens and tables their batch dim and packs blocks.N.attn.{q,k,v}
+/// and splits attn_pool.qkv as timm has them. Keys may lack the bias that queries and values have:
+/// it cancels in the softmax, and zero stands for it.
+StateDict rename_and_pack(const StateDict& weights, std::span<const KeyRule> rules,
+                          const std::string& where);
+
+/// Takes a tensor out of a state dict; undefined if it is not there.
+at::Tensor take(StateDict& weights, const std::string& name);
+
+/// The table of DINOv2 has an entry for the class token but none for the registers between it and
+/// the patches. Adding it to the class token itself leaves a table of the patches alone.
+void fold_class_position(StateDict& weights);
+
+}  // namespace vit
