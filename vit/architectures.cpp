@@ -6,43 +6,10 @@
 #include <vit/architectures.h>
 #include <vit/error.h>
 #include <vit/spelling.h>
+#include <vit/weights/refused.h>
 
 namespace vit {
 namespace {
-
-struct Unsupported {
-  std::string_view part;  ///< of the name
-  std::string_view reason;
-};
-
-// Names that users of timm may try, whose models this library does not compute.
-constexpr Unsupported kUnsupported[] = {
-    {"_relpos_", "it has relative position biases"},
-    {"_srelpos_", "it has relative position biases"},
-    {"_rope", "it has rotary positions"},
-    {"dinov3", "it has rotary positions"},
-    {"eva02_", "it has rotary positions"},
-    {"vit_pe_", "it has rotary positions"},
-    {"_rpn_", "its norms come after the residual branches"},
-    {"_xp_", "its attention and MLP run in parallel"},
-    {"_18x2_", "its blocks run in parallel"},
-    {"_pwee_", "its attention and MLP run in parallel"},
-    {"_dpwee_", "it has differential attention"},
-    {"_dwee_", "it has differential attention"},
-    {"_dlittle_", "it has differential attention"},
-    {"aimv2_", "it has RMS norms"},
-    {"test_vit3", "its attention pool reads the register tokens"},
-    {"test_vit4", "it has RMS norms"},
-    {"beit3_", "it has norms inside attention and MLP"},
-    {"beit", "it has relative position biases"},
-    {"_r26_", "it has a ResNet in front"},
-    {"_r50_", "it has a ResNet in front"},
-    {"_resnet", "it has a ResNet in front"},
-    {"_r_s16_", "it has a ResNet in front"},
-    {"vitamin_", "it has convolutional stages"},
-    {"samvit_", "it has windowed attention"},
-    {"naflexvit_", "it takes images of any aspect"},
-};
 
 struct Family {
   std::string_view part;  ///< of the name
@@ -77,9 +44,8 @@ const Architecture& find_architecture(const std::string& name) {
 
   constexpr size_t kMaxName = 80;
   if (plain.size() > kMaxName) fail("unknown architecture \"", plain.substr(0, kMaxName), "…\"");
-  for (const auto& [part, reason] : kUnsupported)
-    if (plain.find(part) != plain.npos)
-      fail("architecture \"", plain, "\" is not supported: ", reason);
+  if (const char* reason = why_refused(plain))
+    fail("architecture \"", plain, "\" is not supported: ", reason);
   fail("unknown architecture \"", plain, "\"; close names are ", closest_names(plain));
 }
 

@@ -18,6 +18,8 @@ struct Embedding {
   at::Tensor pos_embed;   ///< [1, VitConfig::num_positions(), D]
   Norm norm_pre{nullptr};
 
+  at::ScalarType dtype() const { return patch_embed->dtype(); }
+
   /// Input in the model's layout, of any floating point type -> [B, N, D]. Throws c10::Error for
   /// another shape than the config's.
   at::Tensor forward(const VitConfig& config, const at::Tensor& input) const;

@@ -31,7 +31,7 @@ struct PicturePreprocessing {
 
 /// How it wants its video clips: frames taken at a fixed distance, each as a picture.
 struct ClipPreprocessing {
-  PicturePreprocessing frame;
+  PicturePreprocessing frame = {};
   int64_t frames = 16;       ///< of a clip
   int64_t frame_stride = 4;  ///< frames of the video from one of the clip to the next
 

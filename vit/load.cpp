@@ -19,7 +19,6 @@ void finish(VisionTransformer& model, const LoadOptions& options) {
   model->eval();
   for (auto& parameter : model->parameters()) parameter.requires_grad_(false);
   model->set_int8(options.int8);
-  if (!options.keep_parameters) model->keep_packed_only();
 }
 
 /// The config beside the weights, if there is one. OpenCLIP's weights have one of another name,

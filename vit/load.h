@@ -19,10 +19,6 @@ struct LoadOptions {
   c10::Device device = c10::kCPU;
   /// Linear layers of the blocks in 8-bit integers; see VisionTransformerImpl::set_int8().
   bool int8 = false;
-  /// false: the weights of the blocks' linear layers are kept as the fused CPU kernels have packed
-  /// them, and no second time as parameters, where those kernels fit the model. For programs that
-  /// only run it; see VisionTransformerImpl::keep_packed_only().
-  bool keep_parameters = true;
   /// Input size other than the checkpoint's; positions are resampled.
   std::optional<Size2d> image_size = std::nullopt;
   /// timm's name of the architecture, for bare weight files; otherwise read from the config.json

@@ -12,11 +12,6 @@ namespace vit {
 namespace fs = std::filesystem;
 
 void save(const VisionTransformer& model, const fs::path& folder, at::ScalarType dtype) {
-  for (const auto& entry : model->named_parameters())
-    if (entry.value().numel() == 0)
-      fail("save: ", entry.key(),
-           " is kept as the fused kernels packed it and no longer as a parameter; load the model "
-           "with keep_parameters to save it");
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) fail(folder.string(), ": cannot be made: ", error.message());

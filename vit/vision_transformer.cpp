@@ -68,46 +68,25 @@ at::Tensor VisionTransformerImpl::forward(const at::Tensor& pixels) const {
 
 ForwardResult VisionTransformerImpl::forward_all(const at::Tensor& pixels,
                                                  ForwardOptions options) const {
-  const VitConfig& c = config_.vit;
   const auto reducer = reducer_;
-  TokenState state;
-  state.tokens = embedding_.forward(c, pixels);
-  state.prefix_tokens = c.num_prefix_tokens();
-  state.depth = c.depth;
-  const int64_t batch = state.tokens.size(0);
-  if (options.track_source) {
-    const int64_t tokens = state.tokens.size(1);
-    state.source =
-        at::eye(tokens, state.tokens.options().dtype(at::kFloat)).expand({batch, tokens, tokens});
-  }
-  if (!fused_->run(block_weights(), int8_, state, reducer.get())) {
-    for (const auto& block : blocks_) {
-      block->forward(state, reducer.get());
-      ++state.layer;
-    }
-  }
+  return forward_pass(config_.vit, embedding_, head_, pixels, options,
+                      [&](TokenState& state) { run_blocks(state, reducer.get()); });
+}
 
-  auto head = head_.forward(c, state.tokens, state.size);
-  ForwardResult result;
-  result.features = std::move(head.features);
-  result.pooled = std::move(head.pooled);
-  result.logits = std::move(head.logits);
-  result.size = state.size.defined()
-                    ? state.size
-                    : at::ones({batch, state.tokens.size(1)},
-                               state.tokens.options().dtype(at::kFloat).requires_grad(false));
-  result.source = state.source;
-  return result;
+void VisionTransformerImpl::run_blocks(TokenState& state, const TokenReducer* reducer) const {
+  const bool drops_paths =
+      std::ranges::any_of(blocks_, [](const Block& block) { return block->drops_paths(); });
+  if (!drops_paths && fused_->run(block_weights(), int8_, state, reducer)) return;
+  for (const auto& block : blocks_) {
+    block->forward(state, reducer);
+    ++state.layer;
+  }
 }
 
 void VisionTransformerImpl::set_int8(bool int8) {
   if (int8 && !kernels::has_native_int8())
     fail("set_int8: needs a CPU with AVX512-VNNI or AMX, and ViToMe built with its fused kernels");
   int8_ = int8;
-}
-
-void VisionTransformerImpl::keep_packed_only() {
-  fused_->keep_packed_only(block_weights(), int8_, embedding_.patch_embed->dtype());
 }
 
 void VisionTransformerImpl::set_drop_path(double rate) {

@@ -12,6 +12,7 @@
 #include <vit/block.h>
 #include <vit/config.h>
 #include <vit/embedding.h>
+#include <vit/forward.h>
 #include <vit/head.h>
 #include <vit/token_reducer.h>
 
@@ -20,20 +21,6 @@ namespace vit {
 namespace kernels {
 class FusedBlocks;
 }
-
-struct ForwardOptions {
-  bool track_source = false;  ///< fill ForwardResult::source
-};
-
-/// Everything one forward pass computes.
-struct ForwardResult {
-  at::Tensor logits;  ///< [B, classes]; [B, N, classes] without pooling
-  at::Tensor features;  ///< [B, N, D] tokens after the norm that precedes the pooling, if any
-  at::Tensor pooled;    ///< [B, D] what the head reads
-  at::Tensor size;      ///< [B, N] float32: patches each token stands for
-  at::Tensor source;    ///< [B, N, N0] float32: which input tokens went into each token; undefined
-                        ///< unless asked for
-};
 
 /// A Vision Transformer whose submodules carry timm's parameter names.
 ///
@@ -63,12 +50,6 @@ class VisionTransformerImpl : public torch::nn::Module {
   void set_int8(bool int8);
   bool int8() const { return int8_; }
 
-  /// Packs the weights of the blocks' linear layers for the fused CPU kernels and frees the
-  /// parameters they came from, which have no elements from then on: the model needs half the
-  /// memory and can only be run, without gradients, in its dtype and precision, with no reducer or
-  /// one that forms groups. Nothing happens where the kernels do not fit the model.
-  void keep_packed_only();
-
   /// Stochastic depth (arXiv 1603.09382): in training mode each branch of the last block is left
   /// out for a share `rate` of the samples, of the first block for none, of those between them
   /// linearly; what is not left out grows by 1 / (1 - share). Draws from the default generator.
@@ -89,8 +70,14 @@ class VisionTransformerImpl : public torch::nn::Module {
   /// biases, unit norms, layer scales of 1e-5.
   void init_weights(uint64_t seed);
 
- private:
+  // What a model is made of, for those that run its parts themselves.
+  const Embedding& embedding() const { return embedding_; }
+  const Head& head() const { return head_; }
   std::vector<kernels::BlockWeights> block_weights() const;
+  /// Takes the tokens through all blocks, with the fused kernels where they fit.
+  void run_blocks(TokenState& state, const TokenReducer* reducer) const;
+
+ private:
 
   ModelConfig config_;
   std::shared_ptr<const TokenReducer> reducer_;

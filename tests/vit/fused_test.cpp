@@ -11,8 +11,8 @@
 
 #include <tome/tome.h>
 #include <vit/error.h>
+#include <vit/inference_model.h>
 #include <vit/kernels/product.h>
-#include <vit/save.h>
 #include <vit/vision_transformer.h>
 
 // All blocks as one kernel against the same blocks as separate operators.
@@ -158,27 +158,41 @@ TEST_CASE("fused blocks notice new weights") {
   CHECK(model->forward(input).scalar_type() == at::kBFloat16);
 }
 
-TEST_CASE(
-    "a model that keeps only its packed weights computes the same and says what it cannot do") {
+TEST_CASE("an inference model computes the same and says what it cannot do") {
   const auto config = config_of(48, 3);
   auto model = model_of(config);
   const auto input = pixels(config, 3);
   tome::apply(model, {.r = 5});
-  const auto expected = model->forward(input);
-  model->keep_packed_only();
-  for (const char* name : {"attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"})
-    CHECK(model->named_parameters()["blocks.2." + std::string(name) + ".weight"].numel() == 0);
-  CHECK(test::same(model->forward(input), expected));
-  model->keep_packed_only();
-  CHECK(test::same(model->forward(input), expected));
+  const auto expected = model->forward_all(input, {.track_source = true});
+  const vit::InferenceModel shared(model);
+  REQUIRE(shared.is_packed() == vit::kernels::is_native(vit::kernels::Math::fp32));
+  // Somebody else holds the module, whose weights are left as they are.
+  CHECK(test::same(model->forward(input), expected.logits));
 
-  CHECK_THROWS_WITH(reference(model, input), Catch::ContainsSubstring("keep_parameters"));
-  CHECK_THROWS_WITH(vit::save(model, "unused", at::kFloat),
-                    Catch::ContainsSubstring("keep_parameters"));
-  for (auto& parameter : model->parameters()) parameter.requires_grad_(true);
-  CHECK_THROWS_AS(model->forward(input), vit::Error);
-  at::NoGradGuard no_grad;
-  CHECK(test::same(model->forward(input), expected));
+  const vit::InferenceModel packed(std::move(model));
+  const vit::InferenceModel copy = packed;
+  for (const auto* each : {&shared, &packed, &copy}) {
+    const auto got = each->forward_all(input, {.track_source = true});
+    CHECK(test::same(got.logits, expected.logits));
+    CHECK(test::same(got.source, expected.source));
+  }
+  CHECK(packed.config() == config.vit);
+  if (!packed.is_packed()) return;
+  const test::KernelChoice choice("reference");
+  CHECK_THROWS_WITH(packed.forward(input), Catch::ContainsSubstring("VisionTransformer"));
+}
+
+TEST_CASE("an inference model of blocks that the kernels do not know runs them as operators") {
+  auto config = config_of(48, 3);
+  config.vit.block.norm_place = vit::NormPlace::post;
+  auto model = model_of(config);
+  tome::apply(model, {.r = 5});
+  const auto input = pixels(config, 3);
+  const auto expected = model->forward(input);
+  const vit::InferenceModel inference(model);
+  CHECK_FALSE(inference.is_packed());
+  CHECK(test::same(inference.forward(input), expected));
+  CHECK_FALSE(inference.forward(input).requires_grad());
 }
 
 TEST_CASE("fused blocks leave gradients alone") {

@@ -10,7 +10,7 @@
 
 #include <vit/error.h>
 #include <vit/load.h>
-#include <vit/weights/other_models.h>
+#include <vit/weights/refused.h>
 #include <vit/weights/safetensors.h>
 
 using Catch::ContainsSubstring;

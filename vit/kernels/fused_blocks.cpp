@@ -14,6 +14,22 @@
 namespace vit::kernels {
 namespace {
 
+/// In what the encoder computes blocks of one kind; nothing where it does not fit them.
+std::optional<Math> math_for(const std::optional<KernelBlock>& block, at::ScalarType dtype,
+                             bool quantize) {
+  if (!block || (dtype != at::kFloat && dtype != at::kBFloat16)) return std::nullopt;
+  // bfloat16 that the CPU cannot multiply is faster in float32, and no less exact.
+  const Math math = quantize                                          ? Math::int8
+                    : dtype == at::kBFloat16 && is_native(Math::bf16) ? Math::bf16
+                                                                      : Math::fp32;
+  return Encoder::supports(math) ? std::optional(math) : std::nullopt;
+}
+
+/// Whether what is around a pass, and its reducer, leave it to the encoder.
+bool may_run(const TokenReducer* reducer) {
+  return !at::autocast::is_autocast_enabled(at::kCPU) && (!reducer || reducer->forms_groups());
+}
+
 /// Whether somebody wants gradients of what the blocks compute.
 bool wants_gradient(std::span<const BlockWeights> weights, const at::Tensor& tokens) {
   if (!c10::GradMode::is_enabled()) return false;
@@ -42,7 +58,6 @@ struct FusedBlocks::Cache {
 
   bool is_current(Math math) const {
     if (!encoder || encoder->math() != math) return false;
-    if (packed_only) return true;
     for (const Mark& mark : marks)
       if (mark.parameter.const_data_ptr() != mark.data ||
           version_of(mark.parameter) != mark.version)
@@ -67,52 +82,53 @@ struct FusedBlocks::Cache {
   std::mutex mutex;
   std::shared_ptr<const Encoder> encoder;
   std::vector<Mark> marks;
-  bool packed_only = false;  // the parameters are gone, and the encoder is all there is
 };
 
 FusedBlocks::FusedBlocks(const BlockConfig& config)
     : block_(lower(config)), cache_(std::make_unique<Cache>()) {}
 FusedBlocks::~FusedBlocks() = default;
 
-std::optional<Math> FusedBlocks::math_for(at::ScalarType dtype, bool quantize) const {
-  if (!block_ || (dtype != at::kFloat && dtype != at::kBFloat16)) return std::nullopt;
-  // bfloat16 that the CPU cannot multiply is faster in float32, and no less exact.
-  const Math math = quantize                                          ? Math::int8
-                    : dtype == at::kBFloat16 && is_native(Math::bf16) ? Math::bf16
-                                                                      : Math::fp32;
-  return Encoder::supports(math) ? std::optional(math) : std::nullopt;
-}
-
-void FusedBlocks::keep_packed_only(std::span<const BlockWeights> weights, bool quantize,
-                                   at::ScalarType dtype) const {
-  const auto math = math_for(dtype, quantize);
-  if (weights.empty() || !math || reference_only()) return;
-  bool on_cpu = true;
-  weights.front().each([&](const at::Tensor& x) { on_cpu = on_cpu && x.device().is_cpu(); });
-  if (!on_cpu) return;
-  const std::lock_guard lock(cache_->mutex);
-  if (cache_->packed_only) return;
-  cache_->encoder = nullptr;
-  cache_->marks.clear();
-  cache_->encoder = std::make_shared<const Encoder>(*block_, weights, *math, /*free_weights=*/true);
-  cache_->packed_only = true;
-}
-
 bool FusedBlocks::run(std::span<const BlockWeights> weights, bool quantize, TokenState& state,
                       const TokenReducer* reducer) const {
-  const auto math = state.tokens.device().is_cpu() ? math_for(state.tokens.scalar_type(), quantize)
-                                                   : std::nullopt;
-  const bool fits = !weights.empty() && math && !reference_only() &&
-                    !at::autocast::is_autocast_enabled(at::kCPU) &&
-                    (!reducer || reducer->forms_groups()) && !wants_gradient(weights, state.tokens);
-  if (cache_->packed_only && (!fits || cache_->encoder->math() != *math))
-    fail(
-        "the model keeps its weights packed for one purpose only, to be run on the CPU in the "
-        "dtype "
-        "it was loaded in; load it with keep_parameters to do anything else with it");
-  if (!fits) return false;
+  if (weights.empty() || !state.tokens.device().is_cpu() || reference_only() || !may_run(reducer))
+    return false;
+  const auto math = math_for(block_, state.tokens.scalar_type(), quantize);
+  if (!math || wants_gradient(weights, state.tokens)) return false;
   cache_->get(*block_, weights, *math)->forward(state, reducer);
   return true;
+}
+
+struct PackedBlocks::Packed {
+  Encoder encoder;
+  at::ScalarType dtype;
+};
+
+PackedBlocks::PackedBlocks(std::unique_ptr<const Packed> packed) : packed_(std::move(packed)) {}
+PackedBlocks::~PackedBlocks() = default;
+
+std::unique_ptr<const PackedBlocks> PackedBlocks::pack(const BlockConfig& config,
+                                                       std::span<const BlockWeights> weights,
+                                                       bool quantize, at::ScalarType dtype,
+                                                       bool free_weights) {
+  const auto block = lower(config);
+  const auto math = math_for(block, dtype, quantize);
+  if (weights.empty() || !math || reference_only()) return nullptr;
+  bool on_cpu = true;
+  weights.front().each([&](const at::Tensor& x) { on_cpu = on_cpu && x.device().is_cpu(); });
+  if (!on_cpu) return nullptr;
+  auto packed = std::unique_ptr<const Packed>(
+      new Packed{Encoder(*block, weights, *math, free_weights), dtype});
+  return std::unique_ptr<const PackedBlocks>(new PackedBlocks(std::move(packed)));
+}
+
+void PackedBlocks::run(TokenState& state, const TokenReducer* reducer) const {
+  const bool wants_gradient = c10::GradMode::is_enabled() && state.tokens.requires_grad();
+  if (state.tokens.scalar_type() != packed_->dtype || !state.tokens.device().is_cpu() ||
+      wants_gradient || reference_only() || !may_run(reducer))
+    fail(
+        "an inference model has its weights packed for one purpose, to be run on the CPU in the "
+        "dtype it was loaded in, without gradients; use a VisionTransformer for anything else");
+  packed_->encoder.forward(state, reducer);
 }
 
 }  // namespace vit::kernels

@@ -17,7 +17,7 @@ namespace vit::kernels {
 /// Whether the fused kernels are built in and this CPU multiplies 8-bit integers natively.
 bool has_native_int8();
 
-/// The fused form of a model's blocks. Weights are packed when they are first needed, and anew
+/// The fused form of a module's blocks. Weights are packed when they are first needed, and anew
 /// after parameters have changed.
 class FusedBlocks {
  public:
@@ -34,17 +34,34 @@ class FusedBlocks {
   bool run(std::span<const BlockWeights> weights, bool quantize, TokenState& state,
            const TokenReducer* reducer) const;
 
-  /// Packs the weights for tokens of that dtype and frees the parameters of the linear layers, if
-  /// the fused kernels fit. run() throws Error from then on where they do not.
-  void keep_packed_only(std::span<const BlockWeights> weights, bool quantize,
-                        at::ScalarType dtype) const;
-
  private:
   struct Cache;
-  std::optional<Math> math_for(at::ScalarType dtype, bool quantize) const;
 
   std::optional<KernelBlock> block_;
   std::unique_ptr<Cache> cache_;
+};
+
+/// The fused form of blocks whose weights it alone has: nothing else can be done with it than run
+/// it, on the CPU and without gradients.
+class PackedBlocks {
+ public:
+  /// Packs the weights for tokens of `dtype`; with `free_weights` it empties those of the linear
+  /// layers one by one. Null where the fused kernels do not fit, and nothing has happened.
+  static std::unique_ptr<const PackedBlocks> pack(const BlockConfig& config,
+                                                  std::span<const BlockWeights> weights,
+                                                  bool quantize, at::ScalarType dtype,
+                                                  bool free_weights);
+  ~PackedBlocks();
+
+  /// Runs all blocks on `state`. Many threads may call it at once. Throws Error for tokens of
+  /// another dtype, autocast, and reducers that form no groups.
+  void run(TokenState& state, const TokenReducer* reducer) const;
+
+ private:
+  struct Packed;
+  explicit PackedBlocks(std::unique_ptr<const Packed> packed);
+
+  std::unique_ptr<const Packed> packed_;
 };
 
 }  // namespace vit::kernels

@@ -3,17 +3,28 @@
 
 namespace vit::kernels {
 
+bool has_native_int8() { return false; }
+
 struct FusedBlocks::Cache {};
 
 FusedBlocks::FusedBlocks(const BlockConfig& config) : block_(lower(config)) {}
 FusedBlocks::~FusedBlocks() = default;
 
-bool has_native_int8() { return false; }
-
 bool FusedBlocks::run(std::span<const BlockWeights>, bool, TokenState&, const TokenReducer*) const {
   return false;
 }
 
-void FusedBlocks::keep_packed_only(std::span<const BlockWeights>, bool, at::ScalarType) const {}
+struct PackedBlocks::Packed {};
+
+PackedBlocks::PackedBlocks(std::unique_ptr<const Packed> packed) : packed_(std::move(packed)) {}
+PackedBlocks::~PackedBlocks() = default;
+
+std::unique_ptr<const PackedBlocks> PackedBlocks::pack(const BlockConfig&,
+                                                       std::span<const BlockWeights>, bool,
+                                                       at::ScalarType, bool) {
+  return nullptr;
+}
+
+void PackedBlocks::run(TokenState&, const TokenReducer*) const {}
 
 }  // namespace vit::kernels

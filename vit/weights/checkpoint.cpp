@@ -10,7 +10,7 @@
 #include <vit/weights/fit.h>
 #include <vit/weights/infer.h>
 #include <vit/weights/layouts/layout.h>
-#include <vit/weights/other_models.h>
+#include <vit/weights/refused.h>
 #include <vit/weights/text.h>
 #include <vit/weights/wrappers.h>
 

@@ -6,6 +6,8 @@
 #include <vit/weights/layouts/key_rules.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/packing.h>
+#include <vit/weights/refused.h>
+#include <vit/weights/text.h>
 
 namespace vit {
 namespace {
@@ -70,10 +72,8 @@ void apply_defaults(const StateDict& stored, VitConfig& config) {
   config.family = "clip";
 }
 
-/// Parts of a tower that no published ViT checkpoint has.
 void refuse_unsupported(const JsonNode& vision) {
-  for (const char* key : {"attentional_pool", "block_type", "qk_norm", "scaled_cosine_attn",
-                          "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc"})
+  for (const char* key : refused_open_clip_fields())
     if (const auto found = vision.find(key); found && (found->is_string() || found->boolean()))
       found->fail("is not supported");
 }

@@ -7,6 +7,7 @@
 #include <vit/weights/json_values.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/timm_fields.h>
+#include <vit/weights/refused.h>
 
 namespace vit {
 namespace {
@@ -49,6 +50,11 @@ void read_model_args(const JsonNode& node, TimmDraft& draft) {
   const auto args = node.members();
   for (const auto& [name, value] : args) {
     if (harmless_model_args().contains(name)) continue;
+    // Null leaves such an option alone.
+    if (std::ranges::find(refused_timm_arguments(), name) != refused_timm_arguments().end()) {
+      if (!value.is_null()) value.fail("is not supported");
+      continue;
+    }
     const auto field =
         std::ranges::find_if(timm_fields(), [&](const TimmField& f) { return name == f.name; });
     if (field == timm_fields().end())

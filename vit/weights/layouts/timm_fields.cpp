@@ -81,11 +81,6 @@ constexpr TimmField fixed(const char* name) {
           nullptr};
 }
 
-/// An option that this library does not have; null leaves it alone.
-constexpr TimmField unsupported(const char* name) {
-  return {name, [](TimmDraft&, const JsonNode& node) { node.fail("is not supported"); }, nullptr};
-}
-
 OrderedJson sides(Size2d value) {
   if (value.height == value.width) return value.height;
   return OrderedJson::array({value.height, value.width});
@@ -206,10 +201,6 @@ constexpr TimmField kTimmFields[] = {
     fixed<true>("proj_bias"),
     fixed<false>("scale_attn_norm"),
     fixed<false>("scale_mlp_norm"),
-    unsupported("attn_layer"),
-    unsupported("block_fn"),
-    unsupported("embed_layer"),
-    unsupported("embed_norm_layer"),
 };
 
 OrderedJson extent_json(const Extent& e) { return OrderedJson::array({e.frames, e.rows, e.cols}); }

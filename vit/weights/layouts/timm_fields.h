@@ -20,9 +20,9 @@ struct TimmDraft {
   VitConfig vit;
   double mlp_ratio = 4;
   bool final_norm = true;               ///< there is a norm after the blocks
-  std::optional<bool> fc_norm;          ///< it follows the pooling; unset: as the pooling has it
-  std::optional<JsonNode> activation;   ///< read when the kind of MLP is known
-  std::optional<JsonNode> padded;       ///< the option by which images are padded to whole patches
+  std::optional<bool> fc_norm = {};     ///< it follows the pooling; unset: as the pooling has it
+  std::optional<JsonNode> activation = {};  ///< read when the kind of MLP is known
+  std::optional<JsonNode> padded = {};  ///< the option by which images are padded to whole patches
 };
 
 /// One of timm's model_args.

@@ -1,17 +1,56 @@
+#include <vit/weights/refused.h>
+
 #include <span>
-#include <string_view>
+
+#include <ATen/ATen.h>
 
 #include <vit/error.h>
-#include <vit/weights/other_models.h>
 #include <vit/weights/text.h>
 
 namespace vit {
 namespace {
 
+/// What a name holds, and what that means.
 struct Sign {
-  std::string_view part;  ///< of a tensor's name
-  const char* model;
+  std::string_view part;
+  const char* meaning;
 };
+
+// Names that users of timm may try, whose models this library does not compute.
+constexpr Sign kArchitectures[] = {
+    {"_relpos_", "it has relative position biases"},
+    {"_srelpos_", "it has relative position biases"},
+    {"_rope", "it has rotary positions"},
+    {"dinov3", "it has rotary positions"},
+    {"eva02_", "it has rotary positions"},
+    {"vit_pe_", "it has rotary positions"},
+    {"_rpn_", "its norms come after the residual branches"},
+    {"_xp_", "its attention and MLP run in parallel"},
+    {"_18x2_", "its blocks run in parallel"},
+    {"_pwee_", "its attention and MLP run in parallel"},
+    {"_dpwee_", "it has differential attention"},
+    {"_dwee_", "it has differential attention"},
+    {"_dlittle_", "it has differential attention"},
+    {"aimv2_", "it has RMS norms"},
+    {"test_vit3", "its attention pool reads the register tokens"},
+    {"test_vit4", "it has RMS norms"},
+    {"beit3_", "it has norms inside attention and MLP"},
+    {"beit", "it has relative position biases"},
+    {"_r26_", "it has a ResNet in front"},
+    {"_r50_", "it has a ResNet in front"},
+    {"_resnet", "it has a ResNet in front"},
+    {"_r_s16_", "it has a ResNet in front"},
+    {"vitamin_", "it has convolutional stages"},
+    {"samvit_", "it has windowed attention"},
+    {"naflexvit_", "it takes images of any aspect"},
+};
+
+// Arguments of timm's models, and fields of OpenCLIP's, that no published plain ViT uses.
+constexpr const char* kTimmArguments[] = {"attn_layer", "block_fn", "embed_layer",
+                                          "embed_norm_layer"};
+constexpr const char* kOpenClipFields[] = {"attentional_pool",   "block_type",  "qk_norm",
+                                           "scaled_cosine_attn", "scale_heads", "scale_attn_inner",
+                                           "scale_attn",         "scale_fc"};
 
 // Vision Transformers with parts that this library lacks. They would otherwise differ from plain
 // ones by a few tensors more.
@@ -56,7 +95,7 @@ const char* find_sign(std::span<const Sign> signs, const StateDict& stored, std:
     for (const auto& [name, tensor] : stored)
       if (name.find(sign.part) != name.npos) {
         example = name;
-        return sign.model;
+        return sign.meaning;
       }
   return nullptr;
 }
@@ -68,6 +107,16 @@ bool has_parts_of_vit(const StateDict& weights) {
 }
 
 }  // namespace
+
+const char* why_refused(std::string_view architecture) {
+  for (const auto& [part, reason] : kArchitectures)
+    if (architecture.find(part) != architecture.npos) return reason;
+  return nullptr;
+}
+
+std::span<const char* const> refused_timm_arguments() { return kTimmArguments; }
+
+std::span<const char* const> refused_open_clip_fields() { return kOpenClipFields; }
 
 void refuse_other_models(const StateDict& stored, const StateDict& weights,
                          const std::string& where) {

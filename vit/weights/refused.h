@@ -1,0 +1,31 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <vit/weights/state_dict.h>
+
+// Everything that is refused because this library does not compute it, in one place: what learns to
+// run is struck here, and nowhere else.
+
+namespace vit {
+
+/// Why models of one of timm's architectures cannot be run ("it has rotary positions"); null if
+/// nothing is known against them.
+const char* why_refused(std::string_view architecture);
+
+/// Arguments of timm's models that must not be set.
+std::span<const char* const> refused_timm_arguments();
+
+/// Fields of OpenCLIP's vision_cfg that must not be set.
+std::span<const char* const> refused_open_clip_fields();
+
+/// Throws Error if tensors are, by their names, those of a model that this library does not
+/// compute, and says which kind it looks like. `stored` are the names of the file, `weights` those
+/// in timm's names, `where` is the file. Weights of no known kind pass: what they lack is told when
+/// they are compared with a model.
+void refuse_other_models(const StateDict& stored, const StateDict& weights,
+                         const std::string& where);
+
+}  // namespace vit
