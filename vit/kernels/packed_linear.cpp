@@ -1,10 +1,10 @@
+#include <vit/kernels/packed_linear.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include <ATen/ATen.h>
 #include <c10/util/BFloat16.h>
-
-#include <vit/kernels/packed_linear.h>
 
 namespace vit::kernels {
 namespace {
@@ -48,20 +48,17 @@ at::Tensor padded_vector(const at::Tensor& x, int64_t size) {
 
 PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Math math,
                            int64_t groups)
-    : math_(math), inner_(simd::round_up(weight.size(1))), groups_(groups) {
+    : math_(math), inner_(simd::round_up(weight.size(1))) {
   const int64_t outputs = weight.size(0) / groups, inputs = weight.size(1);
   TORCH_CHECK(outputs * groups == weight.size(0), "PackedLinear: ", weight.size(0),
               " outputs are no ", groups, " groups");
-  group_columns_ = simd::round_up(outputs);
-  blocks_per_group_ = (group_columns_ + kBlockColumns - 1) / kBlockColumns;
-  for (int64_t group = 0; group < groups; ++group)
-    for (int64_t first = 0; first < group_columns_; first += kBlockColumns) {
-      const int64_t column = group * group_columns_ + first;
-      blocks_.push_back({column, std::min(kBlockColumns, group_columns_ - first),
-                         column * inner_ * element_size(math)});
-    }
+  cut_ = {groups, simd::round_up(outputs)};
+  for (int64_t i = 0; i < cut_.count(); ++i) {
+    const Share columns = cut_.block(i);
+    blocks_.push_back({columns.begin, columns.size(), columns.begin * inner_ * element_size(math)});
+  }
   weights_ = at::zeros({columns() * inner_ * element_size(math)}, at::kByte);
-  bias_ = at::zeros({groups, group_columns_}, at::kFloat);
+  bias_ = at::zeros({groups, group_columns()}, at::kFloat);
   if (bias.defined()) bias_.slice(1, 0, outputs).copy_(bias.view({groups, outputs}));
   if (math == Math::int8) {
     scales_ = at::ones({columns()}, at::kFloat);
@@ -69,8 +66,8 @@ PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Mat
   }
   // A group at a time, so that no second copy of the whole layer is ever in memory.
   for (int64_t group = 0; group < groups; ++group) {
-    for (int64_t i = 0; i < blocks_per_group_; ++i) {
-      const Block& block = blocks_[group * blocks_per_group_ + i];
+    for (int64_t i = 0; i < blocks_per_group(); ++i) {
+      const Block& block = blocks_[group * blocks_per_group() + i];
       const int64_t first = i * kBlockColumns;
       const int64_t count = std::min(block.width, outputs - first);
       if (count <= 0) continue;

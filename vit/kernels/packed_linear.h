@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vit/kernels/column_blocks.h>
 #include <vit/kernels/product.h>
 #include <vit/kernels/simd.h>
 
@@ -34,10 +35,10 @@ class PackedLinear {
   /// `weight` [out, in], `bias` [out] or undefined, both of any floating point type on the CPU.
   PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Math math, int64_t groups = 1);
 
-  int64_t inner() const { return inner_; }                      ///< padded inputs
-  int64_t columns() const { return groups_ * group_columns_; }  ///< padded outputs
-  int64_t group_columns() const { return group_columns_; }
-  int64_t blocks_per_group() const { return blocks_per_group_; }
+  int64_t inner() const { return inner_; }            ///< padded inputs
+  int64_t columns() const { return cut_.columns(); }  ///< padded outputs
+  int64_t group_columns() const { return cut_.group_columns; }
+  int64_t blocks_per_group() const { return cut_.blocks_per_group(); }
   const Block& block(int64_t index) const { return blocks_[index]; }
   const float* bias() const { return bias_.const_data_ptr<float>(); }  ///< [columns]
   int64_t nbytes() const { return static_cast<int64_t>(weights_.nbytes()); }
@@ -52,9 +53,7 @@ class PackedLinear {
 
   Math math_ = Math::fp32;
   int64_t inner_ = 0;
-  int64_t groups_ = 0;
-  int64_t group_columns_ = 0;
-  int64_t blocks_per_group_ = 0;
+  ColumnBlocks cut_;
   std::vector<Block> blocks_;
   at::Tensor weights_;  // bytes
   at::Tensor bias_;     // float [columns]

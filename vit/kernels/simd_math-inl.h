@@ -86,8 +86,13 @@ HWY_INLINE VF sigmoid_gate(DF d, VF x, float steepness) {
   return hn::Div(x, hn::Add(e, hn::Set(d, 1.0f)));
 }
 
-/// x * Phi(x) with an absolute error of Phi of 1e-7 (Abramowitz and Stegun 7.1.26).
-HWY_INLINE VF gelu_fine(DF d, VF x) {
+/// What both GELU and its slope are made of.
+struct GeluTail {
+  VF tail;     ///< 1 - Phi(|x|), with an absolute error of 1e-7 (Abramowitz and Stegun 7.1.26)
+  VF density;  ///< exp(-x^2 / 2)
+};
+
+HWY_INLINE GeluTail gelu_tail(DF d, VF x) {
   const auto z = hn::Mul(hn::Abs(x), hn::Set(d, 0.70710678f));
   const auto one = hn::Set(d, 1.0f);
   const auto t = hn::Div(one, hn::MulAdd(z, hn::Set(d, 0.3275911f), one));
@@ -96,11 +101,14 @@ HWY_INLINE VF gelu_fine(DF d, VF x) {
   p = hn::MulAdd(p, t, hn::Set(d, 1.421413741f));
   p = hn::MulAdd(p, t, hn::Set(d, -0.284496736f));
   p = hn::MulAdd(p, t, hn::Set(d, 0.254829592f));
-  // Half of erfc(|z|), the share of the tail.
-  const auto tail = hn::Mul(hn::Mul(hn::Mul(p, t), hn::Set(d, 0.5f)),
-                            exp2(d, hn::Mul(hn::Mul(z, z), hn::Set(d, -kLog2E))));
+  const auto density = exp2(d, hn::Mul(hn::Mul(z, z), hn::Set(d, -kLog2E)));
+  return {hn::Mul(hn::Mul(hn::Mul(p, t), hn::Set(d, 0.5f)), density), density};
+}
+
+/// x * Phi(x) with an absolute error of Phi of 1e-7.
+HWY_INLINE VF gelu_fine(DF d, VF x) {
   // x Phi(x) is x - x tail for positive x and x tail for negative ones.
-  return hn::Sub(hn::Max(x, hn::Zero(d)), hn::Mul(hn::Abs(x), tail));
+  return hn::Sub(hn::Max(x, hn::Zero(d)), hn::Mul(hn::Abs(x), gelu_tail(d, x).tail));
 }
 
 /// x * Phi(x) with an absolute error of 4e-5, where bfloat16 is all that it becomes: a polynomial
@@ -120,13 +128,18 @@ HWY_INLINE VF gelu_coarse(DF d, VF x) {
   return hn::Mul(x, hn::MulAdd(c, p, hn::Set(d, 0.5f)));
 }
 
-/// The tanh form of GELU, as a sigmoid of a cubic.
+/// The tanh form of GELU is x sigmoid(kGeluTanhScale x (1 + kGeluTanhCubic x^2)).
+constexpr float kGeluTanhScale = 2 * 0.79788456f, kGeluTanhCubic = 0.044715f;
+
 HWY_INLINE VF gelu_tanh(DF d, VF x) {
-  const auto inner = hn::MulAdd(hn::Mul(x, x), hn::Set(d, 0.044715f), hn::Set(d, 1.0f));
-  const auto z = hn::Mul(hn::Mul(x, inner), hn::Set(d, -2 * 0.79788456f * kLog2E));
+  const auto inner = hn::MulAdd(hn::Mul(x, x), hn::Set(d, kGeluTanhCubic), hn::Set(d, 1.0f));
+  const auto z = hn::Mul(hn::Mul(x, inner), hn::Set(d, -kGeluTanhScale * kLog2E));
   const auto e = exp2(d, hn::Min(z, hn::Set(d, 126.0f)));
   return hn::Div(x, hn::Add(e, hn::Set(d, 1.0f)));
 }
+
+/// Quick GELU is x sigmoid(kQuickGeluSteepness x).
+constexpr float kQuickGeluSteepness = 1.702f;
 
 /// An activation as exact as numbers of type T can hold it.
 template <TileActivation kKind, typename T>
@@ -134,7 +147,7 @@ HWY_INLINE VF activated(DF d, VF x) {
   if constexpr (kKind == TileActivation::gelu)
     return sizeof(T) == sizeof(float) ? gelu_fine(d, x) : gelu_coarse(d, x);
   if constexpr (kKind == TileActivation::gelu_tanh) return gelu_tanh(d, x);
-  return sigmoid_gate(d, x, 1.702f);
+  return sigmoid_gate(d, x, kQuickGeluSteepness);
 }
 
 }  // namespace vit::simd::HWY_NAMESPACE

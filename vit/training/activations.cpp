@@ -32,29 +32,21 @@ HWY_INLINE Point sigmoid_gate_at(DF d, VF x, float steepness) {
 
 /// x sigmoid(u(x)) with the cubic u of the tanh form.
 HWY_INLINE Point gelu_tanh_at(DF d, VF x) {
-  constexpr float kTwice = 2 * 0.79788456f, kCubic = 0.044715f;
   const auto one = hn::Set(d, 1.0f), square = hn::Mul(x, x);
-  const auto inner = hn::MulAdd(square, hn::Set(d, kCubic), one);
-  const auto z = hn::Mul(hn::Mul(x, inner), hn::Set(d, -kTwice * kLog2E));
+  const auto inner = hn::MulAdd(square, hn::Set(d, kGeluTanhCubic), one);
+  const auto z = hn::Mul(hn::Mul(x, inner), hn::Set(d, -kGeluTanhScale * kLog2E));
   const auto sigmoid = hn::Div(one, hn::Add(exp2(d, hn::Min(z, hn::Set(d, 126.0f))), one));
   const auto value = hn::Mul(x, sigmoid);
-  const auto du = hn::Mul(hn::MulAdd(square, hn::Set(d, 3 * kCubic), one), hn::Set(d, kTwice));
+  const auto du =
+      hn::Mul(hn::MulAdd(square, hn::Set(d, 3 * kGeluTanhCubic), one), hn::Set(d, kGeluTanhScale));
   return {value, hn::MulAdd(hn::Mul(value, hn::Sub(one, sigmoid)), du, sigmoid)};
 }
 
 /// x Phi(x), as gelu_fine() has it.
 HWY_INLINE Point gelu_at(DF d, VF x) {
-  const auto one = hn::Set(d, 1.0f);
-  const auto z = hn::Mul(hn::Abs(x), hn::Set(d, 0.70710678f));
-  const auto density = exp2(d, hn::Mul(hn::Mul(z, z), hn::Set(d, -kLog2E)));
-  const auto t = hn::Div(one, hn::MulAdd(z, hn::Set(d, 0.3275911f), one));
-  auto p = hn::Set(d, 1.061405429f);
-  p = hn::MulAdd(p, t, hn::Set(d, -1.453152027f));
-  p = hn::MulAdd(p, t, hn::Set(d, 1.421413741f));
-  p = hn::MulAdd(p, t, hn::Set(d, -0.284496736f));
-  p = hn::MulAdd(p, t, hn::Set(d, 0.254829592f));
-  const auto tail = hn::Mul(hn::Mul(hn::Mul(p, t), hn::Set(d, 0.5f)), density);
-  const auto cumulative = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail));
+  const auto [tail, density] = gelu_tail(d, x);
+  const auto cumulative =
+      hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(hn::Set(d, 1.0f), tail));
   const auto slope = hn::MulAdd(hn::Mul(x, hn::Set(d, 0.39894228f)), density, cumulative);
   return {hn::Mul(x, cumulative), slope};
 }
@@ -82,7 +74,7 @@ HWY_INLINE Point activation_at(DF d, VF x) {
   if constexpr (kKind == TileActivation::gelu)
     return sizeof(T) == sizeof(float) ? gelu_at(d, x) : gelu_coarse_at(d, x);
   if constexpr (kKind == TileActivation::gelu_tanh) return gelu_tanh_at(d, x);
-  return sigmoid_gate_at(d, x, 1.702f);
+  return sigmoid_gate_at(d, x, kQuickGeluSteepness);
 }
 
 template <TileActivation kKind, typename T>

@@ -29,7 +29,7 @@ void pack_weight(const float* weight, const float* factors, const PackedMatrix<T
                  T* scratch) {
   for (int64_t i = blocks.begin; i < blocks.end; ++i) {
     const Share block = to.block(i);
-    const simd::Tile tile{weight + block.begin, to.columns, to.inner, block.size()};
+    const simd::Tile tile{weight + block.begin, to.cut.columns(), to.inner, block.size()};
     if (factors)
       simd::scale_rows(tile, factors, scratch, block.size());
     else

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include <vit/kernels/arena.h>
+#include <vit/kernels/column_blocks.h>
 #include <vit/kernels/product.h>
 #include <vit/kernels/share.h>
 #include <vit/kernels/simd.h>
@@ -22,32 +23,26 @@ constexpr kernels::Math kMath = sizeof(T) == sizeof(float) ? kernels::Math::fp32
 /// Zeros for layers without bias and for tiles that get none.
 constexpr float kNoBias[kernels::kBlockColumns] = {};
 
-/// The right-hand side [inner, columns] of a product as kernels::multiply() reads it. Columns come
-/// in groups, each cut into blocks of at most kBlockColumns.
+/// The right-hand side [inner, columns] of a product as kernels::multiply() reads it, in memory of
+/// a pass.
 template <typename T>
 struct PackedMatrix {
   T* data;
   int64_t inner;
-  int64_t columns;
-  int64_t group;  ///< columns of one
+  kernels::ColumnBlocks cut;
 
-  int64_t blocks_per_group() const {
-    return (group + kernels::kBlockColumns - 1) / kernels::kBlockColumns;
-  }
-  int64_t blocks() const { return columns / group * blocks_per_group(); }
+  int64_t blocks_per_group() const { return cut.blocks_per_group(); }
+  int64_t blocks() const { return cut.count(); }
   /// Columns of a block.
-  kernels::Share block(int64_t index) const {
-    const int64_t first = index % blocks_per_group() * kernels::kBlockColumns;
-    const int64_t begin = index / blocks_per_group() * group + first;
-    return {begin, begin + std::min(kernels::kBlockColumns, group - first)};
-  }
+  kernels::Share block(int64_t index) const { return cut.block(index); }
   T* at(kernels::Share block) const { return data + block.begin * inner; }
 };
 
 template <typename T>
 PackedMatrix<T> take_matrix(kernels::Arena& arena, int64_t inner, int64_t columns,
                             int64_t group = 0) {
-  return {arena.take<T>(inner * columns), inner, columns, group ? group : columns};
+  const int64_t group_columns = group ? group : columns;
+  return {arena.take<T>(inner * columns), inner, {columns / group_columns, group_columns}};
 }
 
 /// tile [rows, block] = a [rows, inner] times a block of `b`; the tile's rows lie `ld` apart.

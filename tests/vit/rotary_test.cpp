@@ -1,0 +1,69 @@
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include <vit/rotary.h>
+
+TEST_CASE("a pair of channels turns by the angle of its token's row or column") {
+  const auto layout = GENERATE(vit::RotaryLayout::interleaved, vit::RotaryLayout::half);
+  const bool columns_first = GENERATE(false, true);
+  const auto kind = GENERATE(0, 1, 2);  // centered; indices; indices on a reference grid
+  vit::RotaryConfig config;
+  config.layout = layout;
+  config.columns_first = columns_first;
+  config.base = 100;
+  if (kind == 0) config.coordinates = vit::RotaryCoordinates::centered;
+  if (kind == 2) {
+    config.offset = 1;
+    config.reference_rows = 8;
+    config.reference_cols = 4;
+  }
+  CAPTURE(static_cast<int>(layout), columns_first, kind);
+  constexpr int64_t kDim = 8, kRows = 2, kCols = 3, kPrefix = 1, kTokens = kPrefix + kRows * kCols;
+  auto positions = at::zeros({1, kTokens, 2});
+  for (int64_t i = kPrefix; i < kTokens; ++i) {
+    positions[0][i][0] = (i - kPrefix) / kCols;
+    positions[0][i][1] = (i - kPrefix) % kCols;
+  }
+  positions[0][3][1] = 1.25;  // where merged tokens may be
+  const auto x = at::randn({1, 2, kTokens, kDim}, at::make_generator<at::CPUGeneratorImpl>(1));
+  const auto angles =
+      vit::rotary_angles(config, kDim, {1, kRows, kCols}, positions, kPrefix);
+  const auto got = vit::rotate(x, angles);
+
+  double worst = 0;
+  for (int64_t token = 0; token < kTokens; ++token)
+    for (int64_t pair = 0; pair < kDim / 2; ++pair) {
+      const bool of_row = (pair < kDim / 4) != columns_first;
+      const double index = positions[0][token][of_row ? 0 : 1].item<double>();
+      const double size = of_row ? kRows : kCols;
+      const double reference = of_row ? 8 : 4;
+      const double coordinate = kind == 0   ? (2 * (index + 0.5) / size - 1) * 2 * std::acos(-1.0)
+                                : kind == 1 ? index
+                                            : (index + 1) / size * reference;
+      const double k = static_cast<double>(pair % (kDim / 4)) / (kDim / 4.0);
+      const double angle = token < kPrefix ? 0 : coordinate / std::pow(100.0, k);
+      const int64_t first = layout == vit::RotaryLayout::half ? pair : 2 * pair;
+      const int64_t second = layout == vit::RotaryLayout::half ? pair + kDim / 2 : 2 * pair + 1;
+      for (int64_t head = 0; head < 2; ++head) {
+        const double a = x[0][head][token][first].item<double>();
+        const double b = x[0][head][token][second].item<double>();
+        const auto difference = [&](int64_t channel, double expected) {
+          worst = std::max(worst,
+                           std::abs(got[0][head][token][channel].item<double>() - expected));
+        };
+        difference(first, a * std::cos(angle) - b * std::sin(angle));
+        difference(second, b * std::cos(angle) + a * std::sin(angle));
+      }
+    }
+  CHECK(worst < 1e-5);
+}
+
+TEST_CASE("rotary positions refuse what they cannot turn") {
+  const vit::RotaryConfig config;
+  CHECK_THROWS(vit::rotary_angles(config, 6, {1, 2, 2}, at::zeros({1, 4, 2}), 0));
+  CHECK_THROWS(vit::rotary_angles(config, 8, {1, 2, 2}, at::zeros({1, 4, 3}), 0));
+}
