@@ -1,6 +1,7 @@
 #include <optional>
 #include <system_error>
 
+#include <base/model_source.h>
 #include <vit/architectures.h>
 #include <vit/error.h>
 #include <vit/load.h>
@@ -38,7 +39,7 @@ std::optional<ModelConfig> config_beside(const fs::path& weights, Layout layout)
 }  // namespace
 
 VisionTransformer load(const fs::path& path, const LoadOptions& options) {
-  const auto file = find_weights(path);
+  const auto file = find_weights(base::find_model(path));
   const std::string where = file.string();
   auto checkpoint = resolve_checkpoint(
       read_weights(file), [&](Layout layout) { return config_beside(file, layout); }, options,

@@ -17,11 +17,11 @@ namespace {
 using Reducer = std::shared_ptr<const vit::TokenReducer>;
 
 // What is known without running anything.
-Result counted(const Lane& lane, const cli::Setting& setting, const cli::Merging& merging) {
+Result counted(const Lane& lane, const cli::Setting& setting, const tome::Merging& merging) {
   Result result;
   result.schedule = setting.schedule.to_string();
   result.r = setting.r;
-  result.dtype = cli::dtype_name(lane.precision);
+  result.dtype = lane.precision.name();
   result.tokens = merging.tokens;
   result.merge_ratio = merging.merge_ratio;
   result.gflops = merging.gflops;
@@ -80,11 +80,11 @@ std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<cli::Setti
   // Fewer inputs than a batch are repeated.
   const at::Tensor batch =
       inputs.pixels.index_select(0, at::arange(setup.batch).remainder(inputs.pixels.size(0)));
-  std::vector<std::vector<cli::Merging>> mergings;
+  std::vector<std::vector<tome::Merging>> mergings;
   std::vector<Subject> subjects;
   for (Lane& lane : lanes) {
-    mergings.push_back(cli::mergings(lane.model, settings, prop_attn));
-    for (const cli::Merging& merging : mergings.back())
+    mergings.push_back(cli::mergings(lane.model->config(), settings, prop_attn));
+    for (const tome::Merging& merging : mergings.back())
       subjects.push_back(setup.training ? training_subject(lane, merging.reducer, batch, device)
                                         : subject(lane, merging.reducer, batch, device));
   }

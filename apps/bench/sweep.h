@@ -15,7 +15,7 @@ namespace bench {
 
 /// The model in one precision.
 struct Lane {
-  cli::Precision precision;
+  vit::Precision precision;
   vit::VisionTransformer model;
 };
 
