@@ -13,16 +13,16 @@
 #include <apps/bench/sweep.h>
 #include <apps/cli/host.h>
 #include <apps/cli/interrupt.h>
-#include <apps/cli/json_text.h>
 #include <apps/cli/labels.h>
 #include <apps/cli/output.h>
 #include <apps/cli/pictures.h>
 #include <apps/cli/run_options.h>
 #include <apps/cli/schedules.h>
-#include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
-#include <vit/error.h>
+#include <base/error.h>
+#include <base/json_text.h>
+#include <base/text.h>
 
 namespace {
 
@@ -75,24 +75,25 @@ cli::Options options() {
 
 constexpr int64_t kMaxImages = 1 << 20;
 
-std::vector<cli::Precision> precisions(const cli::Arguments& arguments, c10::Device device) {
-  std::vector<cli::Precision> types;
-  for (const std::string& text : cli::split(arguments.text("dtype"), ',')) {
-    const cli::Precision type = cli::parse_dtype(text, device);
+std::vector<vit::Precision> precisions(const cli::Arguments& arguments, c10::Device device) {
+  std::vector<vit::Precision> types;
+  for (const std::string& text : base::split(arguments.text("dtype"), ',')) {
+    const vit::Precision type = cli::parse_dtype(text, device);
     if (std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);
   }
   return types;
 }
 
 bench::Inputs random_inputs(const vit::VitConfig& config, int64_t batch, uint64_t seed) {
-  return {at::randn({batch, config.input.channels, config.image_size().height, config.image_size().width},
+  return {at::randn({batch, config.input.channels, config.image_size().height,
+                     config.image_size().width},
                     at::make_generator<at::CPUGeneratorImpl>(seed)),
           {},
           "random numbers"};
 }
 
-bench::Inputs read_inputs(const std::string& folder, int64_t most,
-                          const vit::VisionTransformer& model) {
+bench::Inputs read_inputs(const std::string& folder, int64_t most, const vit::VitConfig& config,
+                          const std::vector<std::string>& labels) {
   const std::vector<cli::PictureFile> files = cli::list_pictures({folder});
   const auto total = static_cast<int64_t>(files.size());
   const int64_t count = std::min(most, total);
@@ -104,16 +105,16 @@ bench::Inputs read_inputs(const std::string& folder, int64_t most,
   std::vector<at::Tensor> pixels;
   std::vector<int64_t> targets;
   const int64_t workers = cli::usable_cpus();
-  cli::PictureStream stream(chosen, model->picture_preprocessing(), workers, 4 * workers);
+  cli::PictureStream stream(chosen, config.picture(), workers, 4 * workers);
   while (const auto picture = stream.next()) {
     if (!picture->error.empty()) {
-      std::cerr << "left out: " << cli::printable(picture->error) << "\n";
+      std::cerr << "left out: " << base::printable(picture->error) << "\n";
       continue;
     }
     pixels.push_back(picture->pixels);
-    targets.push_back(cli::label_of_folder(picture->path, model->labels()));
+    targets.push_back(cli::label_of_folder(picture->path, labels));
   }
-  if (pixels.empty()) vit::fail("--images: no picture in ", folder, " can be read");
+  if (pixels.empty()) base::fail("--images: no picture in ", folder, " can be read");
   inputs.pixels = at::stack(pixels);
   inputs.targets = at::tensor(targets);
   if ((inputs.targets < 0).all().item<bool>()) inputs.targets.reset();
@@ -122,11 +123,11 @@ bench::Inputs read_inputs(const std::string& folder, int64_t most,
 }
 
 // Of training, whose weights stay in float32.
-bench::Lane training_lane(const cli::ModelChoice& choice, cli::Precision precision,
+bench::Lane training_lane(const cli::ModelChoice& choice, vit::Precision precision,
                           c10::Device device, uint64_t seed) {
   if (precision.int8 || precision.dtype == at::kHalf)
-    cli::usage_error("--training computes in fp32 or bf16, not in ", cli::dtype_name(precision));
-  auto model = choice.load({at::kFloat}, device, seed, /*keep_parameters=*/true);
+    cli::usage_error("--training computes in fp32 or bf16, not in ", precision.name());
+  auto model = choice.load({at::kFloat}, device, seed);
   for (auto& parameter : model->parameters()) parameter.requires_grad_(true);
   return {precision, model};
 }
@@ -134,7 +135,7 @@ bench::Lane training_lane(const cli::ModelChoice& choice, cli::Precision precisi
 bench::Setup setup_of(const std::string& model, const vit::VitConfig& config, c10::Device device) {
   bench::Setup setup;
   setup.model = model;
-  setup.image_size = cli::size_text(config.image_size());
+  setup.image_size = base::size_text(config.image_size().height, config.image_size().width);
   setup.num_tokens = config.num_tokens();
   setup.device = device.str();
   setup.threads = at::get_num_threads();
@@ -162,19 +163,20 @@ int run(const cli::Arguments& arguments) {
     cli::usage_error("--on-request answers on standard output: let other output go to files");
 
   std::vector<bench::Lane> lanes;
-  for (const cli::Precision& precision : precisions(arguments, device))
+  for (const vit::Precision& precision : precisions(arguments, device))
     lanes.push_back(training ? training_lane(choice, precision, device, seed)
-                             : bench::Lane{precision, choice.load(precision, device, seed)});
-  const vit::VisionTransformer& model = lanes.front().model;
-  const vit::VitConfig& config = model->config();
+                             : bench::Lane{precision, vit::InferenceModel(choice.load(
+                                                          precision, device, seed))});
+  const vit::VitConfig& config = lanes.front().config();
   const std::vector<cli::Setting> settings = cli::settings_for(arguments, config);
 
   if (training && config.head.num_classes == 0)
-    vit::fail("--training: the model has no classes; --num-classes gives it some");
+    base::fail("--training: the model has no classes; --num-classes gives it some");
   std::optional<c10::InferenceMode> inference;
   if (!training) inference.emplace();
   const bench::Inputs inputs = arguments.has("images")
-                                   ? read_inputs(arguments.text("images"), max_images, model)
+                                   ? read_inputs(arguments.text("images"), max_images, config,
+                                                 lanes.front().labels())
                                    : random_inputs(config, batch, seed);
   bench::Setup setup = setup_of(choice.name(), config, device);
   setup.batch = batch;
@@ -192,7 +194,7 @@ int run(const cli::Arguments& arguments) {
   }
 
   if (!writes_to_stdout && !on_request) std::cout << bench::table(setup, results);
-  if (json) json.write(cli::json_text(bench::json(setup, results), 1) + "\n");
+  if (json) json.write(base::json_text(bench::json(setup, results), 1) + "\n");
   if (csv) csv.write(bench::csv(setup, results));
   if (plot) plot.write(bench::plot(setup, results));
   for (cli::Output* output : {&json, &csv, &plot}) output->close();

@@ -7,18 +7,19 @@
 #include <nlohmann/json.hpp>
 
 #include <apps/cli/interrupt.h>
-#include <apps/cli/json_text.h>
 #include <apps/cli/labels.h>
 #include <apps/cli/output.h>
 #include <apps/cli/pictures.h>
 #include <apps/cli/progress.h>
 #include <apps/cli/run_options.h>
-#include <apps/cli/table.h>
-#include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
-#include <apps/eval/score.h>
-#include <vit/error.h>
+#include <base/error.h>
+#include <base/json_text.h>
+#include <base/table.h>
+#include <base/text.h>
+#include <eval/labels.h>
+#include <eval/score.h>
 
 namespace {
 
@@ -83,35 +84,35 @@ class Reporter {
     // One very long path shall not push all others to the right.
     constexpr std::size_t kMaxColumn = 48;
     for (const cli::PictureFile& file : files)
-      column_ = std::max(column_, std::min(kMaxColumn, cli::columns(file.path) + 1));
-    csv_.write(cli::csv_line({"file", "rank", "index", "label", "score", "error"}));
+      column_ = std::max(column_, std::min(kMaxColumn, base::columns(file.path) + 1));
+    csv_.write(base::csv_line({"file", "rank", "index", "label", "score", "error"}));
   }
 
   void prediction(const std::string& file, const std::vector<Prediction>& predictions) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     std::vector<std::string> words;
     for (const Prediction& prediction : predictions) {
-      const std::string label = cli::label_name(labels_, prediction.index);
-      words.push_back(label + " " + cli::fixed(prediction.score * 100, 1) + "%");
+      const std::string label = eval::label_name(labels_, prediction.index);
+      words.push_back(label + " " + base::fixed(prediction.score * 100, 1) + "%");
       if (json_)
         list.push_back(
             {{"label", label}, {"index", prediction.index}, {"score", prediction.score}});
       if (csv_)
         csv_.write(
-            cli::csv_line({file, std::to_string(words.size()), std::to_string(prediction.index),
-                           label, cli::fixed(prediction.score, 6), ""}));
+            base::csv_line({file, std::to_string(words.size()), std::to_string(prediction.index),
+                            label, base::fixed(prediction.score, 6), ""}));
     }
     if (json_) json_line({{"file", file}, {"predictions", std::move(list)}});
     if (!lines_) return;
-    std::string head = cli::printable(file) + ":";
-    head.resize(head.size() + column_ - std::min(column_, cli::columns(head)), ' ');
-    std::cout << head << " " << cli::join(words, ", ") << "\n";
+    std::string head = base::printable(file) + ":";
+    head.resize(head.size() + column_ - std::min(column_, base::columns(head)), ' ');
+    std::cout << head << " " << base::join(words, ", ") << "\n";
   }
 
   void failure(const std::string& file, const std::string& error) {
     if (json_) json_line({{"file", file}, {"error", error}});
-    if (csv_) csv_.write(cli::csv_line({file, "", "", "", "", error}));
-    if (!json_.is_stdout()) std::cerr << "error: " << cli::printable(error) << "\n";
+    if (csv_) csv_.write(base::csv_line({file, "", "", "", "", error}));
+    if (!json_.is_stdout()) std::cerr << "error: " << base::printable(error) << "\n";
   }
 
   // A result about all pictures, where it does not disturb the others.
@@ -123,7 +124,7 @@ class Reporter {
   }
 
  private:
-  void json_line(const nlohmann::ordered_json& json) { json_.write(cli::json_text(json) + "\n"); }
+  void json_line(const nlohmann::ordered_json& json) { json_.write(base::json_text(json) + "\n"); }
 
   std::vector<std::string> labels_;
   cli::Output json_;
@@ -143,14 +144,14 @@ class Classifier {
     const tome::Options merging = cli::merge_options(arguments);
     cli::set_threads(arguments);
     const cli::ModelChoice choice = cli::model_choice(arguments);
-    model_ = cli::load_classifier(choice, precision_, device_);
-    tome::apply(model_, merging);
+    model_.emplace(cli::load_classifier(choice, precision_, device_));
+    tome::apply(*model_, merging);
     top_ = std::min(top_, model_->config().head.num_classes);
     if (accuracy_ && model_->labels().empty())
       cli::usage_error("--accuracy needs a model whose config.json has label_names");
   }
 
-  const vit::VisionTransformer& model() const { return model_; }
+  const vit::InferenceModel& model() const { return *model_; }
 
   // Reports `pictures`, the readable ones among them classified, in their order.
   void classify(const std::vector<cli::Picture>& pictures, Reporter& reporter, Tally& tally) const {
@@ -196,15 +197,15 @@ class Classifier {
   }
 
   c10::Device device_;
-  cli::Precision precision_;
+  vit::Precision precision_;
   int64_t top_;
   bool accuracy_;
-  vit::VisionTransformer model_{nullptr};
+  std::optional<vit::InferenceModel> model_;
 };
 
 std::string accuracy_text(const Tally& tally) {
   const auto percent = [&](int64_t count) {
-    return cli::percent(static_cast<double>(count) / static_cast<double>(tally.labelled), 2);
+    return base::percent(static_cast<double>(count) / static_cast<double>(tally.labelled), 2);
   };
   if (tally.labelled == 0) return "accuracy: no picture lies in a folder named like a label";
   return "accuracy: top-1 " + percent(tally.top1) + ", top-5 " + percent(tally.top5) + " of " +
@@ -217,13 +218,13 @@ int run(const cli::Arguments& arguments) {
   const int64_t workers = cli::workers_option(arguments);
   const Classifier classifier(arguments);
   const std::vector<cli::PictureFile> files = cli::list_pictures(arguments.files());
-  if (files.empty()) vit::fail("no files on standard input");
+  if (files.empty()) base::fail("no files on standard input");
   cli::watch_interrupts();
-  Reporter reporter(arguments, classifier.model()->labels(), files);
+  Reporter reporter(arguments, classifier.model().labels(), files);
 
   c10::InferenceMode inference;
   const auto start = std::chrono::steady_clock::now();
-  cli::PictureStream stream(files, classifier.model()->picture_preprocessing(), workers, 2 * batch);
+  cli::PictureStream stream(files, classifier.model().picture_preprocessing(), workers, 2 * batch);
   cli::Progress progress(static_cast<int64_t>(files.size()), "pictures");
   Tally tally;
   for (bool more = true; more && !cli::interrupted();) {
@@ -247,8 +248,9 @@ int run(const cli::Arguments& arguments) {
   const bool complete = tally.pictures == asked;
   std::cerr << (complete ? "" : "interrupted: ") << tally.pictures
             << (complete ? "" : " of " + std::to_string(asked)) << " pictures, " << tally.failures
-            << " failed, " << cli::fixed(time.count(), 2) << " s, "
-            << cli::fixed(static_cast<double>(tally.pictures) / time.count(), 1) << " pictures/s\n";
+            << " failed, " << base::fixed(time.count(), 2) << " s, "
+            << base::fixed(static_cast<double>(tally.pictures) / time.count(), 1)
+            << " pictures/s\n";
   if (!complete) return cli::interrupted_status();
   return tally.failures > 0 ? 1 : 0;
 }

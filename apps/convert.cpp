@@ -40,7 +40,7 @@ int run(const cli::Arguments& arguments) {
   if (choice.path.empty()) cli::usage_error("--arch describes a weights file: name it by --model");
 
   c10::InferenceMode inference;
-  const auto model = choice.load({dtype}, c10::kCPU, /*seed=*/0, /*keep_parameters=*/true);
+  const auto model = choice.load({dtype}, c10::kCPU);
   vit::save(model, folder, dtype);
   std::cout << folder << ": " << model->config().architecture << ", " << name << "\n";
   if (const auto obstacle = vit::timm_obstacle(model->config()); !obstacle.empty())

@@ -9,26 +9,26 @@
 #include <c10/core/InferenceMode.h>
 #include <nlohmann/json.hpp>
 
-#include <apps/cli/fingerprint.h>
 #include <apps/cli/interrupt.h>
-#include <apps/cli/json_text.h>
 #include <apps/cli/output.h>
 #include <apps/cli/progress.h>
 #include <apps/cli/run_options.h>
 #include <apps/cli/schedules.h>
-#include <apps/cli/table.h>
-#include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
-#include <apps/distributed/group.h>
-#include <apps/eval/gather.h>
-#include <apps/eval/labels.h>
-#include <apps/eval/metrics.h>
 #include <apps/eval/plot.h>
 #include <apps/eval/report.h>
-#include <apps/eval/run.h>
-#include <apps/eval/state.h>
-#include <vit/error.h>
+#include <base/error.h>
+#include <base/fingerprint.h>
+#include <base/json_text.h>
+#include <base/table.h>
+#include <base/text.h>
+#include <distributed/group.h>
+#include <eval/gather.h>
+#include <eval/labels.h>
+#include <eval/metrics.h>
+#include <eval/run.h>
+#include <eval/state.h>
 
 namespace {
 
@@ -96,7 +96,7 @@ struct Outputs {
     const bool table = std::none_of(all.begin(), all.end(),
                                     [](const cli::Output* output) { return output->is_stdout(); });
     if (table) std::cout << eval::table(setup, results);
-    if (json) json.write(cli::json_text(eval::json(setup, results), 1) + "\n");
+    if (json) json.write(base::json_text(eval::json(setup, results), 1) + "\n");
     if (csv) csv.write(eval::csv(setup, results));
     if (markdown) markdown.write(eval::markdown(setup, results));
     if (predictions) predictions.write(predictions_text());
@@ -133,18 +133,18 @@ std::string predictions_csv(const eval::LabelledData& data, const eval::Records&
     header.push_back(settings[i].label() + " confidence");
     confidences.push_back(records.confidence(static_cast<int64_t>(i)));
   }
-  std::string text = cli::csv_line(header);
+  std::string text = base::csv_line(header);
   for (int64_t i = 0; i < records.pictures(); ++i) {
     if (records.status(i) != eval::Records::evaluated) continue;
     std::vector<std::string> labels;
     for (int64_t label : data.targets[static_cast<std::size_t>(i)]) labels.push_back(name(label));
-    std::vector<std::string> cells = {data.dataset->entry(i).name, cli::join(labels, ";")};
+    std::vector<std::string> cells = {data.dataset->entry(i).name, base::join(labels, ";")};
     for (std::size_t s = 0; s < settings.size(); ++s) {
       cells.push_back(name(predictions[s].const_data_ptr<int32_t>()[i]));
       if (!confidences.empty())
-        cells.push_back(cli::fixed(confidences[s].const_data_ptr<double>()[i], 6));
+        cells.push_back(base::fixed(confidences[s].const_data_ptr<double>()[i], 6));
     }
-    text += cli::csv_line(cells);
+    text += base::csv_line(cells);
   }
   return text;
 }
@@ -152,8 +152,9 @@ std::string predictions_csv(const eval::LabelledData& data, const eval::Records&
 // All that the recorded numbers depend on.
 nlohmann::ordered_json job_of(const cli::ModelChoice& choice, const eval::Setup& setup,
                               const eval::LabelledData& data,
-                              const std::vector<cli::Setting>& settings, eval::Share share) {
-  cli::Fingerprint content;
+                              const std::vector<cli::Setting>& settings,
+                              eval::Partition partition) {
+  base::Fingerprint content;
   for (int64_t i = 0; i < data.dataset->size(); ++i) {
     content.add(data.dataset->entry(i).name);
     for (int64_t label : data.targets[static_cast<std::size_t>(i)])
@@ -175,21 +176,21 @@ nlohmann::ordered_json job_of(const cli::ModelChoice& choice, const eval::Setup&
           {"dtype", setup.dtype},
           {"device", setup.device},
           {"batch", setup.batch},
-          {"rank", share.rank},
-          {"processes", share.count}};
+          {"rank", partition.rank},
+          {"processes", partition.count}};
 }
 
 // Runs what waits, with a progress bar and now and then a saved state.
-void work(const eval::Job& job, eval::Share share, eval::Records& records,
+void work(const eval::Job& job, eval::Partition partition, eval::Records& records,
           const std::optional<eval::StateFile>& state, bool show_progress) {
   using Clock = std::chrono::steady_clock;
-  const auto waiting = static_cast<int64_t>(eval::waiting_entries(job, share, records).size());
+  const auto waiting = static_cast<int64_t>(eval::waiting_entries(job, partition, records).size());
   const int64_t before = records.finished();
   std::optional<cli::Progress> progress;
   if (show_progress) progress.emplace(waiting, "pictures");
   // The first state comes at once: a file that cannot be written shows early.
   auto saved = Clock::now() - kSaveEvery;
-  eval::run(job, share, records, [&] {
+  eval::run(job, partition, records, [&] {
     const std::size_t failures = records.failures().size();
     if (progress)
       progress->update(records.finished() - before,
@@ -202,13 +203,13 @@ void work(const eval::Job& job, eval::Share share, eval::Records& records,
   });
 }
 
-// Writes all outputs. Throws vit::Error if there is nothing to say.
+// Writes all outputs. Throws base::Error if there is nothing to say.
 void report(const eval::Setup& setup, const eval::Job& job,
             const std::vector<cli::Setting>& settings, const eval::LabelledData& data,
             const eval::Records& records, Outputs& outputs) {
   const int64_t finished = records.finished();
   if (finished == static_cast<int64_t>(setup.failures.size())) {
-    if (setup.complete) vit::fail(setup.data, ": no picture can be read");
+    if (setup.complete) base::fail(setup.data, ": no picture can be read");
     std::cerr << "interrupted before anything was evaluated\n";
     return;
   }
@@ -230,25 +231,25 @@ int run(const cli::Arguments& arguments) {
   const bool prop_attn = cli::prop_attn(arguments);
   cli::asked_settings(arguments);  // before the model is loaded: what is wrong shows at once
   const c10::Device device = cli::device_option(arguments);
-  const cli::Precision precision = cli::parse_dtype(arguments.text("dtype"), device);
+  const vit::Precision precision = cli::parse_dtype(arguments.text("dtype"), device);
   cli::set_threads(arguments);
   const cli::ModelChoice choice = cli::model_choice(arguments);
   cli::watch_interrupts();
   const auto group = distributed::group_from_environment(c10::kCPU);
-  const eval::Share share{group->rank(), group->size()};
+  const eval::Partition partition{group->rank(), group->size()};
   const bool leader = group->leader();
   std::optional<Outputs> outputs;
   if (leader) outputs.emplace(arguments);
 
   c10::InferenceMode inference;
-  vit::VisionTransformer model = cli::load_classifier(choice, precision, device);
-  const vit::VitConfig& config = model->config();
+  const vit::InferenceModel model = cli::load_classifier(choice, precision, device);
+  const vit::VitConfig& config = model.config();
   const auto note = [&](const std::string& text) {
-    if (leader) std::cerr << "note: " << cli::printable(text) << "\n";
+    if (leader) std::cerr << "note: " << base::printable(text) << "\n";
   };
   std::map<std::string, std::string> class_map;
   if (arguments.has("class-map")) class_map = eval::read_class_map(arguments.text("class-map"));
-  const eval::LabelledData data = eval::open_for_model(arguments.files().front(), model->labels(),
+  const eval::LabelledData data = eval::open_for_model(arguments.files().front(), model.labels(),
                                                        config.head.num_classes, class_map, note);
   const bool multi_label = data.dataset->multi_label();
   if (multi_label && arguments.has("confusion"))
@@ -258,7 +259,7 @@ int run(const cli::Arguments& arguments) {
                       data.targets,
                       chosen_entries(arguments, data.dataset->size()),
                       model,
-                      cli::mergings(model, settings, prop_attn),
+                      cli::mergings(config, settings, prop_attn),
                       precision,
                       device,
                       batch,
@@ -267,8 +268,8 @@ int run(const cli::Arguments& arguments) {
   eval::Setup setup;
   setup.model = choice.name();
   setup.data = arguments.files().front();
-  setup.image_size = cli::size_text(config.image_size());
-  setup.dtype = cli::dtype_name(precision);
+  setup.image_size = base::size_text(config.image_size().height, config.image_size().width);
+  setup.dtype = precision.name();
   setup.device = device.str();
   setup.num_tokens = config.num_tokens();
   setup.batch = batch;
@@ -281,20 +282,20 @@ int run(const cli::Arguments& arguments) {
   std::optional<eval::StateFile> state;
   if (arguments.has("resume")) {
     std::string path = arguments.text("resume");
-    if (share.count > 1)  // each process has a file of its own
-      path.append(".").append(std::to_string(share.rank));
-    state.emplace(path, job_of(choice, setup, data, settings, share));
+    if (partition.count > 1)  // each process has a file of its own
+      path.append(".").append(std::to_string(partition.rank));
+    state.emplace(path, base::json_text(job_of(choice, setup, data, settings, partition)));
     if (state->load(records))
       note("going on after " + std::to_string(records.finished()) + " pictures");
   }
-  work(job, share, records, state, leader);
+  work(job, partition, records, state, leader);
   eval::gather(*group, records);
   setup.complete = records.finished() == setup.asked;
   for (const auto& [picture, reason] : records.failures())
     setup.failures.emplace_back(data.dataset->entry(picture).name, reason);
   if (leader) {
     for (const auto& [file, reason] : setup.failures)
-      std::cerr << "left out: " << cli::printable(reason) << "\n";
+      std::cerr << "left out: " << base::printable(reason) << "\n";
     report(setup, job, settings, data, records, *outputs);
     if (!setup.complete)
       std::cerr << (state ? "the same command goes on" : "with --resume FILE it could go on")

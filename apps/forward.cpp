@@ -5,10 +5,10 @@
 
 #include <apps/cli/pictures.h>
 #include <apps/cli/run_options.h>
-#include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
-#include <vit/error.h>
+#include <base/error.h>
+#include <base/text.h>
 #include <vit/weights/safetensors.h>
 #include <vit/weights/text.h>
 
@@ -58,13 +58,13 @@ at::Tensor read_tensor(const std::string& file, const std::string& key) {
     constexpr std::size_t kShown = 12;
     const bool more = names.size() > kShown;
     if (more) names.resize(kShown);
-    vit::fail(file, ": no tensor '", key, "'; it holds ",
-              names.empty() ? "none" : cli::join(names, ", "), more ? ", …" : "",
-              ". Choose one with --input-key");
+    base::fail(file, ": no tensor '", key, "'; it holds ",
+               names.empty() ? "none" : base::join(names, ", "), more ? ", …" : "",
+               ". Choose one with --input-key");
   }
   if (!found->second.is_floating_point())
-    vit::fail(file, ": tensor '", key, "' holds ", c10::toString(found->second.scalar_type()),
-              ", expected floating point numbers (normalised pixels)");
+    base::fail(file, ": tensor '", key, "' holds ", c10::toString(found->second.scalar_type()),
+               ", expected floating point numbers (normalised pixels)");
   return found->second;
 }
 
@@ -74,9 +74,9 @@ void check_shape(const at::Tensor& pixels, const vit::VitConfig& config, const s
   if (pixels.dim() == 4 && pixels.size(0) > 0 &&
       pixels.sizes().slice(1) == at::IntArrayRef(expected))
     return;
-  vit::fail(file, ": expected a tensor of shape [B, ", expected[0], ", ", expected[1], ", ",
-            expected[2], "], got ", vit::shape_text(pixels.sizes()),
-            "; for pictures of another size give it with --image-size HEIGHTxWIDTH");
+  base::fail(file, ": expected a tensor of shape [B, ", expected[0], ", ", expected[1], ", ",
+             expected[2], "], got ", vit::shape_text(pixels.sizes()),
+             "; for pictures of another size give it with --image-size HEIGHTxWIDTH");
 }
 
 int run(const cli::Arguments& arguments) {
@@ -84,18 +84,19 @@ int run(const cli::Arguments& arguments) {
     if (arguments.text(name).empty()) cli::usage_error("--", name, " FILE is missing");
   const std::string& file = arguments.text("input");
   const c10::Device device = cli::device_option(arguments);
-  const cli::Precision precision = cli::parse_dtype(arguments.text("dtype"), device);
+  const vit::Precision precision = cli::parse_dtype(arguments.text("dtype"), device);
   const tome::Options merging = cli::merge_options(arguments);
   cli::set_threads(arguments);
 
-  auto model = cli::model_choice(arguments).load(precision, device, cli::seed_option(arguments));
+  vit::InferenceModel model(
+      cli::model_choice(arguments).load(precision, device, cli::seed_option(arguments)));
   tome::apply(model, merging);
   c10::InferenceMode inference;
   const bool is_tensor = file.ends_with(".safetensors");
   const at::Tensor input = is_tensor ? read_tensor(file, arguments.text("input-key"))
-                                     : cli::read_picture(file, model->picture_preprocessing()).unsqueeze(0);
-  check_shape(input, model->config(), file);
-  const vit::ForwardResult result = model->forward_all(input.to(device, precision.dtype),
+                                     : cli::read_picture(file, model.picture_preprocessing()).unsqueeze(0);
+  check_shape(input, model.config(), file);
+  const vit::ForwardResult result = model.forward_all(input.to(device, precision.dtype),
                                                        {.track_source = arguments.has("trace")});
 
   vit::StateDict outputs = {{"logits", result.logits},
@@ -110,7 +111,7 @@ int run(const cli::Arguments& arguments) {
     written.push_back(name + " " + vit::shape_text(tensor.sizes()));
   }
   vit::write_safetensors(arguments.text("output"), outputs);
-  std::cout << arguments.text("output") << ": " << cli::join(written, ", ") << "\n";
+  std::cout << arguments.text("output") << ": " << base::join(written, ", ") << "\n";
   return 0;
 }
 

@@ -4,17 +4,18 @@
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
-#include <apps/cli/json_text.h>
 #include <apps/cli/labels.h>
 #include <apps/cli/output.h>
 #include <apps/cli/recommended_r.h>
 #include <apps/cli/run_options.h>
-#include <apps/cli/table.h>
-#include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
+#include <base/error.h>
+#include <base/json_text.h>
+#include <base/table.h>
+#include <base/text.h>
+#include <tome/plan.h>
 #include <vit/architectures.h>
-#include <vit/error.h>
 #include <vit/flops.h>
 #include <vit/weights/read.h>
 
@@ -41,19 +42,6 @@ cli::Options options() {
   return options;
 }
 
-struct Merging {
-  int64_t r = 0;
-  std::vector<int64_t> tokens;  // that enter the MLP of each layer
-  double gflops = 0;
-};
-
-Merging merging(vit::VisionTransformer& model, int64_t r) {
-  tome::apply(model, {.r = r});
-  const vit::TokenReducer* reducer = model->reducer().get();
-  return {r, vit::tokens_per_layer(model->config(), reducer),
-          vit::gflops(model->config(), reducer)};
-}
-
 // Some r from 0 to the largest, the recommended one among them.
 std::vector<int64_t> shown_r(const vit::VitConfig& config) {
   constexpr int64_t kSteps = 6;
@@ -65,10 +53,7 @@ std::vector<int64_t> shown_r(const vit::VitConfig& config) {
   return list;
 }
 
-std::string type_name(at::ScalarType type) {
-  return type == at::kFloat || type == at::kBFloat16 || type == at::kHalf ? cli::dtype_name({type})
-                                                                          : c10::toString(type);
-}
+std::string type_name(at::ScalarType type) { return vit::Precision{type}.name(); }
 
 const char* pooling_name(vit::Pooling pooling) {
   switch (pooling) {
@@ -159,7 +144,7 @@ Json describe(const std::string& name, vit::VisionTransformer& model,
   json["recommended_r"] = cli::recommended_r(config);
   json["merging"] = Json::array();
   for (int64_t r : shown_r(config)) {
-    const Merging row = merging(model, r);
+    const tome::Merging row = tome::plan(config, {.r = r});
     json["merging"].push_back({{"r", r}, {"gflops", row.gflops}, {"tokens", row.tokens}});
   }
   return json;
@@ -175,27 +160,27 @@ Json keys(const Weights& weights) {
 }
 
 std::string keys_text(const Json& keys) {
-  cli::Table table(3);
+  base::Table table(3);
   for (const Json& key : keys)
-    table.add({cli::printable(key["name"].get<std::string>()), key["dtype"].get<std::string>(),
+    table.add({base::printable(key["name"].get<std::string>()), key["dtype"].get<std::string>(),
                key["shape"].dump()});
   return table.text() + "\n";
 }
 
 std::string number_text(const Json& number) {
   const double value = number.get<double>();
-  return cli::fixed(value, value < 10 ? 3 : 1);
+  return base::fixed(value, value < 10 ? 3 : 1);
 }
 
 std::string count_text(int64_t count) {
   const auto value = static_cast<double>(count);
-  return count < 1'000'000 ? std::to_string(count) : cli::fixed(value / 1e6, 1) + " million";
+  return count < 1'000'000 ? std::to_string(count) : base::fixed(value / 1e6, 1) + " million";
 }
 
 std::string sides_text(const Json& sides) { return sides[0].dump() + "x" + sides[1].dump(); }
 
 std::string description_text(const Json& json) {
-  cli::Table table(2);
+  base::Table table(2);
   const auto row = [&](const std::string& name, const std::string& value) {
     table.add({name, value});
   };
@@ -206,7 +191,7 @@ std::string description_text(const Json& json) {
   row("parameters", count_text(json["parameters"].get<int64_t>()));
   if (json.contains("dtype"))
     row("weights", json["dtype"].get<std::string>() + ", " +
-                       cli::bytes(json["weights_bytes"].get<uint64_t>()));
+                       base::bytes(json["weights_bytes"].get<uint64_t>()));
   row("GFLOPs", number_text(json["gflops"]) + " for one input");
   row("input", sides_text(json["image_size"]) + " pixels, " + plain("in_channels") +
                    " channels, patches of " + sides_text(json["patch_size"]));
@@ -226,17 +211,17 @@ std::string description_text(const Json& json) {
   if (count > kShown) labels.resize(kShown);
   row("labels", count == 0
                     ? "none"
-                    : std::to_string(count) + ": " + cli::printable(cli::join(labels, ", ")) +
+                    : std::to_string(count) + ": " + base::printable(base::join(labels, ", ")) +
                           (count > kShown ? ", ..." : ""));
 
-  cli::Table merging(0);
+  base::Table merging(0);
   merging.add({"  r", "tokens at the end", "GFLOPs", "fewer FLOPs"});
   const double all = json["gflops"].get<double>();
   for (const Json& step : json["merging"]) {
     const bool recommended = step["r"] == json["recommended_r"];
     merging.add({(recommended ? "* " : "  ") + step["r"].dump(), step["tokens"].back().dump(),
                  number_text(step["gflops"]),
-                 cli::fixed(all / step["gflops"].get<double>(), 2) + "x"});
+                 base::fixed(all / step["gflops"].get<double>(), 2) + "x"});
   }
   return table.text() + "\nToken merging, r tokens in every layer (* a good start):\n" +
          merging.text();
@@ -256,7 +241,7 @@ int run(const cli::Arguments& arguments) {
   }
   vit::VisionTransformer model{nullptr};
   if (weights) {
-    model = choice.load({weights->dtype}, c10::kCPU, /*seed=*/0, /*keep_parameters=*/true);
+    model = choice.load({weights->dtype}, c10::kCPU);
   } else {
     // Random weights would take seconds and gigabytes for large ones, and nothing looks at them.
     auto config = vit::architecture(choice.architecture);
@@ -267,7 +252,7 @@ int run(const cli::Arguments& arguments) {
   Json description = describe(choice.name(), model, weights);
   if (!output.is_stdout()) std::cout << description_text(description);
   description.update(json);
-  output.write(cli::json_text(description, 1) + "\n");
+  output.write(base::json_text(description, 1) + "\n");
   output.close();
   return 0;
 }

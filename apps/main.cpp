@@ -6,11 +6,13 @@
 #include <c10/util/Exception.h>
 #include <torch/version.h>
 
+#include <apps/cli/flags.h>
 #include <apps/cli/host.h>
 #include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
-#include <vit/error.h>
+#include <base/error.h>
+#include <base/text.h>
 
 namespace {
 
@@ -46,7 +48,7 @@ const Command& find_command(const std::vector<Command>& commands, const std::str
     names.push_back(command.name);
   }
   cli::usage_error("unknown ", name.starts_with("-") ? "option" : "command", " '",
-                   cli::printable(name), "'.", cli::did_you_mean(name, names));
+                   base::printable(name), "'.", cli::did_you_mean(name, names));
 }
 
 // `context` becomes the words that lead to the help text in question.
@@ -84,16 +86,18 @@ int main(int argc, char** argv) {
   try {
     const int status = run({argv + 1, argv + argc}, context);
     std::cout.flush();
-    if (!std::cout) vit::fail("writing to standard output failed");
+    if (!std::cout) base::fail("writing to standard output failed");
     return status;
   } catch (const std::exception& error) {
     std::cout.flush();
     const auto* usage = dynamic_cast<const cli::UsageError*>(&error);
+    const auto* setting = dynamic_cast<const base::SettingError*>(&error);
     const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
     const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
     std::cerr << context << ": "
               << (torch_error ? torch_error->what_without_backtrace()
                   : memory    ? "out of memory"
+                  : setting   ? cli::with_flags(*setting)
                               : error.what())
               << "\n";
     if (usage) std::cerr << "Run '" << context << " --help' for what is possible.\n";

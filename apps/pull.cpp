@@ -4,13 +4,13 @@
 
 #include <apps/cli/hub_progress.h>
 #include <apps/cli/interrupt.h>
-#include <apps/cli/json_text.h>
 #include <apps/cli/output.h>
-#include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
-#include <apps/hub/http.h>
-#include <apps/hub/pull.h>
+#include <base/json_text.h>
+#include <base/text.h>
+#include <hub/http.h>
+#include <hub/pull.h>
 
 namespace {
 
@@ -58,7 +58,7 @@ hub::Repo repo(const cli::Arguments& arguments) {
       hub::check_revision(repo.revision);
     }
     return repo;
-  } catch (const vit::Error& error) {
+  } catch (const base::Error& error) {
     cli::usage_error(error.what());
   }
 }
@@ -68,7 +68,7 @@ hub::Selection selection(const cli::Arguments& arguments) {
   selection.all = arguments.has("all");
   if (!arguments.has("include")) return selection;
   if (selection.all) cli::usage_error("--all and --include exclude each other");
-  selection.include = cli::split(arguments.text("include"), ',');
+  selection.include = base::split(arguments.text("include"), ',');
   for (const std::string& pattern : selection.include)
     if (pattern.empty()) cli::usage_error("--include has an empty pattern");
   return selection;
@@ -107,10 +107,10 @@ int run(const cli::Arguments& arguments) {
   progress.hide();
   if (!quiet)
     std::cerr << pulled.files.size() << (pulled.files.size() == 1 ? " file, " : " files, ")
-              << (pulled.downloaded > 0 ? cli::bytes(pulled.downloaded) + " downloaded\n"
+              << (pulled.downloaded > 0 ? base::bytes(pulled.downloaded) + " downloaded\n"
                                         : "nothing to download\n");
   if (!json.is_stdout()) std::cout << pulled.path.string() << "\n";
-  json.write(cli::json_text(describe(pulled), 1) + "\n");
+  json.write(base::json_text(describe(pulled), 1) + "\n");
   json.close();
   return 0;
 }

@@ -8,23 +8,23 @@
 
 #include <apps/cli/host.h>
 #include <apps/cli/interrupt.h>
-#include <apps/cli/json_text.h>
 #include <apps/cli/model_path.h>
 #include <apps/cli/output.h>
 #include <apps/cli/progress.h>
 #include <apps/cli/run_options.h>
-#include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
-#include <apps/data/subset.h>
-#include <apps/train/augment/contact_sheet.h>
-#include <apps/train/mimetic.h>
-#include <apps/train/model_setup.h>
 #include <apps/train/options.h>
-#include <apps/train/seeds.h>
-#include <apps/train/trainer.h>
+#include <base/error.h>
+#include <base/json_text.h>
+#include <base/text.h>
+#include <data/subset.h>
 #include <media/write_png.h>
-#include <vit/error.h>
+#include <train/augment/contact_sheet.h>
+#include <train/mimetic.h>
+#include <train/model_setup.h>
+#include <train/seeds.h>
+#include <train/trainer.h>
 
 namespace {
 
@@ -55,9 +55,9 @@ Data open_data(const cli::Arguments& arguments, const std::vector<std::string>& 
     data.validation = data::open_dataset(
         arguments.text("val"), {.class_names = data.training->class_names(), .on_warning = warn});
     if (data.validation->multi_label() != data.training->multi_label())
-      vit::fail(arguments.text("val"),
-                ": one of training and validation data has several classes "
-                "for a picture, the other has not");
+      base::fail(arguments.text("val"),
+                 ": one of training and validation data has several classes "
+                 "for a picture, the other has not");
   } else if (share > 0) {
     std::tie(data.training, data.validation) = data::split(data.training, share, seed);
   }
@@ -70,7 +70,7 @@ vit::VisionTransformer pretrained(const cli::Arguments& arguments, uint64_t seed
   cli::ModelChoice choice;
   choice.path = cli::find_model(arguments.text("model"));
   choice.image_size = cli::image_size_option(arguments);
-  return choice.load({at::kFloat}, c10::kCPU, seed, /*keep_parameters=*/true);
+  return choice.load({at::kFloat}, c10::kCPU, seed);
 }
 
 vit::VisionTransformer random_model(const cli::Arguments& arguments,
@@ -86,24 +86,14 @@ vit::VisionTransformer random_model(const cli::Arguments& arguments,
 }
 
 void freeze(vit::VisionTransformer& model, const std::string& what) {
-  const auto blocks = cli::parse_integer(what);
+  const auto blocks = base::parse_integer(what);
   if (what == "backbone")
     train::freeze_backbone(model);
   else if (blocks && *blocks >= 0 && *blocks <= model->config().depth)
     train::freeze_blocks(model, *blocks);
   else
-    cli::usage_error("--freeze is '", cli::printable(what), "', expected 0 to ",
+    cli::usage_error("--freeze is '", base::printable(what), "', expected 0 to ",
                      model->config().depth, " blocks, or backbone");
-}
-
-// Clears what an earlier run left in the folder, the model apart.
-void remove_run(const fs::path& output) {
-  std::error_code error;
-  for (const char* file : {"checkpoint.safetensors", "curves.svg", "log.txt", "metrics.csv"})
-    fs::remove(output / "run" / file, error);
-  for (const auto& entry : fs::directory_iterator(output / "run", error))
-    if (entry.path().filename().string().starts_with("events.out.tfevents."))
-      fs::remove(entry.path(), error);
 }
 
 // Some pictures, evenly spread, with random views of each.
@@ -127,7 +117,7 @@ nlohmann::ordered_json result_json(const train::Trainer& trainer, const std::str
                               {"steps", progress.step},
                               {"best_epoch", progress.best_epoch}};
   if (!score.empty()) json[score] = progress.best_score;
-  json["history"] = train::to_json(progress)["history"];
+  json["history"] = nlohmann::ordered_json::parse(train::json_text(progress))["history"];
   return json;
 }
 
@@ -149,7 +139,7 @@ int run(const cli::Arguments& arguments) {
   vit::VisionTransformer model{nullptr};
   if (fine_tunes) model = pretrained(arguments, settings.seed);
   const auto warn = [](const std::string& text) {
-    std::cerr << "warning: " << cli::printable(text) << "\n";
+    std::cerr << "warning: " << base::printable(text) << "\n";
   };
   const auto warn_once = [&](const std::string& text) {
     if (group->leader()) warn(text);
@@ -177,6 +167,7 @@ int run(const cli::Arguments& arguments) {
                       arguments.files().front() + "`";
   surroundings.output = output;
   surroundings.resume = arguments.has("resume");
+  surroundings.overwrite = arguments.has("overwrite");
   surroundings.checkpoint_every =
       std::chrono::seconds(static_cast<int64_t>(60 * arguments.number("save-every", 0, 1e6)));
   surroundings.workers = cli::workers_option(arguments);
@@ -196,7 +187,6 @@ int run(const cli::Arguments& arguments) {
     bar.hide();
     std::cout << text << std::endl;
   };
-  if (group->leader() && arguments.has("overwrite")) remove_run(output);
   cli::watch_interrupts();
 
   train::Trainer trainer(model, *data.training, data.validation.get(), settings, surroundings,
@@ -204,11 +194,11 @@ int run(const cli::Arguments& arguments) {
   const train::Outcome outcome = trainer.run();
   bar.hide();
   if (group->leader()) {
-    json.write(cli::json_text(result_json(trainer, output,
-                                          !data.validation                 ? ""
-                                          : data.validation->multi_label() ? "map"
-                                                                           : "top1"),
-                              1) +
+    json.write(base::json_text(result_json(trainer, output,
+                                           !data.validation                 ? ""
+                                           : data.validation->multi_label() ? "map"
+                                                                            : "top1"),
+                               1) +
                "\n");
     json.close();
   }

@@ -7,12 +7,9 @@ file(RELATIVE_PATH vitome_bin_to_lib
      "${CMAKE_INSTALL_FULL_BINDIR}" "${CMAKE_INSTALL_FULL_LIBDIR}")
 
 # LibTorch stays where it is; an application that brings another copy loads that one first.
-foreach(target vitome_vit vitome_tome vitome_media)
-  if(TARGET ${target})
-    set_target_properties(${target} PROPERTIES
-      INSTALL_RPATH "$ORIGIN;${TORCH_INSTALL_PREFIX}/lib")
-  endif()
-endforeach()
+get_property(vitome_libraries GLOBAL PROPERTY VITOME_LIBRARIES)
+set_target_properties(${vitome_libraries} PROPERTIES
+  INSTALL_RPATH "$ORIGIN;${TORCH_INSTALL_PREFIX}/lib")
 if(TARGET vitome_app)
   set_target_properties(vitome_app PROPERTIES
     INSTALL_RPATH "$ORIGIN/${vitome_bin_to_lib};${TORCH_INSTALL_PREFIX}/lib")

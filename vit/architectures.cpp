@@ -2,10 +2,10 @@
 #include <string_view>
 #include <vector>
 
+#include <base/spelling.h>
 #include <vit/architecture_table.h>
 #include <vit/architectures.h>
 #include <vit/error.h>
-#include <vit/spelling.h>
 #include <vit/weights/refused.h>
 
 namespace vit {
@@ -26,7 +26,7 @@ constexpr Family kFamilies[] = {
 std::string closest_names(std::string_view name) {
   std::vector<std::pair<size_t, const char*>> ranked;
   for (const auto& row : architecture_table())
-    ranked.emplace_back(edit_distance(name, row.name), row.name);
+    ranked.emplace_back(base::edit_distance(name, row.name), row.name);
   constexpr size_t kShown = 3;
   std::partial_sort(ranked.begin(), ranked.begin() + kShown, ranked.end(),
                     [](const auto& a, const auto& b) { return a.first < b.first; });

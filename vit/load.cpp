@@ -1,6 +1,7 @@
 #include <optional>
 #include <system_error>
 
+#include <base/model_source.h>
 #include <vit/architectures.h>
 #include <vit/error.h>
 #include <vit/load.h>
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 void finish(VisionTransformer& model, const LoadOptions& options) {
   model->eval();
   for (auto& parameter : model->parameters()) parameter.requires_grad_(false);
-  model->set_int8(options.int8);
+  model->set_int8(options.precision.int8);
 }
 
 /// The config beside the weights, if there is one. OpenCLIP's weights have one of another name,
@@ -37,7 +38,7 @@ std::optional<ModelConfig> config_beside(const fs::path& weights, const Layout& 
 }  // namespace
 
 VisionTransformer load(const fs::path& path, const LoadOptions& options) {
-  const auto file = find_weights(path);
+  const auto file = find_weights(base::find_model(path));
   const std::string where = file.string();
   auto checkpoint = resolve_checkpoint(
       read_weights(file), [&](const Layout& layout) { return config_beside(file, layout); }, options,
@@ -69,7 +70,7 @@ VisionTransformer create(const std::string& architecture, const LoadOptions& opt
     config.labels.clear();
   }
   VisionTransformer model(std::move(config));
-  model->to(options.device, options.dtype);
+  model->to(options.device, options.precision.dtype);
   model->init_weights(seed);
   finish(model, options);
   return model;

@@ -6,19 +6,18 @@
 #include <optional>
 #include <string>
 
-#include <ATen/core/ScalarType.h>
 #include <c10/core/Device.h>
 
+#include <vit/precision.h>
 #include <vit/vision_transformer.h>
 
 namespace vit {
 
 struct LoadOptions {
-  /// Of the model, whatever the file holds. Weights stored so are used in place, memory-mapped.
-  at::ScalarType dtype = at::kFloat;
+  /// Of the model, whatever the file holds. Weights stored in its dtype are used in place,
+  /// memory-mapped. For int8 see VisionTransformerImpl::set_int8().
+  Precision precision = {};
   c10::Device device = c10::kCPU;
-  /// Linear layers of the blocks in 8-bit integers; see VisionTransformerImpl::set_int8().
-  bool int8 = false;
   /// Input size other than the checkpoint's; positions are resampled.
   std::optional<Size2d> image_size = std::nullopt;
   /// timm's name of the architecture, for bare weight files; otherwise read from the config.json
@@ -35,13 +34,16 @@ struct LoadOptions {
 };
 
 /// Loads a checkpoint: a folder with config.json and model.safetensors (or its sharded index, or
-/// one weights file of another name), or a bare weights file. The model is in eval mode, and its
+/// one weights file of another name), or a bare weights file, or "hf:org/name" for a model of a hub
+/// (vitome::hub, after hub::enable()). The model is in eval mode, and its
 /// parameters want no gradients until requires_grad_() says so. Weights that are used in place are
 /// private to the process: training them leaves the file as it is, but the file must not be
-/// overwritten while the model lives.
+/// overwritten while the model lives. A program that only runs it makes an InferenceModel of it,
+/// which needs half the memory.
 ///
 /// Throws Error that names the file and what is wrong: unreadable or malformed files, a config
-/// that contradicts the weights, and lists of missing, unexpected and mis-shaped tensors.
+/// that contradicts the weights, "hf:" without a hub, and lists of missing, unexpected and
+/// mis-shaped tensors.
 VisionTransformer load(const std::filesystem::path& path, const LoadOptions& options = {});
 
 /// A model of a known architecture ("vit_base_patch16_224") with random weights.

@@ -2,10 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <base/temporary_file.h>
 #include <vit/error.h>
 #include <vit/save.h>
 #include <vit/weights/safetensors.h>
-#include <vit/weights/temporary_file.h>
 #include <vit/weights/layouts/timm_writer.h>
 
 namespace vit {
@@ -25,7 +25,7 @@ void save(const VisionTransformer& model, const fs::path& folder, at::ScalarType
 
   const ModelConfig config{model->config(), model->labels()};
   const std::string text = timm_config_text(config);
-  replace_file(folder / "config.json", text);
+  base::replace_file(folder / "config.json", text);
 }
 
 }  // namespace vit

@@ -2,13 +2,13 @@
 #include <utility>
 
 #include <apps/bench/plot.h>
-#include <apps/cli/chart.h>
-#include <apps/cli/text.h>
+#include <base/chart.h>
+#include <base/text.h>
 
 namespace bench {
 namespace {
 
-using Point = cli::MergeChart::Point;
+using Point = base::MergeChart::Point;
 using Value = double (*)(const Result&);
 
 constexpr const char* kFlopColour = "#8a8a8a";
@@ -53,16 +53,16 @@ std::string plot(const Setup& setup, const std::vector<Result>& results) {
     std::stable_sort(line.begin(), line.end(), [](const Result& a, const Result& b) {
       return a.merge_ratio < b.merge_ratio;
     });
-  cli::MergeChart chart("Speed-up by token merging: " + setup.model,
-                        setup.image_size + ", " + std::to_string(setup.num_tokens) +
-                            " tokens, batch " + std::to_string(setup.batch) + ", " +
-                            std::to_string(setup.threads) + " threads, " + setup.device,
-                        x_high, y_low, std::max(y_high, y_low + 0.25),
-                        [](double value) { return cli::fixed(value, 2) + "x"; });
+  base::MergeChart chart("Speed-up by token merging: " + setup.model,
+                         setup.image_size + ", " + std::to_string(setup.num_tokens) +
+                             " tokens, batch " + std::to_string(setup.batch) + ", " +
+                             std::to_string(setup.threads) + " threads, " + setup.device,
+                         x_high, y_low, std::max(y_high, y_low + 0.25),
+                         [](double value) { return base::fixed(value, 2) + "x"; });
   chart.line(points(series.front(), by_flops), "what the FLOPs would allow", kFlopColour, "5 4");
   for (std::size_t i = 0; i < series.size(); ++i)
     chart.line(points(series[i], measured), "measured, " + series[i].front().dtype,
-               cli::kChartColours[i % cli::kChartColours.size()]);
+               base::kChartColours[i % base::kChartColours.size()]);
   chart.names(names(series));
   return chart.text();
 }

@@ -6,15 +6,15 @@
 
 #include <apps/bench/report.h>
 #include <apps/cli/host.h>
-#include <apps/cli/table.h>
-#include <apps/cli/text.h>
-#include <vit/kernels/cpu_features.h>
+#include <base/table.h>
+#include <base/text.h>
+#include <vit/precision.h>
 
 namespace bench {
 namespace {
 
-using cli::fixed;
-using cli::percent;
+using base::fixed;
+using base::percent;
 
 constexpr double kRestless = 0.2;  // spread from which on figures are to be doubted
 
@@ -49,7 +49,7 @@ std::string table(const Setup& setup, const std::vector<Result>& results) {
                                      "ms p50",   "ms p95",   "GFLOPs",    "tokens", "speed-up",
                                      "by FLOPs", "realised", "same top-1"};
   if (labelled) header.emplace_back("top-1");
-  cli::Table table(2);
+  base::Table table(2);
   table.add(header);
   for (const Result& result : results) {
     std::vector<std::string> row = {label(result),
@@ -80,9 +80,9 @@ std::string table(const Setup& setup, const std::vector<Result>& results) {
     if (result.dtype != results.front().dtype) continue;
     std::vector<std::string> counts;
     for (int64_t count : result.tokens) counts.push_back(std::to_string(count));
-    layers += "  " + label(result) + ": " + cli::join(counts, " ") + "\n";
+    layers += "  " + label(result) + ": " + base::join(counts, " ") + "\n";
   }
-  text += layers + "Peak memory of the process: " + cli::bytes(cli::peak_memory()) + "\n";
+  text += layers + "Peak memory of the process: " + base::bytes(cli::peak_memory()) + "\n";
   const auto restless = [](const Result& result) { return result.spread > kRestless; };
   if (std::any_of(results.begin(), results.end(), restless))
     text += "The spread is large: other programs ran meanwhile, or --seconds is short.\n";
@@ -90,49 +90,49 @@ std::string table(const Setup& setup, const std::vector<Result>& results) {
 }
 
 std::string csv(const Setup& setup, const std::vector<Result>& results) {
-  std::string text = cli::csv_line({"model",
-                                    "schedule",
-                                    "r",
-                                    "dtype",
-                                    "device",
-                                    "batch",
-                                    "threads",
-                                    "throughput_median",
-                                    "throughput_best",
-                                    "throughput_min",
-                                    "spread",
-                                    "latency_ms_p50",
-                                    "latency_ms_p95",
-                                    "gflops",
-                                    "merge_ratio",
-                                    "final_tokens",
-                                    "speedup",
-                                    "flop_ratio",
-                                    "realised",
-                                    "top1_agreement",
-                                    "top1"});
+  std::string text = base::csv_line({"model",
+                                     "schedule",
+                                     "r",
+                                     "dtype",
+                                     "device",
+                                     "batch",
+                                     "threads",
+                                     "throughput_median",
+                                     "throughput_best",
+                                     "throughput_min",
+                                     "spread",
+                                     "latency_ms_p50",
+                                     "latency_ms_p95",
+                                     "gflops",
+                                     "merge_ratio",
+                                     "final_tokens",
+                                     "speedup",
+                                     "flop_ratio",
+                                     "realised",
+                                     "top1_agreement",
+                                     "top1"});
   for (const Result& result : results)
-    text += cli::csv_line({setup.model,
-                           result.schedule,
-                           result.r ? std::to_string(*result.r) : "",
-                           result.dtype,
-                           setup.device,
-                           std::to_string(setup.batch),
-                           std::to_string(setup.threads),
-                           fixed(result.throughput_median, 4),
-                           fixed(result.throughput_best, 4),
-                           fixed(result.throughput_min, 4),
-                           fixed(result.spread, 4),
-                           fixed(result.latency_p50, 4),
-                           fixed(result.latency_p95, 4),
-                           fixed(result.gflops, 6),
-                           fixed(result.merge_ratio, 4),
-                           std::to_string(result.tokens.back()),
-                           fixed(result.speedup, 4),
-                           fixed(result.flop_ratio, 4),
-                           fixed(result.realised(), 4),
-                           fixed(result.top1_agreement, 4),
-                           result.top1 ? fixed(*result.top1, 4) : ""});
+    text += base::csv_line({setup.model,
+                            result.schedule,
+                            result.r ? std::to_string(*result.r) : "",
+                            result.dtype,
+                            setup.device,
+                            std::to_string(setup.batch),
+                            std::to_string(setup.threads),
+                            fixed(result.throughput_median, 4),
+                            fixed(result.throughput_best, 4),
+                            fixed(result.throughput_min, 4),
+                            fixed(result.spread, 4),
+                            fixed(result.latency_p50, 4),
+                            fixed(result.latency_p95, 4),
+                            fixed(result.gflops, 6),
+                            fixed(result.merge_ratio, 4),
+                            std::to_string(result.tokens.back()),
+                            fixed(result.speedup, 4),
+                            fixed(result.flop_ratio, 4),
+                            fixed(result.realised(), 4),
+                            fixed(result.top1_agreement, 4),
+                            result.top1 ? fixed(*result.top1, 4) : ""});
   return text;
 }
 
@@ -142,7 +142,7 @@ nlohmann::ordered_json json(const Setup& setup, const std::vector<Result>& resul
                     {{"cpu", cli::cpu_name()},
                      {"cores", cli::usable_cpus()},
                      {"simd", at::get_cpu_capability()},
-                     {"fast_bf16", vit::kernels::cpu_features().fast_bf16},
+                     {"fast_bf16", vit::has_fast_bf16()},
                      {"libtorch", TORCH_VERSION},
                      {"vitome", VITOME_VERSION},
                      {"peak_memory_bytes", cli::peak_memory()}}},

@@ -17,11 +17,11 @@ namespace {
 using Reducer = std::shared_ptr<const vit::TokenReducer>;
 
 // What is known without running anything.
-Result counted(const Lane& lane, const cli::Setting& setting, const cli::Merging& merging) {
+Result counted(const Lane& lane, const cli::Setting& setting, const tome::Merging& merging) {
   Result result;
   result.schedule = setting.schedule.to_string();
   result.r = setting.r;
-  result.dtype = cli::dtype_name(lane.precision);
+  result.dtype = lane.precision.name();
   result.tokens = merging.tokens;
   result.merge_ratio = merging.merge_ratio;
   result.gflops = merging.gflops;
@@ -32,10 +32,9 @@ Result counted(const Lane& lane, const cli::Setting& setting, const cli::Merging
 // logits of its own.
 at::Tensor top1(Lane& lane, const at::Tensor& pixels, int64_t batch, c10::Device device) {
   const at::NoGradGuard no_gradient;
-  lane.model->eval();
   std::vector<at::Tensor> classes;
   for (const at::Tensor& part : pixels.split(batch)) {
-    at::Tensor logits = lane.model->forward(part.to(device, lane.precision.dtype));
+    at::Tensor logits = lane.forward(part.to(device, lane.precision.dtype));
     if (logits.dim() == 3) logits = logits.mean(1);
     classes.push_back(logits.argmax(-1).cpu());
   }
@@ -48,9 +47,9 @@ void wait_for(c10::Device device) {
 
 Subject subject(Lane& lane, const Reducer& reducer, const at::Tensor& batch, c10::Device device) {
   const at::Tensor pixels = batch.to(device, lane.precision.dtype);
-  return {[&lane, reducer] { lane.model->set_reducer(reducer); },
+  return {[&lane, reducer] { lane.set_reducer(reducer); },
           [&lane, pixels, device] {
-            lane.model->forward(pixels);
+            lane.forward(pixels);
             wait_for(device);
           }};
 }
@@ -59,13 +58,14 @@ Subject training_subject(Lane& lane, const Reducer& reducer, const at::Tensor& b
                          c10::Device device) {
   const at::Tensor pixels = batch.to(device);
   const at::Tensor targets = at::arange(pixels.size(0), pixels.options().dtype(at::kLong))
-                                 .remainder(lane.model->config().head.num_classes);
-  return {[&lane, reducer] {
-            lane.model->set_reducer(reducer);
-            lane.model->train();
+                                 .remainder(lane.config().head.num_classes);
+  auto& model = std::get<vit::VisionTransformer>(lane.model);
+  return {[&model, reducer] {
+            model->set_reducer(reducer);
+            model->train();
           },
-          [&lane, pixels, targets, device] {
-            training_step(lane.model, pixels, targets, lane.precision.dtype);
+          [&lane, &model, pixels, targets, device] {
+            training_step(model, pixels, targets, lane.precision.dtype);
             wait_for(device);
           }};
 }
@@ -74,17 +74,42 @@ double share(const at::Tensor& which) { return which.to(at::kDouble).mean().item
 
 }  // namespace
 
+const vit::VitConfig& Lane::config() const {
+  if (const auto* inference = std::get_if<vit::InferenceModel>(&model)) return inference->config();
+  return std::get<vit::VisionTransformer>(model)->config();
+}
+
+const std::vector<std::string>& Lane::labels() const {
+  if (const auto* inference = std::get_if<vit::InferenceModel>(&model)) return inference->labels();
+  return std::get<vit::VisionTransformer>(model)->labels();
+}
+
+void Lane::set_reducer(Reducer reducer) {
+  if (auto* inference = std::get_if<vit::InferenceModel>(&model))
+    inference->set_reducer(std::move(reducer));
+  else
+    std::get<vit::VisionTransformer>(model)->set_reducer(std::move(reducer));
+}
+
+at::Tensor Lane::forward(const at::Tensor& pixels) {
+  if (const auto* inference = std::get_if<vit::InferenceModel>(&model))
+    return inference->forward(pixels);
+  auto& module = std::get<vit::VisionTransformer>(model);
+  module->eval();
+  return module->forward(pixels);
+}
+
 std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<cli::Setting>& settings,
                           bool prop_attn, const Inputs& inputs, const Setup& setup,
                           c10::Device device) {
   // Fewer inputs than a batch are repeated.
   const at::Tensor batch =
       inputs.pixels.index_select(0, at::arange(setup.batch).remainder(inputs.pixels.size(0)));
-  std::vector<std::vector<cli::Merging>> mergings;
+  std::vector<std::vector<tome::Merging>> mergings;
   std::vector<Subject> subjects;
   for (Lane& lane : lanes) {
-    mergings.push_back(cli::mergings(lane.model, settings, prop_attn));
-    for (const cli::Merging& merging : mergings.back())
+    mergings.push_back(cli::mergings(lane.config(), settings, prop_attn));
+    for (const tome::Merging& merging : mergings.back())
       subjects.push_back(setup.training ? training_subject(lane, merging.reducer, batch, device)
                                         : subject(lane, merging.reducer, batch, device));
   }
@@ -104,7 +129,7 @@ std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<cli::Setti
       Result result = counted(lanes[i], settings[j], mergings[i][j]);
       result.baseline = j == 0;
       set_timing(result, timings[results.size()], setup.batch);
-      lanes[i].model->set_reducer(mergings[i][j].reducer);
+      lanes[i].set_reducer(mergings[i][j].reducer);
       const at::Tensor classes = top1(lanes[i], inputs.pixels, setup.batch, device);
       if (result.baseline) baseline_classes = classes;
       result.top1_agreement = share(classes == baseline_classes);

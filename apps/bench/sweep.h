@@ -1,6 +1,8 @@
 #pragma once
 
+#include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -9,14 +11,21 @@
 #include <apps/bench/report.h>
 #include <apps/cli/run_options.h>
 #include <apps/cli/schedules.h>
-#include <vit/vision_transformer.h>
+#include <vit/inference_model.h>
 
 namespace bench {
 
-/// The model in one precision.
+/// The model in one precision, to be timed in forward passes or, as a module with parameters, in
+/// steps of training.
 struct Lane {
-  cli::Precision precision;
-  vit::VisionTransformer model;
+  vit::Precision precision;
+  std::variant<vit::InferenceModel, vit::VisionTransformer> model;
+
+  const vit::VitConfig& config() const;
+  const std::vector<std::string>& labels() const;
+  void set_reducer(std::shared_ptr<const vit::TokenReducer> reducer);
+  /// Logits as an evaluation has them.
+  at::Tensor forward(const at::Tensor& pixels);
 };
 
 /// What the model runs on: all of it for the agreement, one batch for the timing.

@@ -1,8 +1,8 @@
 #include <apps/cli/hub_model.h>
 #include <apps/cli/hub_progress.h>
 #include <apps/cli/interrupt.h>
-#include <apps/hub/http.h>
-#include <apps/hub/pull.h>
+#include <hub/http.h>
+#include <hub/pull.h>
 
 namespace cli {
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include <apps/cli/progress.h>
-#include <apps/hub/monitor.h>
+#include <hub/monitor.h>
 
 namespace cli {
 

@@ -4,7 +4,8 @@
 #include <apps/cli/hub_model.h>
 #include <apps/cli/model_path.h>
 #include <apps/cli/text.h>
-#include <vit/error.h>
+#include <base/error.h>
+#include <base/text.h>
 
 namespace cli {
 namespace fs = std::filesystem;
@@ -68,14 +69,14 @@ fs::path find_model(const std::string& name) {
     for (const std::string& candidate : {name + kSuffix, name})
       if (is_model_folder(folder / candidate)) return folder / candidate;
   if (fs::is_directory(name, ignored)) return name;  // loading it says what is missing
-  if (is_path) vit::fail("model '", name, "': no such file or folder");
+  if (is_path) base::fail("model '", name, "': no such file or folder");
 
   const std::vector<std::string> names = shipped_names(folders);
   std::string message =
       "model '" + name + "': no such file, folder or shipped model." + did_you_mean(name, names);
-  message += "\n  shipped models: " + (names.empty() ? "none found" : join(names, ", "));
+  message += "\n  shipped models: " + (names.empty() ? "none found" : base::join(names, ", "));
   for (const fs::path& folder : folders) message += "\n  searched: " + folder.string();
-  vit::fail(message, "\n  set VITOME_MODELS to a folder of models to search there too");
+  base::fail(message, "\n  set VITOME_MODELS to a folder of models to search there too");
 }
 
 }  // namespace cli

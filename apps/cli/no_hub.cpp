@@ -1,8 +1,8 @@
 // Stands in for pull.cpp and hub_model.cpp in a build without downloads.
 #include <apps/cli/hub_model.h>
-#include <apps/cli/text.h>
 #include <apps/command.h>
-#include <vit/error.h>
+#include <base/error.h>
+#include <base/text.h>
 
 namespace {
 
@@ -12,14 +12,14 @@ constexpr const char* kReason =
 
 cli::Options options() { return {"vitome pull", "ORG/NAME", kReason, true}; }
 
-int run(const cli::Arguments&) { vit::fail(kReason); }
+int run(const cli::Arguments&) { base::fail(kReason); }
 
 }  // namespace
 
 namespace cli {
 
 std::filesystem::path hub_model(const std::string& name) {
-  vit::fail("model 'hf:", printable(name), "': ", kReason);
+  base::fail("model 'hf:", base::printable(name), "': ", kReason);
 }
 
 }  // namespace cli

@@ -1,14 +1,16 @@
 // Stands in for what reads pictures where the build has no media library.
 #include <apps/cli/pictures.h>
 #include <apps/command.h>
-#include <vit/error.h>
+#include <base/error.h>
 
 namespace {
 
 constexpr const char* kReason =
     "this build of vitome has no picture support; build it with -DVITOME_MEDIA=ON";
 
-[[noreturn]] void no_pictures() { vit::fail(kReason); }
+[[noreturn]] void no_pictures() { base::fail(kReason); }
+
+cli::Options classify_options() { return {"vitome classify", "FILES...", kReason, true}; }
 
 cli::Options eval_options() { return {"vitome eval", "DATA", kReason, true}; }
 
@@ -36,6 +38,10 @@ PictureStream::~PictureStream() = default;
 std::optional<Picture> PictureStream::next() { no_pictures(); }
 
 }  // namespace cli
+
+Command classify_command() {
+  return {"classify", "what is in pictures (not in this build)", classify_options, refuse};
+}
 
 Command eval_command() {
   return {"eval", "accuracy on labelled pictures (not in this build)", eval_options, refuse};

@@ -8,6 +8,7 @@
 #include <apps/cli/options.h>
 #include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
+#include <base/text.h>
 
 namespace cli {
 namespace {
@@ -122,7 +123,7 @@ Arguments Options::collect(const cxxopts::ParseResult& parsed,
     const std::string shown = whole.substr(0, whole.find('='));
     std::vector<std::string> names;
     for (const Option& option : options_) names.push_back("--" + option.name);
-    usage_error("unknown option '", printable(shown), "'.",
+    usage_error("unknown option '", base::printable(shown), "'.",
                 did_you_mean("--" + shown.substr(shown.find_first_not_of('-')), names));
   }
   Arguments arguments;
@@ -135,7 +136,7 @@ Arguments Options::collect(const cxxopts::ParseResult& parsed,
   }
   if (parsed.count(kFiles)) arguments.files_ = parsed[kFiles].as<std::vector<std::string>>();
   if (!takes_files_ && !arguments.files_.empty())
-    usage_error("unexpected argument '", printable(arguments.files_.front()), "'");
+    usage_error("unexpected argument '", base::printable(arguments.files_.front()), "'");
   return arguments;
 }
 
@@ -168,17 +169,17 @@ bool Arguments::has(const std::string& name) const { return values_.at(name).giv
 const std::string& Arguments::text(const std::string& name) const { return values_.at(name).text; }
 
 int64_t Arguments::integer(const std::string& name, int64_t low, int64_t high) const {
-  const auto value = parse_integer(text(name));
+  const auto value = base::parse_integer(text(name));
   if (!value || *value < low || *value > high)
-    usage_error("--", name, " is '", printable(text(name)), "', expected a whole number from ", low,
-                " to ", high);
+    usage_error("--", name, " is '", base::printable(text(name)),
+                "', expected a whole number from ", low, " to ", high);
   return *value;
 }
 
 double Arguments::number(const std::string& name, double low, double high) const {
-  const auto value = parse_number(text(name));
+  const auto value = base::parse_number(text(name));
   if (!value || *value < low || *value > high)
-    usage_error("--", name, " is '", printable(text(name)), "', expected a number from ", low,
+    usage_error("--", name, " is '", base::printable(text(name)), "', expected a number from ", low,
                 " to ", high);
   return *value;
 }
@@ -187,18 +188,18 @@ const std::string& Arguments::choice(const std::string& name,
                                      const std::vector<std::string>& choices) const {
   const std::string& value = text(name);
   if (std::find(choices.begin(), choices.end(), value) == choices.end())
-    usage_error("--", name, " is '", printable(value), "', expected ", join(choices, ", "), ".",
-                did_you_mean(value, choices));
+    usage_error("--", name, " is '", base::printable(value), "', expected ",
+                base::join(choices, ", "), ".", did_you_mean(value, choices));
   return value;
 }
 
 std::vector<int64_t> Arguments::integers(const std::string& name, int64_t low, int64_t high) const {
   std::vector<int64_t> values;
-  for (const std::string& part : split(text(name), ',')) {
-    const auto value = parse_integer(part);
+  for (const std::string& part : base::split(text(name), ',')) {
+    const auto value = base::parse_integer(part);
     if (!value || *value < low || *value > high)
-      usage_error("--", name, " is '", printable(text(name)), "', expected whole numbers from ",
-                  low, " to ", high, " between commas");
+      usage_error("--", name, " is '", base::printable(text(name)),
+                  "', expected whole numbers from ", low, " to ", high, " between commas");
     if (std::find(values.begin(), values.end(), *value) != values.end())
       usage_error("--", name, " lists ", *value, " twice");
     values.push_back(*value);

@@ -3,7 +3,7 @@
 
 #include <apps/cli/output.h>
 #include <apps/cli/usage_error.h>
-#include <vit/error.h>
+#include <base/error.h>
 
 namespace cli {
 
@@ -16,7 +16,7 @@ Output::Output(const Arguments& arguments, const std::string& option) : option_(
     return;
   }
   file_.open(path_, std::ios::binary | std::ios::trunc);
-  if (!file_) vit::fail(option_, ": cannot write to ", path_);
+  if (!file_) base::fail(option_, ": cannot write to ", path_);
   stream_ = &file_;
 }
 
@@ -29,7 +29,7 @@ void Output::write(const std::string& text) {
 void Output::close() {
   if (!stream_) return;
   stream_->flush();
-  if (!*stream_) vit::fail(option_, ": writing to ", path_, " failed; is the disk full?");
+  if (!*stream_) base::fail(option_, ": writing to ", path_, " failed; is the disk full?");
 }
 
 void check_one_stdout(std::initializer_list<const Output*> outputs) {

@@ -13,7 +13,7 @@ namespace cli {
 class Output {
  public:
   /// Opens the file, so that a path that cannot be written is known before the work begins. Without
-  /// the option on the command line there is no output. Throws vit::Error.
+  /// the option on the command line there is no output. Throws base::Error.
   Output(const Arguments& arguments, const std::string& option);
 
   explicit operator bool() const { return stream_ != nullptr; }
@@ -22,7 +22,7 @@ class Output {
   /// Does nothing without the option.
   void write(const std::string& text);
 
-  /// Throws vit::Error if anything could not be written.
+  /// Throws base::Error if anything could not be written.
   void close();
 
  private:

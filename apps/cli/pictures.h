@@ -12,7 +12,7 @@
 
 namespace cli {
 
-// In a build without media (VITOME_MEDIA=OFF) these all throw vit::Error that says so.
+// In a build without media (VITOME_MEDIA=OFF) these all throw base::Error that says so.
 
 /// A file that an argument names, or why it names none.
 struct PictureFile {
@@ -24,7 +24,7 @@ struct PictureFile {
 /// a list on standard input. One that leads to nothing has an error.
 std::vector<PictureFile> list_pictures(const std::vector<std::string>& arguments);
 
-/// A picture as the model wants it: [3,H,W] float32. Throws vit::Error naming the file.
+/// A picture as the model wants it: [3,H,W] float32. Throws base::Error naming the file.
 at::Tensor read_picture(const std::string& path, const vit::PicturePreprocessing& preprocessing);
 
 /// A picture as the model wants it, or why there is none.

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include <apps/cli/progress.h>
-#include <apps/cli/text.h>
+#include <base/text.h>
 
 namespace cli {
 namespace {
@@ -25,12 +25,14 @@ Progress::Progress(int64_t total, std::string unit)
 
 std::string Progress::amounts(int64_t done) const {
   if (unit_ == "bytes")
-    return bytes(static_cast<uint64_t>(done)) + " of " + bytes(static_cast<uint64_t>(total_));
+    return base::bytes(static_cast<uint64_t>(done)) + " of " +
+           base::bytes(static_cast<uint64_t>(total_));
   return std::to_string(done) + "/" + std::to_string(total_) + " " + unit_;
 }
 
 std::string Progress::rate(double per_second) const {
-  return (unit_ == "bytes" ? bytes(static_cast<uint64_t>(per_second)) : fixed(per_second, 1)) +
+  return (unit_ == "bytes" ? base::bytes(static_cast<uint64_t>(per_second))
+                           : base::fixed(per_second, 1)) +
          "/s";
 }
 
@@ -55,7 +57,7 @@ void Progress::update(int64_t done, const std::string& note) {
     const double per_second = static_cast<double>(done - before_) / seconds;
     line += ", " + rate(per_second);
     if (total_ > 0)
-      line += ", " + clock_text(static_cast<double>(total_ - done) / per_second) + " left";
+      line += ", " + base::clock_text(static_cast<double>(total_ - done) / per_second) + " left";
   }
   if (!note.empty()) line += ", " + note;
   std::cerr << "\r\x1b[K" << line.substr(0, terminal_columns() - 1) << std::flush;

@@ -8,11 +8,11 @@
 #include <apps/cli/host.h>
 #include <apps/cli/model_path.h>
 #include <apps/cli/run_options.h>
-#include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
-#include <apps/distributed/group.h>
-#include <vit/error.h>
-#include <vit/kernels/cpu_features.h>
+#include <base/error.h>
+#include <base/text.h>
+#include <distributed/group.h>
+#include <vit/precision.h>
 
 namespace cli {
 namespace {
@@ -23,12 +23,12 @@ constexpr int64_t kMaxImageSide = 1 << 16;
 constexpr int64_t kMaxClasses = 1'000'000;
 
 vit::Size2d parse_size(const std::string& text) {
-  const std::vector<std::string> parts = split(text, 'x');
-  const auto height = parse_integer(parts.front());
-  const auto width = parse_integer(parts.back());
+  const std::vector<std::string> parts = base::split(text, 'x');
+  const auto height = base::parse_integer(parts.front());
+  const auto width = base::parse_integer(parts.back());
   const auto fits = [](const auto& side) { return side && *side >= 1 && *side <= kMaxImageSide; };
   if (parts.size() > 2 || !fits(height) || !fits(width))
-    usage_error("--image-size is '", printable(text),
+    usage_error("--image-size is '", base::printable(text),
                 "', expected pixels as SIDE or HEIGHTxWIDTH, for example 384 or 224x320");
   return {*height, *width};
 }
@@ -86,12 +86,10 @@ void add_device_options(Options& options, const std::string& dtype_help, const s
 
 std::string ModelChoice::name() const { return path.empty() ? architecture : path.string(); }
 
-vit::VisionTransformer ModelChoice::load(Precision precision, c10::Device device, uint64_t seed,
-                                         bool keep_parameters) const {
+vit::VisionTransformer ModelChoice::load(vit::Precision precision, c10::Device device,
+                                         uint64_t seed) const {
   vit::LoadOptions options;
-  options.dtype = precision.dtype;
-  options.int8 = precision.int8;
-  options.keep_parameters = keep_parameters;
+  options.precision = precision;
   options.device = device;
   options.image_size = image_size;
   options.num_classes = num_classes;
@@ -112,13 +110,13 @@ ModelChoice model_choice(const Arguments& arguments) {
   return choice;
 }
 
-vit::VisionTransformer load_classifier(const ModelChoice& choice, Precision precision,
-                                       c10::Device device) {
+vit::InferenceModel load_classifier(const ModelChoice& choice, vit::Precision precision,
+                                    c10::Device device) {
   if (choice.path.empty()) usage_error("--arch describes a weights file: name it by --model");
-  vit::VisionTransformer model = choice.load(precision, device);
-  const vit::VitConfig& config = model->config();
+  vit::InferenceModel model(choice.load(precision, device));
+  const vit::VitConfig& config = model.config();
   if (config.head.num_classes == 0 || config.head.pooling == vit::Pooling::none)
-    vit::fail("model ", choice.name(), " has no classification head; see vitome inspect");
+    base::fail("model ", choice.name(), " has no classification head; see vitome inspect");
   return model;
 }
 
@@ -137,7 +135,7 @@ uint64_t seed_option(const Arguments& arguments) {
 tome::Schedule parse_schedule(const std::string& option, const std::string& text) {
   try {
     return tome::Schedule::parse(text);
-  } catch (const vit::Error& error) {
+  } catch (const base::Error& error) {
     usage_error("--", option, ": ", error.what());
   }
 }
@@ -160,41 +158,35 @@ c10::Device device_option(const Arguments& arguments) {
   const std::string& text = arguments.text("device");
   if (text == "cpu") return c10::kCPU;
   const bool numbered = text.starts_with("cuda:");
-  auto index = numbered ? parse_integer(text.substr(5)) : std::optional<int64_t>(0);
+  auto index = numbered ? base::parse_integer(text.substr(5)) : std::optional<int64_t>(0);
   if ((text != "cuda" && !numbered) || !index || *index < 0 || *index > INT8_MAX)
-    usage_error("--device is '", printable(text), "', expected cpu, cuda or cuda:N");
+    usage_error("--device is '", base::printable(text), "', expected cpu, cuda or cuda:N");
   const c10::Device own = distributed::local_device(c10::kCUDA);
   if (!numbered && own.has_index()) index = own.index();
   if (!at::hasCUDA())
-    vit::fail(
+    base::fail(
         "device ", text, ": this LibTorch (", TORCH_VERSION,
         ") has no CUDA, or finds no usable GPU; use --device cpu, or build against a LibTorch "
         "with CUDA");
   const auto count = static_cast<int64_t>(torch::cuda::device_count());
-  if (*index >= count) vit::fail("device ", text, ": this machine has ", count, " usable GPU(s)");
+  if (*index >= count) base::fail("device ", text, ": this machine has ", count, " usable GPU(s)");
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(*index)};
 }
 
-Precision parse_dtype(const std::string& text, c10::Device device) {
-  const bool fast_bf16 = device.is_cuda() || vit::kernels::cpu_features().fast_bf16;
+vit::Precision parse_dtype(const std::string& text, c10::Device device) {
+  const bool fast_bf16 = device.is_cuda() || vit::has_fast_bf16();
   if (text == "fp32") return {at::kFloat};
   if (text == "bf16") return {at::kBFloat16};
   if (text == "fp16") return {at::kHalf};
   if (text == "auto") return {fast_bf16 ? at::kBFloat16 : at::kFloat};
   if (text != "int8")
-    usage_error("--dtype is '", printable(text), "', expected fp32, bf16, fp16, int8 or auto");
-  if (!device.is_cpu() || !vit::kernels::has_native_int8())
-    vit::fail(
+    usage_error("--dtype is '", base::printable(text),
+                "', expected fp32, bf16, fp16, int8 or auto");
+  if (!device.is_cpu() || !vit::has_native_int8())
+    base::fail(
         "--dtype int8 needs a CPU with AVX512-VNNI or AMX, and ViToMe built with its fused "
         "kernels; use fp32, bf16 or auto here");
   return {fast_bf16 ? at::kBFloat16 : at::kFloat, true};
-}
-
-std::string dtype_name(Precision precision) {
-  if (precision.int8) return "int8";
-  return precision.dtype == at::kFloat      ? "fp32"
-         : precision.dtype == at::kBFloat16 ? "bf16"
-                                            : "fp16";
 }
 
 void set_threads(const Arguments& arguments) {

@@ -12,7 +12,9 @@
 
 #include <apps/cli/options.h>
 #include <tome/tome.h>
+#include <vit/inference_model.h>
 #include <vit/load.h>
+#include <vit/precision.h>
 
 namespace cli {
 
@@ -38,13 +40,6 @@ void add_prop_attn_option(Options& options);
 void add_device_options(Options& options, const std::string& dtype_help,
                         const std::string& dtype = "fp32");
 
-/// What a model computes in.
-struct Precision {
-  at::ScalarType dtype = at::kFloat;
-  bool int8 = false;  ///< linear layers of the blocks in 8-bit integers, the rest in dtype
-  bool operator==(const Precision&) const = default;
-};
-
 /// The model that a command line asks for.
 struct ModelChoice {
   std::filesystem::path path;  ///< empty where only an architecture is given
@@ -56,18 +51,17 @@ struct ModelChoice {
   std::string name() const;
 
   /// The checkpoint, or without one random weights of that seed. Warnings go to stderr.
-  /// It can be run, and nothing else, unless `keep_parameters`.
-  vit::VisionTransformer load(Precision precision, c10::Device device, uint64_t seed = 0,
-                              bool keep_parameters = false) const;
+  vit::VisionTransformer load(vit::Precision precision, c10::Device device,
+                              uint64_t seed = 0) const;
 };
 
-/// Throws UsageError, and vit::Error for models that cannot be found.
+/// Throws UsageError, and base::Error for models that cannot be found.
 ModelChoice model_choice(const Arguments& arguments);
 
-/// choice.load() of a checkpoint that can classify. Throws vit::Error if it has no head, UsageError
-/// if there is only an architecture.
-vit::VisionTransformer load_classifier(const ModelChoice& choice, Precision precision,
-                                       c10::Device device);
+/// choice.load() of a checkpoint that can classify. Throws base::Error if it has no head,
+/// UsageError if there is only an architecture.
+vit::InferenceModel load_classifier(const ModelChoice& choice, vit::Precision precision,
+                                    c10::Device device);
 
 /// --workers: given, or one for each core.
 void add_workers_option(Options& options);
@@ -81,13 +75,12 @@ bool prop_attn(const Arguments& arguments);
 /// Throws UsageError with tome's explanation of the forms.
 tome::Schedule parse_schedule(const std::string& option, const std::string& text);
 
-/// The device of --device. Throws vit::Error if this LibTorch or machine lacks it.
+/// The device of --device. Throws base::Error if this LibTorch or machine lacks it.
 c10::Device device_option(const Arguments& arguments);
 
 /// "fp32", "bf16", "fp16", "int8", or "auto": bf16 where `device` is faster with it, fp32
-/// elsewhere. Throws vit::Error for int8 where the device lacks it.
-Precision parse_dtype(const std::string& text, c10::Device device);
-std::string dtype_name(Precision precision);
+/// elsewhere. Throws base::Error for int8 where the device lacks it.
+vit::Precision parse_dtype(const std::string& text, c10::Device device);
 
 /// Applies --threads, if it is given.
 void set_threads(const Arguments& arguments);

@@ -5,9 +5,7 @@
 
 #include <apps/cli/recommended_r.h>
 #include <apps/cli/run_options.h>
-#include <apps/cli/text.h>
-#include <tome/tome.h>
-#include <vit/flops.h>
+#include <base/text.h>
 
 namespace cli {
 namespace {
@@ -36,8 +34,8 @@ std::vector<Setting> asked_settings(const Arguments& arguments) {
   if (arguments.has("r"))
     for (int64_t r : arguments.integers("r", 0, kMaxMerged)) add(settings, {tome::Schedule(r), r});
   if (arguments.has("schedules"))
-    for (const std::string& text : split(arguments.text("schedules"), ';'))
-      add(settings, {parse_schedule("schedules", text), parse_integer(text)});
+    for (const std::string& text : base::split(arguments.text("schedules"), ';'))
+      add(settings, {parse_schedule("schedules", text), base::parse_integer(text)});
   return settings;
 }
 
@@ -49,22 +47,11 @@ std::vector<Setting> settings_for(const Arguments& arguments, const vit::VitConf
   return settings;
 }
 
-std::vector<Merging> mergings(vit::VisionTransformer& model, const std::vector<Setting>& settings,
-                              bool prop_attn) {
-  const auto reducer = model->reducer();
-  const vit::VitConfig& config = model->config();
-  const auto all = static_cast<double>(config.num_tokens());
-  std::vector<Merging> mergings;
-  for (const Setting& setting : settings) {
-    tome::apply(model, {.r = setting.schedule, .prop_attn = prop_attn});
-    Merging merging;
-    merging.reducer = model->reducer();
-    merging.tokens = vit::tokens_per_layer(config, merging.reducer.get());
-    merging.merge_ratio = (all - static_cast<double>(merging.tokens.back())) / all;
-    merging.gflops = vit::gflops(config, merging.reducer.get());
-    mergings.push_back(std::move(merging));
-  }
-  model->set_reducer(reducer);
+std::vector<tome::Merging> mergings(const vit::VitConfig& config,
+                                    const std::vector<Setting>& settings, bool prop_attn) {
+  std::vector<tome::Merging> mergings;
+  for (const Setting& setting : settings)
+    mergings.push_back(tome::plan(config, {.r = setting.schedule, .prop_attn = prop_attn}));
   return mergings;
 }
 

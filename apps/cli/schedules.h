@@ -1,16 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <apps/cli/options.h>
+#include <tome/plan.h>
 #include <tome/schedule.h>
 #include <vit/config.h>
-#include <vit/token_reducer.h>
-#include <vit/vision_transformer.h>
 
 namespace cli {
 
@@ -33,16 +31,8 @@ std::vector<Setting> asked_settings(const Arguments& arguments);
 /// The same; without the options half of the recommended r, and that.
 std::vector<Setting> settings_for(const Arguments& arguments, const vit::VitConfig& config);
 
-/// What a setting makes of a model.
-struct Merging {
-  std::shared_ptr<const vit::TokenReducer> reducer;  ///< null where nothing merges
-  std::vector<int64_t> tokens;                       ///< that enter the MLP of each layer
-  double merge_ratio = 0;  ///< share of the model's tokens that are merged away in all
-  double gflops = 0;       ///< of one input
-};
-
-/// For each setting; the model keeps the reducer that it has.
-std::vector<Merging> mergings(vit::VisionTransformer& model, const std::vector<Setting>& settings,
-                              bool prop_attn);
+/// What each setting makes of a model of that config.
+std::vector<tome::Merging> mergings(const vit::VitConfig& config,
+                                    const std::vector<Setting>& settings, bool prop_attn);
 
 }  // namespace cli

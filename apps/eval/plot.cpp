@@ -5,13 +5,13 @@
 #include <sstream>
 #include <utility>
 
-#include <apps/cli/chart.h>
-#include <apps/cli/text.h>
+#include <base/chart.h>
+#include <base/text.h>
 
 namespace eval {
 namespace {
 
-using Point = cli::MergeChart::Point;
+using Point = base::MergeChart::Point;
 
 Point point(const Result& result, const Result& first) {
   Point point{result.merging.merge_ratio, result.figures.headline() * 100,
@@ -47,12 +47,12 @@ std::string plot(const Setup& setup, const std::vector<Result>& results) {
                    [](const auto& a, const auto& b) { return a.first.ratio < b.first.ratio; });
   const std::string figure = first.figures.precision ? "mAP" : "top-1";
   // A flat line shall not look like a mountain.
-  cli::MergeChart chart("Accuracy with token merging: " + setup.model, subtitle(setup, first),
-                        x_high, std::min(y_low, y_high - 1), y_high,
-                        [](double value) { return cli::fixed(value, 1) + "%"; });
+  base::MergeChart chart("Accuracy with token merging: " + setup.model, subtitle(setup, first),
+                         x_high, std::min(y_low, y_high - 1), y_high,
+                         [](double value) { return base::fixed(value, 1) + "%"; });
   std::vector<Point> line;
   for (auto& [at, name] : points) line.push_back(at);
-  chart.line(line, figure + ", with the 95% interval of the loss", cli::kChartColours[0]);
+  chart.line(line, figure + ", with the 95% interval of the loss", base::kChartColours[0]);
   for (auto& [at, name] : points) at.value = std::max(at.value, at.high);
   chart.names(points);
   return chart.text();
@@ -74,9 +74,9 @@ std::string confusion_plot(const Setup& setup, const Result& result) {
   const double cell = kSide / static_cast<double>(classes.size());
 
   std::ostringstream svg;
-  svg << cli::svg_head(kLeft + kSide + 24, kTop + kSide + 130, 24,
-                       "Confusion, " + result.setting.label() + ": " + setup.model,
-                       subtitle(setup, result));
+  svg << base::svg_head(kLeft + kSide + 24, kTop + kSide + 130, 24,
+                        "Confusion, " + result.setting.label() + ": " + setup.model,
+                        subtitle(setup, result));
   svg << "<rect x='" << kLeft << "' y='" << kTop << "' width='" << kSide << "' height='" << kSide
       << "' fill='#f7f7f7'/>\n";
   for (const auto& [at, count] : accuracy.confusion) {
@@ -87,26 +87,26 @@ std::string confusion_plot(const Setup& setup, const Result& result) {
     const double x = kLeft + place(prediction) * cell;
     const double y = kTop + place(label) * cell;
     svg << "<rect x='" << x << "' y='" << y << "' width='" << cell << "' height='" << cell
-        << "' fill='" << cli::kChartColours[label == prediction ? 0 : 1] << "' fill-opacity='"
+        << "' fill='" << base::kChartColours[label == prediction ? 0 : 1] << "' fill-opacity='"
         << share << "'><title>"
-        << cli::svg_escaped(setup.class_names[static_cast<std::size_t>(label)] + " as " +
-                            setup.class_names[static_cast<std::size_t>(prediction)] + ": " +
-                            std::to_string(count))
+        << base::svg_escaped(setup.class_names[static_cast<std::size_t>(label)] + " as " +
+                             setup.class_names[static_cast<std::size_t>(prediction)] + ": " +
+                             std::to_string(count))
         << "</title></rect>\n";
     if (classes.size() <= kNamed / 2)
-      svg << cli::svg_text(x + cell / 2, y + cell / 2 + 4, "middle", std::to_string(count),
-                           share > 0.5 ? "fill='white'" : "");
+      svg << base::svg_text(x + cell / 2, y + cell / 2 + 4, "middle", std::to_string(count),
+                            share > 0.5 ? "fill='white'" : "");
   }
   for (std::size_t i = 0; classes.size() <= kNamed && i < classes.size(); ++i) {
     const std::string& name = setup.class_names[static_cast<std::size_t>(classes[i])];
     const double middle = (static_cast<double>(i) + 0.5) * cell + 4;
     std::ostringstream turn;
     turn << "transform='rotate(-45 " << kLeft + middle << " " << kTop + kSide + 14 << ")'";
-    svg << cli::svg_text(kLeft - 6, kTop + middle, "end", name)
-        << cli::svg_text(kLeft + middle, kTop + kSide + 14, "end", name, turn.str());
+    svg << base::svg_text(kLeft - 6, kTop + middle, "end", name)
+        << base::svg_text(kLeft + middle, kTop + kSide + 14, "end", name, turn.str());
   }
-  svg << cli::svg_text(kLeft + kSide / 2, kTop + kSide + 118, "middle",
-                       "rows: labels; columns: what they are taken for")
+  svg << base::svg_text(kLeft + kSide / 2, kTop + kSide + 118, "middle",
+                        "rows: labels; columns: what they are taken for")
       << "</svg>\n";
   return svg.str();
 }

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <optional>
 
-#include <apps/cli/table.h>
-#include <apps/cli/text.h>
+#include <base/table.h>
+#include <base/text.h>
 
 namespace eval {
 namespace {
 
-using cli::fixed;
-using cli::percent;
+using base::fixed;
+using base::percent;
 using Rows = std::vector<std::vector<std::string>>;
 
 constexpr std::size_t kFewClasses = 25;  // whose accuracies fit on a terminal
@@ -74,7 +74,7 @@ Rows class_rows(const Setup& setup, const std::vector<Result>& results) {
   Rows rows = {header};
   for (std::size_t i = 0; i < setup.class_names.size(); ++i) {
     if (!of_class(results.front().figures, i)) continue;
-    std::vector<std::string> row = {cli::printable(setup.class_names[i])};
+    std::vector<std::string> row = {base::printable(setup.class_names[i])};
     if (const auto& accuracy = results.front().figures.accuracy)
       row.push_back(std::to_string(accuracy->classes[i].support));
     for (const Result& result : results)
@@ -85,7 +85,7 @@ Rows class_rows(const Setup& setup, const std::vector<Result>& results) {
 }
 
 std::string aligned(const Rows& rows) {
-  cli::Table table(1);
+  base::Table table(1);
   for (const auto& row : rows) table.add(row);
   return table.text();
 }
@@ -123,7 +123,7 @@ std::string description(const Setup& setup, const std::vector<Result>& results) 
 
 std::string table(const Setup& setup, const std::vector<Result>& results) {
   std::string text =
-      cli::printable(description(setup, results)) + "\n\n" + aligned(schedule_rows(results));
+      base::printable(description(setup, results)) + "\n\n" + aligned(schedule_rows(results));
   const Rows classes = class_rows(setup, results);
   if (classes.size() > 1 && classes.size() <= kFewClasses + 1)
     text.append("\n").append(aligned(classes));
@@ -131,8 +131,8 @@ std::string table(const Setup& setup, const std::vector<Result>& results) {
 }
 
 std::string markdown(const Setup& setup, const std::vector<Result>& results) {
-  std::string text =
-      cli::printable(description(setup, results)) + "\n\n" + markdown_table(schedule_rows(results));
+  std::string text = base::printable(description(setup, results)) + "\n\n" +
+                     markdown_table(schedule_rows(results));
   const Rows classes = class_rows(setup, results);
   if (classes.size() > 1) text.append("\n").append(markdown_table(classes));
   return text;
@@ -140,37 +140,37 @@ std::string markdown(const Setup& setup, const std::vector<Result>& results) {
 
 std::string csv(const Setup& setup, const std::vector<Result>& results) {
   std::string text =
-      cli::csv_line({"model",     "data",      "schedule",      "r",           "dtype",
-                     "device",    "pictures",  "failed",        "merge_ratio", "final_tokens",
-                     "gflops",    "top1",      "top5",          "map",         "loss",
-                     "ece",       "agreement", "accuracy_loss", "map_loss",    "loss_low",
-                     "loss_high", "complete"});
+      base::csv_line({"model",     "data",      "schedule",      "r",           "dtype",
+                      "device",    "pictures",  "failed",        "merge_ratio", "final_tokens",
+                      "gflops",    "top1",      "top5",          "map",         "loss",
+                      "ece",       "agreement", "accuracy_loss", "map_loss",    "loss_low",
+                      "loss_high", "complete"});
   for (const Result& result : results) {
     const Figures& figures = result.figures;
     const Accuracy* accuracy = figures.accuracy ? &*figures.accuracy : nullptr;
     const Decline& loss = figures.decline;
-    text += cli::csv_line({setup.model,
-                           setup.data,
-                           result.setting.schedule.to_string(),
-                           result.setting.r ? std::to_string(*result.setting.r) : "",
-                           setup.dtype,
-                           setup.device,
-                           std::to_string(figures.pictures),
-                           std::to_string(setup.failures.size()),
-                           fixed(result.merging.merge_ratio, 4),
-                           std::to_string(result.merging.tokens.back()),
-                           fixed(result.merging.gflops, 6),
-                           accuracy ? fixed(figures.top1(), 6) : "",
-                           accuracy ? fixed(figures.top5(), 6) : "",
-                           figures.precision ? fixed(figures.precision->mean, 6) : "",
-                           fixed(figures.loss, 6),
-                           accuracy ? fixed(accuracy->ece, 6) : "",
-                           fixed(figures.agreement, 6),
-                           accuracy ? fixed(loss.value, 6) : "",
-                           accuracy ? "" : fixed(loss.value, 6),
-                           fixed(loss.interval.low, 6),
-                           fixed(loss.interval.high, 6),
-                           setup.complete ? "1" : "0"});
+    text += base::csv_line({setup.model,
+                            setup.data,
+                            result.setting.schedule.to_string(),
+                            result.setting.r ? std::to_string(*result.setting.r) : "",
+                            setup.dtype,
+                            setup.device,
+                            std::to_string(figures.pictures),
+                            std::to_string(setup.failures.size()),
+                            fixed(result.merging.merge_ratio, 4),
+                            std::to_string(result.merging.tokens.back()),
+                            fixed(result.merging.gflops, 6),
+                            accuracy ? fixed(figures.top1(), 6) : "",
+                            accuracy ? fixed(figures.top5(), 6) : "",
+                            figures.precision ? fixed(figures.precision->mean, 6) : "",
+                            fixed(figures.loss, 6),
+                            accuracy ? fixed(accuracy->ece, 6) : "",
+                            fixed(figures.agreement, 6),
+                            accuracy ? fixed(loss.value, 6) : "",
+                            accuracy ? "" : fixed(loss.value, 6),
+                            fixed(loss.interval.low, 6),
+                            fixed(loss.interval.high, 6),
+                            setup.complete ? "1" : "0"});
   }
   return text;
 }

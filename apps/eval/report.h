@@ -8,7 +8,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <apps/cli/schedules.h>
-#include <apps/eval/metrics.h>
+#include <eval/metrics.h>
 
 namespace eval {
 
@@ -31,7 +31,7 @@ struct Setup {
 /// One schedule and what became of it.
 struct Result {
   cli::Setting setting;
-  cli::Merging merging;
+  tome::Merging merging;
   Figures figures;
 };
 

@@ -4,21 +4,21 @@
 #include <utility>
 
 #include <apps/cli/run_options.h>
-#include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/train/options.h>
+#include <base/text.h>
 
 namespace train {
 namespace {
 
 std::pair<double, double> range_option(const cli::Arguments& arguments, const std::string& name,
                                        double low, double high) {
-  const auto parts = cli::split(arguments.text(name), ',');
+  const auto parts = base::split(arguments.text(name), ',');
   if (parts.size() == 2) {
-    const auto from = cli::parse_number(parts[0]), to = cli::parse_number(parts[1]);
+    const auto from = base::parse_number(parts[0]), to = base::parse_number(parts[1]);
     if (from && to && *from >= low && *from <= *to && *to <= high) return {*from, *to};
   }
-  cli::usage_error("--", name, " is '", cli::printable(arguments.text(name)),
+  cli::usage_error("--", name, " is '", base::printable(arguments.text(name)),
                    "', expected MIN,MAX between ", low, " and ", high);
 }
 

@@ -3,7 +3,7 @@
 #include <c10/core/Device.h>
 
 #include <apps/cli/options.h>
-#include <apps/train/settings.h>
+#include <train/settings.h>
 
 namespace train {
 

@@ -57,7 +57,7 @@ TEST_CASE("the head is what --num-classes says, with a warning where it is a new
   const auto refused = vitome({"convert", "--model", model, "--output", output});
   CHECK(refused.status == 1);
   CHECK_THAT(refused.err, ContainsSubstring(model + "/model.safetensors: ") &&
-                              ContainsSubstring("--num-classes N"));
+                              ContainsSubstring("(--num-classes)"));
 
   const auto run = vitome({"convert", "--model", model, "--output", output, "--num-classes", "4"});
   CHECK(run.status == 0);

@@ -62,7 +62,7 @@ TEST_CASE("an interrupted training run goes on as if nothing had happened") {
     CHECK(stopped.status == 143);
   const auto refused = vitome(words);
   CHECK(refused.status == 1);
-  CHECK_THAT(refused.err, ContainsSubstring("--resume"));
+  CHECK_THAT(refused.err, ContainsSubstring("(--resume)") && ContainsSubstring("(--overwrite)"));
   words.emplace_back("--resume");
   REQUIRE(vitome(words).status == 0);
   const auto whole = vit::read_weights(folder / "whole" / "model.safetensors");
@@ -118,10 +118,11 @@ TEST_CASE("train says what is wrong with a command line or with data") {
   CHECK_THAT(message(2, {data, "--output", out, "--model", "cifar10", "--arch", "x"}),
              ContainsSubstring("--model brings its architecture"));
   CHECK_THAT(message(1, {data, "--output", out, "--auto-augment", "rand-x9"}),
-             ContainsSubstring("rand-x9"));
+             ContainsSubstring("AugmentOptions::auto_augment (--auto-augment) is 'rand-x9'"));
   CHECK_THAT(message(1, {data, "--output", out, "--arch", "vit_tyny_patch16_224"}),
              ContainsSubstring("vit_tiny_patch16_224"));
-  CHECK_THAT(message(1, {data, "--output", out}), ContainsSubstring("less than one batch of 128"));
+  CHECK_THAT(message(1, {data, "--output", out}),
+             ContainsSubstring("less than one batch of 128") && ContainsSubstring("(--batch)"));
   CHECK_THAT(message(1, {(folder / "none").string(), "--output", out}), ContainsSubstring("none"));
   CHECK_THAT(message(1, {data, "--output", "/dev/null/out", "--batch", "4"}),
              ContainsSubstring("/dev/null/out"));

@@ -8,8 +8,8 @@
 
 #include <ATen/ATen.h>
 
-#include <apps/data/batches.h>
-#include <apps/data/dataset.h>
+#include <data/batches.h>
+#include <data/dataset.h>
 
 namespace {
 

@@ -8,9 +8,9 @@
 
 #include <ATen/ATen.h>
 
-#include <apps/data/dataset.h>
-#include <apps/data/delimited.h>
-#include <apps/data/patterns.h>
+#include <data/dataset.h>
+#include <data/delimited.h>
+#include <data/patterns.h>
 #include <vit/error.h>
 
 using Catch::ContainsSubstring;

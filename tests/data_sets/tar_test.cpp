@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <apps/data/tar.h>
+#include <data/tar.h>
 #include <vit/error.h>
 
 using Catch::ContainsSubstring;

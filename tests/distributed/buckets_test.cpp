@@ -1,6 +1,6 @@
 #include "tests/support/catch.h"
 
-#include <apps/distributed/buckets.h>
+#include <distributed/buckets.h>
 
 using distributed::Bucket;
 using distributed::flatten;

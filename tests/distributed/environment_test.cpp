@@ -1,8 +1,8 @@
 #include "tests/distributed/variables.h"
 #include "tests/support/catch.h"
 
-#include <apps/distributed/environment.h>
-#include <apps/distributed/group.h>
+#include <distributed/environment.h>
+#include <distributed/group.h>
 #include <vit/error.h>
 
 using Catch::ContainsSubstring;

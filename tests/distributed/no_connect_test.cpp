@@ -1,7 +1,7 @@
 #include "tests/distributed/variables.h"
 #include "tests/support/catch.h"
 
-#include <apps/distributed/group.h>
+#include <distributed/group.h>
 
 TEST_CASE("a program that works as one process says why it cannot work as two") {
   const test::Variables variables{

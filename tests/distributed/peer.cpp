@@ -9,7 +9,7 @@
 
 #include <torch/torch.h>
 
-#include <apps/distributed/group.h>
+#include <distributed/group.h>
 #include <vit/error.h>
 
 namespace {

@@ -10,9 +10,9 @@
 
 #include <ATen/ATen.h>
 
-#include <apps/eval/metrics.h>
-#include <apps/eval/records.h>
-#include <apps/eval/score.h>
+#include <eval/metrics.h>
+#include <eval/records.h>
+#include <eval/score.h>
 #include <vit/error.h>
 
 namespace {

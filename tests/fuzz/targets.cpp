@@ -7,7 +7,7 @@
 
 #include <ATen/ATen.h>
 
-#include <apps/data/tar.h>
+#include <data/tar.h>
 #include <vit/error.h>
 #include <vit/weights/config_json.h>
 #include <vit/weights/mapped_file.h>

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include <apps/hub/monitor.h>
-#include <apps/hub/settings.h>
+#include <hub/monitor.h>
+#include <hub/settings.h>
 
 namespace test {
 

@@ -4,7 +4,7 @@
 
 #include <future>
 
-#include <apps/hub/pull.h>
+#include <hub/pull.h>
 #include <vit/error.h>
 #include <vit/weights/read.h>
 

@@ -5,10 +5,10 @@
 #include <fstream>
 #include <optional>
 
-#include <apps/hub/choose.h>
-#include <apps/hub/names.h>
-#include <apps/hub/pull.h>
-#include <apps/hub/settings.h>
+#include <hub/choose.h>
+#include <hub/names.h>
+#include <hub/pull.h>
+#include <hub/settings.h>
 #include <vit/error.h>
 
 namespace fs = std::filesystem;
@@ -172,7 +172,7 @@ TEST_CASE("weights are chosen by name") {
   REQUIRE(weights({"a.pth", "b.pth"}).empty());
   REQUIRE(weights({"folder/a.pth", "README.md"}).empty());
   REQUIRE_THROWS_WITH(hub::choose({"a.pth", "b.pth"}, {}, "model x"),
-                      ContainsSubstring("a.pth, b.pth") && ContainsSubstring("--include"));
+                      ContainsSubstring("a.pth, b.pth") && ContainsSubstring("Selection::include"));
   REQUIRE(hub::choose(
               {"preprocessor_config.json", "config.json", "tokenizer.json", "model.safetensors"},
               {}, "") == Files{"config.json", "preprocessor_config.json", "model.safetensors"});

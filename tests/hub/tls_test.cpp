@@ -6,7 +6,7 @@
 
 #include <fstream>
 
-#include <apps/hub/pull.h>
+#include <hub/pull.h>
 #include <vit/error.h>
 
 namespace fs = std::filesystem;

@@ -59,10 +59,10 @@ TEST_CASE("real pictures merge in bfloat16 and 8-bit integers nearly as in float
   const auto pixels = sample_pictures(exact);
   // Measured over 500 pictures of the CIFAR-10 test set: 99.3 % and 97.9 %. What differs are near
   // ties.
-  auto half = vit::load(folder, {.dtype = at::kBFloat16});
+  auto half = vit::load(folder, {.precision = {at::kBFloat16}});
   CHECK(agreement(exact, half, pixels) > 0.975);
   if (vit::kernels::has_native_int8()) {
-    auto bytes = vit::load(folder, {.dtype = at::kBFloat16, .int8 = true});
+    auto bytes = vit::load(folder, {.precision = {at::kBFloat16, true}});
     CHECK(agreement(exact, bytes, pixels) > 0.96);
   }
 }

@@ -10,9 +10,9 @@
 
 #include <ATen/ATen.h>
 
-#include <apps/train/augment.h>
-#include <apps/train/augment/contact_sheet.h>
 #include <media/preprocess.h>
+#include <train/augment.h>
+#include <train/augment/contact_sheet.h>
 #include <vit/error.h>
 
 namespace {
@@ -249,19 +249,24 @@ TEST_CASE("Pictures of any shape have views") {
 TEST_CASE("Augmentation says what is wrong") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   CHECK(refusal({.min_scale = 0.5, .max_scale = 0.2}) ==
-        "--scale is 0.5,0.2, expected MIN,MAX between 0.0001 and 1");
-  CHECK(refusal({.min_scale = 0}).starts_with("--scale is 0,1, expected"));
-  CHECK(refusal({.max_scale = nan}).starts_with("--scale is 0.08,nan, expected"));
-  CHECK(refusal({.min_ratio = -1}).starts_with("--ratio is -1,1.33333, expected"));
+        "AugmentOptions::min_scale is 0.5 and AugmentOptions::max_scale is 0.2, expected from "
+        "0.0001 to 1, the one no more than the other");
+  CHECK(refusal({.min_scale = 0}).starts_with("AugmentOptions::min_scale is 0 and"));
+  CHECK_THAT(refusal({.max_scale = nan}),
+             Catch::ContainsSubstring("AugmentOptions::max_scale is nan, expected"));
+  CHECK(refusal({.min_ratio = -1}).starts_with("AugmentOptions::min_ratio is -1 and"));
   CHECK(refusal({.padding = -1}) ==
-        "--padding is -1, expected 0 to 31 pixels for an input of 32 x 32");
-  CHECK(refusal({.padding = 32}).starts_with("--padding is 32, expected 0 to 31"));
+        "AugmentOptions::padding is -1, expected 0 to 31 pixels for an input of 32 x 32");
+  CHECK(refusal({.padding = 32}).starts_with("AugmentOptions::padding is 32, expected 0 to 31"));
   CHECK(refusal({.padding = 31}).empty());
-  CHECK(refusal({.flip = 1.5}) == "--flip is 1.5, expected a probability from 0 to 1");
+  CHECK(refusal({.flip = 1.5}) ==
+        "AugmentOptions::flip is 1.5, expected a probability from 0 to 1");
   CHECK(refusal({.color_jitter = -0.1}) ==
-        "--color-jitter is -0.1, expected a strength from 0 to 1");
-  CHECK(refusal({.erasing = nan}) == "--erasing is nan, expected a probability from 0 to 1");
-  CHECK(refusal({.auto_augment = "rand-x9"}).starts_with("--auto-augment is 'rand-x9': 'x9' is"));
+        "AugmentOptions::color_jitter is -0.1, expected a strength from 0 to 1");
+  CHECK(refusal({.erasing = nan}) ==
+        "AugmentOptions::erasing is nan, expected a probability from 0 to 1");
+  CHECK(refusal({.auto_augment = "rand-x9"})
+            .starts_with("AugmentOptions::auto_augment is 'rand-x9': 'x9' is"));
   vit::PicturePreprocessing gray = input(32, 32);
   gray.mean = {0.5};
   CHECK_THROWS_AS(Augment({}, gray), vit::Error);

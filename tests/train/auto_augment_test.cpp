@@ -9,8 +9,8 @@
 
 #include <ATen/ATen.h>
 
-#include <apps/train/augment/auto_augment.h>
-#include <apps/train/augment/color.h>
+#include <train/augment/auto_augment.h>
+#include <train/augment/color.h>
 #include <vit/error.h>
 
 namespace {
@@ -219,7 +219,8 @@ TEST_CASE("A policy that cannot be read is an error that shows it") {
       "; expected trivial, or rand and any of -m9 (magnitude, 0 to 10), -n2 (operations), "
       "-mstd0.5 (deviation of the magnitude), -p0.5 (probability of each operation), -inc1, as in "
       "rand-m9-n2-mstd0.5";
-  CHECK(refusal("rand-x9") == "--auto-augment is 'rand-x9': 'x9' is no setting" + expected);
+  CHECK(refusal("rand-x9") ==
+        "AugmentOptions::auto_augment is 'rand-x9': 'x9' is no setting" + expected);
   for (const auto& [text, reason] : std::map<std::string, std::string>{
            {"augmix-m3", "it is not the name of a policy"},
            {"Trivial", "it is not the name of a policy"},
@@ -240,5 +241,5 @@ TEST_CASE("A policy that cannot be read is an error that shows it") {
            {"rand-p2", "'p2' is not p and a number from 0 to 1"},
            {"rand-inc0", "there are only operations of increasing strength, inc1"},
            {"rand-m9-m8", "m is given twice"}})
-    CHECK(refusal(text) == "--auto-augment is '" + text + "': " + reason + expected);
+    CHECK(refusal(text) == "AugmentOptions::auto_augment is '" + text + "': " + reason + expected);
 }

@@ -8,8 +8,8 @@
 
 #include <ATen/ATen.h>
 
-#include <apps/train/augment/crop.h>
-#include <apps/train/augment/erasing.h>
+#include <train/augment/crop.h>
+#include <train/augment/erasing.h>
 
 namespace {
 

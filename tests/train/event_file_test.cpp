@@ -9,9 +9,9 @@
 #include <fstream>
 #include <sys/resource.h>
 
-#include <apps/train/event_file.h>
-#include <apps/train/event_message.h>
-#include <apps/train/tfrecord.h>
+#include <train/event_file.h>
+#include <train/event_message.h>
+#include <train/tfrecord.h>
 #include <vit/error.h>
 
 using Catch::ContainsSubstring;

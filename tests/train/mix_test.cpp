@@ -6,7 +6,7 @@
 
 #include <ATen/ATen.h>
 
-#include <apps/train/mix.h>
+#include <train/mix.h>
 #include <vit/config.h>
 #include <vit/error.h>
 
@@ -160,11 +160,12 @@ TEST_CASE("Mixing says what is wrong") {
     return std::string();
   };
   CHECK(message({.mixup = -1}) ==
-        "--mixup is -1, expected 0 (none) to 1000, the alpha of a beta distribution");
-  CHECK(message({.mixup = nan}).starts_with("--mixup is nan, expected"));
-  CHECK(message({.cutmix = 1e9}).starts_with("--cutmix is 1e+09, expected"));
-  CHECK(message({.probability = 1.5}) == "--mix-prob is 1.5, expected a probability from 0 to 1");
-  CHECK(message({.switching = nan}).starts_with("--mix-switch-prob is nan, expected"));
+        "MixOptions::mixup is -1, expected 0 (none) to 1000, the alpha of a beta distribution");
+  CHECK(message({.mixup = nan}).starts_with("MixOptions::mixup is nan, expected"));
+  CHECK(message({.cutmix = 1e9}).starts_with("MixOptions::cutmix is 1e+09, expected"));
+  CHECK(message({.probability = 1.5}) ==
+        "MixOptions::probability is 1.5, expected a probability from 0 to 1");
+  CHECK(message({.switching = nan}).starts_with("MixOptions::switching is nan, expected"));
   CHECK(message({.mixup = 0.8, .cutmix = 1}).empty());
 
   const auto mix = [](at::Tensor pixels, at::Tensor targets) {

@@ -6,15 +6,15 @@
 
 #include <ATen/ATen.h>
 
-#include <apps/train/adamw.h>
-#include <apps/train/checkpoint.h>
-#include <apps/train/curves.h>
-#include <apps/train/ema.h>
-#include <apps/train/learning_rate.h>
-#include <apps/train/loss.h>
-#include <apps/train/model_setup.h>
-#include <apps/train/order.h>
-#include <apps/train/parameter_groups.h>
+#include <train/adamw.h>
+#include <train/checkpoint.h>
+#include <train/curves.h>
+#include <train/ema.h>
+#include <train/learning_rate.h>
+#include <train/loss.h>
+#include <train/model_setup.h>
+#include <train/order.h>
+#include <train/parameter_groups.h>
 #include <vit/error.h>
 
 namespace {

@@ -8,7 +8,7 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
-#include <apps/data/dataset.h>
+#include <data/dataset.h>
 #include <vit/error.h>
 
 namespace test {

@@ -7,8 +7,8 @@
 
 #include <ATen/ATen.h>
 
-#include <apps/train/augment/color.h>
-#include <apps/train/augment/geometry.h>
+#include <train/augment/color.h>
+#include <train/augment/geometry.h>
 #include <vit/weights/safetensors.h>
 
 namespace {

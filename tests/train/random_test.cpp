@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include <apps/train/augment/random.h>
+#include <train/augment/random.h>
 
 TEST_CASE("Random numbers are those of SplitMix64 on every machine") {
   train::Random zero(0), one(1);

@@ -12,9 +12,9 @@
 
 #include <ATen/ATen.h>
 
-#include <apps/train/model_setup.h>
-#include <apps/train/trainer.h>
 #include <tome/tome.h>
+#include <train/model_setup.h>
+#include <train/trainer.h>
 #include <vit/error.h>
 #include <vit/load.h>
 #include <vit/weights/read.h>
@@ -189,7 +189,7 @@ TEST_CASE("a run is not taken for another one") {
   REQUIRE(first.trainer(training, nullptr)->run() == train::Outcome::interrupted);
 
   Run again(folder / "out");
-  CHECK_THROWS_WITH(again.trainer(training, nullptr), ContainsSubstring("--resume"));
+  CHECK_THROWS_WITH(again.trainer(training, nullptr), ContainsSubstring("Surroundings::resume"));
   again.around.resume = true;
   again.settings.batch = 10;
   again.settings.rate.peak = 1;

@@ -94,7 +94,7 @@ TEST_CASE("bfloat16 stays close to float32") {
   at::NoGradGuard no_grad;
   const auto folder = test::data("vit/timm_vit_cls");
   const auto io = vit::read_safetensors(folder / "io.safetensors");
-  auto model = vit::load(folder, {.dtype = at::kBFloat16});
+  auto model = vit::load(folder, {.precision = {at::kBFloat16}});
   const auto logits = model->forward(io.at("input"));
   CHECK(logits.scalar_type() == at::kBFloat16);
   // Eight bits of mantissa through four blocks.

@@ -51,7 +51,7 @@ TEST_CASE("weights of the wanted dtype are used in place, others converted") {
   const auto widened = vit::load(folder / "half");
   CHECK(widened->parameters()[0].scalar_type() == at::kFloat);
   CHECK(test::max_difference(widened->forward(input()), logits) < 0.05);
-  const auto half = vit::load(folder / "half", {.dtype = at::kBFloat16});
+  const auto half = vit::load(folder / "half", {.precision = {at::kBFloat16}});
   CHECK(half->parameters()[0].scalar_type() == at::kBFloat16);
 }
 
@@ -184,6 +184,6 @@ TEST_CASE("models with random weights are reproducible") {
   const auto pixels = at::ones({1, 3, 32, 48});
   CHECK(test::same(a->forward(pixels), b->forward(pixels)));
   CHECK(!a->is_training());
-  const auto half = vit::create("test_vit", {.dtype = at::kBFloat16});
+  const auto half = vit::create("test_vit", {.precision = {at::kBFloat16}});
   CHECK(half->parameters()[0].scalar_type() == at::kBFloat16);
 }

@@ -90,9 +90,9 @@ void assign_weights(VisionTransformerImpl& model, StateDict weights,
   for (const auto& name : to_init) init_parameter(name, parameters[name], generator);
   for (auto& [target, name] : assignments) {
     const auto node = weights.extract(name);
-    target.set_data(node.mapped().to(options.device, options.dtype).contiguous());
+    target.set_data(node.mapped().to(options.device, options.precision.dtype).contiguous());
   }
-  model.to(options.device, options.dtype);  // what the file did not have
+  model.to(options.device, options.precision.dtype);  // what the file did not have
 }
 
 }  // namespace vit

@@ -16,13 +16,14 @@ class Comparison {
 
   /// Compares with one dim of a tensor, if it is there and has that dim. What is missing or has
   /// another number of dims is reported when all tensors are matched with the model.
+  template <typename... Advice>
   void dim(const char* what, int64_t of_config, const std::string& tensor, int64_t dim,
-           const char* advice = "") const {
+           const Advice&... advice) const {
     const auto found = weights_.find(tensor);
     if (found == weights_.end() || found->second.dim() <= dim) return;
     if (const int64_t of_weights = found->second.size(dim); of_config != of_weights)
       fail(where_, ": the config says ", what, " ", of_config, ", but tensor ",
-           in_quotes(name_in_file(stored_, weights_, tensor)), " has ", of_weights, advice);
+           in_quotes(name_in_file(stored_, weights_, tensor)), " has ", of_weights, advice...);
   }
 
  private:
@@ -69,15 +70,15 @@ void check_config_fits(const VitConfig& config, const StateDict& weights, const 
   if (const int64_t blocks = count_blocks(weights); blocks != config.depth)
     fail(where, ": the config says depth ", config.depth, ", but the weights have ", blocks,
          " blocks (\"blocks.N.…\")");
-  compare.dim("embed_dim", config.embed_dim(), "patch_embed.proj.weight", 0);
-  compare.dim("input channels", config.input.channels, "patch_embed.proj.weight", 1);
-  compare.dim("patch height", config.patch.kernel.rows, "patch_embed.proj.weight", 2);
-  compare.dim("patch width", config.patch.kernel.cols, "patch_embed.proj.weight", 3);
-  compare.dim("MLP width", config.block.mlp.hidden_dim, "blocks.0.mlp.fc2.weight", 1);
-  compare.dim("register tokens", config.prefix.reg_tokens, "reg_token", 1);
-  compare.dim("num_classes", config.head.num_classes, "head.weight", 0,
-              "; correct the config, or choose by --num-classes N (LoadOptions::num_classes): a "
-              "head of another number is replaced by an untrained one");
+  compare.dim("embed_dim", config.embed_dim, "patch_embed.proj.weight", 0);
+  compare.dim("input channels", config.in_channels, "patch_embed.proj.weight", 1);
+  compare.dim("patch height", config.patch_size.height, "patch_embed.proj.weight", 2);
+  compare.dim("patch width", config.patch_size.width, "patch_embed.proj.weight", 3);
+  compare.dim("MLP width", config.mlp_hidden_dim, "blocks.0.mlp.fc2.weight", 1);
+  compare.dim("register tokens", config.reg_tokens, "reg_token", 1);
+  compare.dim("num_classes", config.num_classes, "head.weight", 0,
+              "; correct the config, or choose by ", base::Setting{"LoadOptions::num_classes"},
+              ": a head of another number is replaced by an untrained one");
   check_number_of_parameters(config, weights, where);
 }
 
@@ -106,8 +107,8 @@ void check_positions(const VitConfig& config, Size2d wanted, const StateDict& we
   const double limit = learned ? 16 * table + kSmallParts : kLargeParts;
   if (position_elements(config, wanted) > limit)
     fail(where, ": the config says images of ", wanted.height, "x", wanted.width, " pixels, far ",
-         "more than the tensor \"pos_embed\" is made for; correct the config, or choose by "
-         "--image-size (LoadOptions::image_size)");
+         "more than the tensor \"pos_embed\" is made for; correct the config, or choose by ",
+         base::Setting{"LoadOptions::image_size"});
 }
 
 }  // namespace vit

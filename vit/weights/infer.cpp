@@ -166,9 +166,8 @@ void fail_not_square(const std::string& where, int64_t positions, int64_t prefix
       proposal = ", perhaps " + size(rows, patches / rows) + " or " + size(patches / rows, rows);
   }
   fail(where, ": ", positions, " positions with ", prefix,
-       " prefix tokens cover no square image; say which size the weights are for by --image-size "
-       "HxW",
-       proposal, ", or by a config.json (LoadOptions::image_size)");
+       " prefix tokens cover no square image; say which size the weights are for by ",
+       base::Setting{"LoadOptions::image_size"}, proposal, ", or by a config.json");
 }
 
 ModelConfig infer_config(const StateDict& weights, const std::string& where,

@@ -6,6 +6,7 @@
 #include <vit/error.h>
 #include <vit/weights/json.h>
 #include <vit/weights/mapped_file.h>
+#include <vit/weights/mapped_tensor.h>
 #include <vit/weights/safetensors.h>
 #include <vit/weights/safetensors_format.h>
 #include <vit/weights/shape.h>
@@ -113,7 +114,8 @@ StateDict read_safetensors(const std::shared_ptr<MappedFile>& file) {
 
   StateDict tensors;
   for (const auto& entry : entries)
-    tensors.emplace(entry.name, file->tensor(data_offset + entry.begin, entry.shape, entry.dtype));
+    tensors.emplace(entry.name,
+                    tensor_in(file, data_offset + entry.begin, entry.shape, entry.dtype));
   return tensors;
 }
 

@@ -4,10 +4,10 @@
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
+#include <base/temporary_file.h>
 #include <vit/error.h>
 #include <vit/weights/safetensors.h>
 #include <vit/weights/safetensors_format.h>
-#include <vit/weights/temporary_file.h>
 
 namespace vit {
 namespace {
@@ -54,7 +54,7 @@ void write_safetensors(const std::filesystem::path& path, const StateDict& tenso
     fail(path.string(), ": the header would have ", length, " bytes, above the format's limit of ",
          kSafetensorsMaxHeader);
 
-  TemporaryFile file(path);
+  base::TemporaryFile file(path);
   file.write(&length, sizeof(length));
   file.write(text.data(), text.size());
   for (const auto* item : order) {

@@ -1,49 +1,17 @@
-#include <algorithm>
-#include <set>
-
+#include <base/shard_index.h>
 #include <vit/error.h>
-#include <vit/weights/json.h>
 #include <vit/weights/safetensors.h>
 #include <vit/weights/shard_index.h>
 #include <vit/weights/text.h>
 
 namespace vit {
-namespace {
 
 namespace fs = std::filesystem;
 
-/// What the names of the shards end in: "pytorch_model.bin.index.json" lists .bin files.
-std::string shard_extension(const fs::path& index) {
-  const auto extension = index.stem().stem().extension();  // in front of ".index.json"
-  for (const char* known : {".bin", ".pth", ".pt"})
-    if (extension == known) return known;
-  return ".safetensors";
-}
-
-// A shard name comes from a downloaded file: it may not lead anywhere but beside the index.
-std::string shard_name(const JsonNode& node, const std::string& extension) {
-  const std::string& name = node.string();
-  const auto forbidden = [](unsigned char c) { return c == '/' || c == '\\' || c < ' '; };
-  if (std::any_of(name.begin(), name.end(), forbidden) || !name.ends_with(extension) ||
-      name.starts_with('.'))
-    node.fail(in_quotes(name), " is not the name of a ", extension,
-              " file in the folder of the index");
-  return name;
-}
-
-}  // namespace
-
 StateDict read_shards(const MappedFile& index, const ShardReader& read_shard) {
   const std::string where = index.path().string();
-  const std::string extension = shard_extension(index.path());
-  const auto document = parse_json(index.text(), where);
-
-  std::map<std::string, std::set<std::string>> shards;  // shard -> tensors the index lists in it
-  for (const auto& [tensor, node] : JsonNode(document, where).at("weight_map").members())
-    shards[shard_name(node, extension)].insert(tensor);
-
   StateDict tensors;
-  for (const auto& [shard, listed] : shards) {
+  for (const auto& [shard, listed] : base::parse_shard_index(index.text(), index.path())) {
     auto found = read_shard(shard);
     for (const auto& name : listed)
       if (!found.contains(name))

@@ -4,6 +4,7 @@
 
 #include <vit/error.h>
 #include <vit/weights/bytes.h>
+#include <vit/weights/mapped_tensor.h>
 #include <vit/weights/text.h>
 #include <vit/weights/torch_file.h>
 #include <vit/weights/torch_pickle.h>
@@ -103,7 +104,7 @@ StateDict read_torch_legacy(const std::shared_ptr<MappedFile>& file) {
   return world.state_dict(machine, object, [&](const TorchStorage& storage) {
     const auto offset = offsets.find(storage.key);
     if (offset == offsets.end()) fail(where, ": the storage \"", storage.key, "\" does not follow");
-    return file->tensor(offset->second, {storage.elements}, storage.dtype);
+    return tensor_in(file, offset->second, {storage.elements}, storage.dtype);
   });
 }
 

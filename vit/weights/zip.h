@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
+
 #include <vit/weights/mapped_file.h>
 
 namespace vit {

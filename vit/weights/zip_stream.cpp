@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
+#include <vit/weights/mapped_tensor.h>
 #include <vit/weights/text.h>
 #include <vit/weights/zip.h>
 
@@ -101,7 +102,7 @@ std::string read_zip_text(const ZipArchive& archive, const std::string& name, co
 at::Tensor read_zip_tensor(const ZipArchive& archive, const std::string& name,
                            const ZipEntry& entry, uint64_t skip, at::IntArrayRef shape,
                            at::ScalarType dtype) {
-  if (!entry.deflated) return archive.file()->tensor(entry.offset + skip, shape, dtype);
+  if (!entry.deflated) return tensor_in(archive.file(), entry.offset + skip, shape, dtype);
   ZipStream stream(archive, name, entry);
   std::string header(skip, '\0');
   stream.read(header.data(), header.size());

@@ -1,0 +1,108 @@
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <nlohmann/json.hpp>
+
+#include <base/error.h>
+#include <base/json.h>
+#include <base/json_text.h>
+#include <base/text.h>
+#include <train/model_setup.h>
+#include <vit/init.h>
+#include <vit/weights/layouts/timm.h>
+
+namespace train {
+namespace {
+
+/// {"img_size": 32} of "img_size=32".
+nlohmann::json keyword_arguments(const std::string& text) {
+  auto arguments = nlohmann::json::object();
+  for (const std::string& word : base::split(text, ' ')) {
+    if (word.empty()) continue;
+    const auto end = word.find('=');
+    if (end == std::string::npos || end == 0)
+      base::fail("model arguments: '", base::printable(word), "' is no NAME=VALUE such as depth=9");
+    const std::string value = word.substr(end + 1);
+    auto parsed = nlohmann::json::parse(value, nullptr, /*allow_exceptions=*/false);
+    if (value == "True" || value == "False") parsed = value == "True";
+    if (value == "None") parsed = nullptr;
+    arguments[word.substr(0, end)] = parsed.is_discarded() ? nlohmann::json(value) : parsed;
+  }
+  return arguments;
+}
+
+// config.json will hold the names, and JSON is UTF-8.
+void check_names(const std::vector<std::string>& class_names) {
+  using Json = nlohmann::json;
+  for (const std::string& name : class_names) {
+    try {
+      (void)Json(name).dump();
+    } catch (const Json::type_error&) {
+      base::fail("class ", base::json_text(Json(name)),
+                 ": its name is not UTF-8; rename the folder, or its entry in the list");
+    }
+  }
+}
+
+vit::ModelConfig config_of(const vit::VisionTransformer& model) {
+  return {model->config(), model->labels()};
+}
+
+}  // namespace
+
+vit::VisionTransformer random_model(const std::string& architecture, const std::string& model_args,
+                                    const std::vector<std::string>& class_names, uint64_t seed) {
+  check_names(class_names);
+  const nlohmann::json document{{"architecture", architecture},
+                                {"num_classes", class_names.size()},
+                                {"label_names", class_names},
+                                {"model_args", keyword_arguments(model_args)}};
+  vit::ModelConfig config = vit::read_timm_config(base::JsonNode(document, "model arguments"));
+  if (config.vit.head.num_classes != static_cast<int64_t>(class_names.size()))
+    base::fail("model arguments: num_classes is ", config.vit.head.num_classes, ", but the data has ",
+               class_names.size(), " classes; leave it away");
+  config.labels = class_names;
+  config.vit.picture().crop_pct = 1;
+  vit::VisionTransformer model(std::move(config));
+  model->init_weights(seed);
+  return model;
+}
+
+vit::VisionTransformer with_classes(const vit::VisionTransformer& model,
+                                    const std::vector<std::string>& class_names, uint64_t seed) {
+  if (model->labels() == class_names) return model;
+  check_names(class_names);
+  vit::ModelConfig config = config_of(model);
+  config.vit.head.num_classes = static_cast<int64_t>(class_names.size());
+  config.labels = class_names;
+  vit::VisionTransformer changed(std::move(config));
+  const vit::StateDict weights = weights_of(model);
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  for (auto& item : changed->named_parameters()) {
+    if (item.key().starts_with("head"))
+      vit::init_parameter(item.key(), item.value(), generator);
+    else
+      item.value().set_data(weights.at(item.key()));
+  }
+  return changed;
+}
+
+vit::VisionTransformer empty_copy(const vit::VisionTransformer& model, at::ScalarType dtype) {
+  vit::VisionTransformer copy(config_of(model));
+  copy->to(model->parameters().front().device(), dtype);
+  copy->eval();
+  for (auto& parameter : copy->parameters()) parameter.requires_grad_(false);
+  return copy;
+}
+
+void copy_weights(const vit::StateDict& weights, vit::VisionTransformer& model) {
+  const at::NoGradGuard no_gradient;
+  for (auto& item : model->named_parameters()) item.value().copy_(weights.at(item.key()));
+}
+
+vit::StateDict weights_of(const vit::VisionTransformer& model) {
+  vit::StateDict weights;
+  for (const auto& item : model->named_parameters()) weights[item.key()] = item.value();
+  return weights;
+}
+
+}  // namespace train
