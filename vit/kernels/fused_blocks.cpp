@@ -9,6 +9,7 @@
 #include <vit/kernels/choice.h>
 #include <vit/kernels/encoder.h>
 #include <vit/kernels/fused_blocks.h>
+#include <vit/kernels/run_count.h>
 
 namespace vit::kernels {
 namespace {
@@ -113,6 +114,7 @@ bool FusedBlocks::run(const VitConfig& config, const std::vector<Block>& blocks,
         "it was loaded in; load it with keep_parameters to do anything else with it");
   if (!fits) return false;
   cache_->get(config, blocks, *math)->forward(state, reducer);
+  count_fused_run();
   return true;
 }
 

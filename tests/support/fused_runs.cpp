@@ -1,0 +1,17 @@
+#include "tests/support/fused_runs.h"
+
+#ifdef VITOME_CPU_KERNELS
+#include <vit/kernels/product.h>
+#endif
+
+namespace test {
+
+bool has_fused_blocks() {
+#ifdef VITOME_CPU_KERNELS
+  return vit::kernels::is_native(vit::kernels::Math::fp32);
+#else
+  return false;
+#endif
+}
+
+}  // namespace test
