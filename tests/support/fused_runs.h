@@ -17,7 +17,8 @@ class FusedRuns {
   int64_t before_;
 };
 
-/// Whether fused blocks run here: they are built in, and the CPU has the instructions.
+/// Whether fused blocks run here: they are built in, the CPU has the instructions, and
+/// VITOME_KERNELS does not ask for something else.
 bool has_fused_blocks();
 
 }  // namespace test

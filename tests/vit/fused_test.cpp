@@ -66,6 +66,7 @@ vit::ForwardResult reference(vit::VisionTransformer& model, const at::Tensor& in
 }
 
 vit::ForwardResult fused(vit::VisionTransformer& model, const at::Tensor& input) {
+  const test::KernelChoice choice("auto");
   const test::FusedRuns runs;
   auto result = model->forward_all(input, {.track_source = true});
   CHECK(runs.count() == 1);
