@@ -10,6 +10,5 @@ SKIPPED = 77  # what ctest is told to list as skipped
 def needs(*packages):
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
-        names = " and ".join(missing)
-        print(f"skipped: {names} is not installed for {sys.executable}; scripts/setup --all brings it")
+        print(f"skipped: not installed for {sys.executable}: {', '.join(missing)} (scripts/setup --all helps)")
         sys.exit(1 if os.environ.get("CI") == "true" else SKIPPED)
