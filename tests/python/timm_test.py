@@ -1,7 +1,8 @@
 """timm loads what `vitome convert` writes and computes the same logits.
 
-timm_test.py VITOME DATA: the program and the folder of reference checkpoints, each with the input
-and the logits of its own library.
+    python3 timm_test.py build/release/bin/vitome scripts tests/data
+
+The data are reference checkpoints, each with the input and the logits of its own library.
 """
 
 import pathlib
@@ -9,9 +10,15 @@ import subprocess
 import sys
 import tempfile
 
-import timm
+from needs import needs
+
+needs("torch", "timm", "torchvision", "safetensors")
+
 import torch
 from safetensors.torch import load_file
+
+sys.path.insert(0, sys.argv.pop(2))
+from peers.import_timm import timm
 
 CHECKPOINTS = [
     "vit/timm_vit_cls", "vit/timm_vit_nonsquare", "vit/timm_deit_distilled", "vit/timm_mae_gap",

@@ -9,6 +9,10 @@ import pathlib
 import sys
 import unittest
 
+from needs import needs
+
+needs("torch", "timm", "torchvision", "safetensors")
+
 import torch
 from safetensors.torch import load_file
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdlib>
+#include <optional>
+#include <string>
 
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
@@ -10,10 +12,22 @@ namespace test {
 /// Runs what it stands before with VITOME_KERNELS set.
 class KernelChoice {
  public:
-  explicit KernelChoice(const char* value) { setenv("VITOME_KERNELS", value, 1); }
-  ~KernelChoice() { unsetenv("VITOME_KERNELS"); }
+  explicit KernelChoice(const char* value) {
+    if (const char* before = std::getenv(kName)) before_ = before;
+    setenv(kName, value, 1);
+  }
+  ~KernelChoice() {
+    if (before_)
+      setenv(kName, before_->c_str(), 1);
+    else
+      unsetenv(kName);
+  }
   KernelChoice(const KernelChoice&) = delete;
   KernelChoice& operator=(const KernelChoice&) = delete;
+
+ private:
+  static constexpr const char* kName = "VITOME_KERNELS";
+  std::optional<std::string> before_;
 };
 
 /// Runs what it stands before on so many threads.

@@ -1,7 +1,9 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/environment.h"
+#include "tests/support/fused_runs.h"
 #include "tests/vit/block_kinds.h"
+#include "tests/vit/native.h"
 #include "tests/vit/simd_target.h"
 
 #include <string>
@@ -16,6 +18,8 @@
 #include <vit/vision_transformer.h>
 
 // All blocks as one kernel against the same blocks as separate operators.
+
+using vit::kernels::Math;
 
 namespace {
 
@@ -55,7 +59,18 @@ at::Tensor pixels(const vit::ModelConfig& config, int64_t batch) {
 
 vit::ForwardResult reference(vit::VisionTransformer& model, const at::Tensor& input) {
   const test::KernelChoice choice("reference");
-  return model->forward_all(input, {.track_source = true});
+  const test::FusedRuns runs;
+  auto result = model->forward_all(input, {.track_source = true});
+  CHECK(runs.count() == 0);
+  return result;
+}
+
+vit::ForwardResult fused(vit::VisionTransformer& model, const at::Tensor& input) {
+  const test::KernelChoice choice("auto");
+  const test::FusedRuns runs;
+  auto result = model->forward_all(input, {.track_source = true});
+  CHECK(runs.count() == 1);
+  return result;
 }
 
 double relative(const at::Tensor& a, const at::Tensor& b) {
@@ -65,6 +80,7 @@ double relative(const at::Tensor& a, const at::Tensor& b) {
 }  // namespace
 
 TEST_CASE("fused blocks compute what separate operators do") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const int threads = GENERATE(1, 2, 3, 4);
   const int64_t batch = GENERATE(1, 2, 3, 9);
   const int64_t r = GENERATE(0, 4, 100);
@@ -77,7 +93,7 @@ TEST_CASE("fused blocks compute what separate operators do") {
   tome::apply(model, {.r = r});
   const auto input = pixels(config, batch);
   const auto expected = reference(model, input);
-  const auto got = model->forward_all(input, {.track_source = true});
+  const auto got = fused(model, input);
   CHECK(test::max_difference(got.features, expected.features) < 1e-4);
   CHECK(test::max_difference(got.logits, expected.logits) < 1e-4);
   CHECK(test::same(got.size, expected.size));
@@ -85,6 +101,7 @@ TEST_CASE("fused blocks compute what separate operators do") {
 }
 
 TEST_CASE("fused blocks know every kind of block") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   auto config = config_of(48, 4);
   const std::string kind = GENERATE(as<std::string>{}, "plain", "qk norm", "layer scale", "swiglu",
                                     "tanh", "quick", "no qkv bias", "registers", "no prefix");
@@ -97,52 +114,60 @@ TEST_CASE("fused blocks know every kind of block") {
   tome::apply(model, {.r = tome::Schedule(std::vector<int64_t>{5, 0, 7}), .prop_attn = prop_attn});
   const auto input = pixels(config, 4);
   const auto expected = reference(model, input);
-  const auto got = model->forward_all(input, {.track_source = true});
+  const auto got = fused(model, input);
   CHECK(test::max_difference(got.features, expected.features) < 1e-4);
   CHECK(test::max_difference(got.logits, expected.logits) < 1e-4);
   CHECK(test::same(got.source, expected.source));
 }
 
-TEST_CASE("fused blocks in bfloat16 and in 8-bit integers stay close to float32") {
+TEST_CASE("fused blocks in bfloat16 stay close to float32") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
   CAPTURE(target);
   const auto config = config_of(128, 2);
   const auto input = pixels(config, 4);
-  auto exact = model_of(config);
+  auto exact = model_of(config), half = model_of(config, at::kBFloat16);
   const auto expected = reference(exact, input);
-  auto half = model_of(config, at::kBFloat16);
   const auto plain = reference(half, input.to(at::kBFloat16));
-  const auto got = half->forward_all(input.to(at::kBFloat16));
+  const auto got = fused(half, input.to(at::kBFloat16));
   CHECK(got.features.scalar_type() == at::kBFloat16);
   // Weights and inputs carry eight bits; what is kept in float32 on the way must not be worse
   // than rounding at every operator.
   CHECK(relative(got.features, expected.features) < 0.05);
   CHECK((got.features.to(at::kFloat) - expected.features).square().mean().item<double>() <=
         1.1 * (plain.features.to(at::kFloat) - expected.features).square().mean().item<double>());
+  SKIP_UNLESS_NATIVE(Math::bf16);  // what ran was in float32
+}
 
-  if (!vit::kernels::is_native(vit::kernels::Math::int8)) {
-    CHECK_THROWS_AS(exact->set_int8(true), vit::Error);
-    return;
-  }
+TEST_CASE("fused blocks in 8-bit integers stay close to float32") {
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  CAPTURE(target);
+  const auto config = config_of(128, 2);
+  const auto input = pixels(config, 4);
+  auto exact = model_of(config), half = model_of(config, at::kBFloat16);
+  const auto expected = reference(exact, input);
+  if (!vit::kernels::is_native(Math::int8)) CHECK_THROWS_AS(exact->set_int8(true), vit::Error);
+  SKIP_UNLESS_NATIVE(Math::int8);
   for (auto* model : {&exact, &half}) {
     (*model)->set_int8(true);
-    const auto features =
-        (*model)->forward_all(input.to((*model)->parameters()[0].dtype())).features;
+    const auto features = fused(*model, input.to((*model)->parameters()[0].dtype())).features;
     CHECK(relative(features, expected.features) < 0.1);
     CHECK(test::max_difference(features, expected.features) > 1e-4);  // it did something
     (*model)->set_int8(false);
   }
-  CHECK(test::max_difference(exact->forward_all(input).features, expected.features) < 1e-4);
+  CHECK(test::max_difference(fused(exact, input).features, expected.features) < 1e-4);
 }
 
 TEST_CASE("fused blocks notice new weights") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const auto config = config_of(48, 3);
   auto model = model_of(config);
   const auto input = pixels(config, 2);
-  const auto before = model->forward(input);
+  const auto before = fused(model, input).logits;
   const auto check = [&] {
-    const auto after = model->forward(input);
+    const auto after = fused(model, input).logits;
     CHECK(test::max_difference(after, before) > 1e-3);
     CHECK(test::max_difference(after, reference(model, input).logits) < 1e-4);
   };
@@ -155,29 +180,31 @@ TEST_CASE("fused blocks notice new weights") {
       at::randn({144, 48}, at::make_generator<at::CPUGeneratorImpl>(3)));
   check();
   model->to(at::kBFloat16);
-  CHECK(model->forward(input).scalar_type() == at::kBFloat16);
+  CHECK(fused(model, input).logits.scalar_type() == at::kBFloat16);
 }
 
 TEST_CASE("an inference model computes the same and says what it cannot do") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const auto config = config_of(48, 3);
   auto model = model_of(config);
   const auto input = pixels(config, 3);
   tome::apply(model, {.r = 5});
   const auto expected = model->forward_all(input, {.track_source = true});
   const vit::InferenceModel shared(model);
-  REQUIRE(shared.is_packed() == vit::kernels::is_native(vit::kernels::Math::fp32));
+  REQUIRE(shared.is_packed());
   // Somebody else holds the module, whose weights are left as they are.
   CHECK(test::same(model->forward(input), expected.logits));
 
   const vit::InferenceModel packed(std::move(model));
   const vit::InferenceModel copy = packed;
   for (const auto* each : {&shared, &packed, &copy}) {
+    const test::FusedRuns runs;
     const auto got = each->forward_all(input, {.track_source = true});
     CHECK(test::same(got.logits, expected.logits));
     CHECK(test::same(got.source, expected.source));
+    CHECK(runs.count() == 1);
   }
   CHECK(packed.config() == config.vit);
-  if (!packed.is_packed()) return;
   const test::KernelChoice choice("reference");
   CHECK_THROWS_WITH(packed.forward(input), Catch::ContainsSubstring("VisionTransformer"));
 }
@@ -199,20 +226,24 @@ TEST_CASE("fused blocks leave gradients alone") {
   const auto config = config_of(48, 3);
   auto model = model_of(config);
   auto input = pixels(config, 2).requires_grad_(true);
+  const test::FusedRuns runs;
   model->forward(input).sum().backward();
   CHECK(input.grad().abs().sum().item<double>() > 0);
   for (auto& parameter : model->parameters()) parameter.requires_grad_(true);
   CHECK(model->forward(input.detach()).requires_grad());
+  CHECK(runs.count() == 0);
   at::NoGradGuard no_grad;
   CHECK_FALSE(model->forward(input.detach()).requires_grad());
 }
 
 TEST_CASE("fused blocks run in many threads at once") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const auto config = config_of(64, 2);
   auto model = model_of(config);
   tome::apply(model, {.r = 5});
   const auto input = pixels(config, 6);
   const auto expected = reference(model, input).logits;
+  const test::FusedRuns runs;
   std::vector<double> worst(4, 0.0);
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < worst.size(); ++i)
@@ -226,6 +257,7 @@ TEST_CASE("fused blocks run in many threads at once") {
       }
     });
   for (auto& thread : threads) thread.join();
+  CHECK(runs.count() == 4 * 10);
   for (const double difference : worst) CHECK(difference < 1e-4);
 }
 

@@ -1,6 +1,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/data.h"
+#include "tests/support/fused_runs.h"
 
 #include <string>
 
@@ -63,7 +64,10 @@ TEST_CASE("models reproduce the reference libraries with and without merging") {
   REQUIRE(model->config().num_tokens() == n0);
   REQUIRE(model->config().num_prefix_tokens() == cases.at("num_prefix_tokens").get<int64_t>());
 
+  const int64_t fused = test::has_fused_blocks() ? 1 : 0;
+  const test::FusedRuns plain_runs;
   const auto plain = model->forward_all(input);
+  CHECK(plain_runs.count() == fused);
   CHECK(test::max_difference(plain.logits, io.at("logits")) < kTolerance);
   CHECK(test::max_difference(plain.features, io.at("features")) < kTolerance);
 
@@ -79,11 +83,15 @@ TEST_CASE("models reproduce the reference libraries with and without merging") {
       CHECK(test::same(merged.size, io.at(key + "/size").squeeze(-1)));
       CHECK(test::same(merged.source, io.at(key + "/source")));
     };
+    const test::FusedRuns merged_runs;
     check(model->forward_all(input, {.track_source = true}));
+    CHECK(merged_runs.count() == fused);
     // Once more as separate operators: the fused blocks leave reducers without groups alone.
     std::shared_ptr<Spy> spy;
     if (model->reducer()) model->set_reducer(spy = std::make_shared<Spy>(model->reducer()));
+    const test::FusedRuns spied_runs;
     check(model->forward_all(input, {.track_source = true}));
+    CHECK(spied_runs.count() == (spy ? 0 : fused));
     for (const int64_t layer : setting.at("metric_layers"))
       CHECK(test::max_difference(spy->metrics.at(layer),
                                  io.at(key + "/metric." + std::to_string(layer))) < kTolerance);
@@ -95,7 +103,9 @@ TEST_CASE("bfloat16 stays close to float32") {
   const auto folder = test::data("vit/timm_vit_cls");
   const auto io = vit::read_safetensors(folder / "io.safetensors");
   auto model = vit::load(folder, {.precision = {at::kBFloat16}});
+  const test::FusedRuns runs;
   const auto logits = model->forward(io.at("input"));
+  CHECK(runs.count() == (test::has_fused_blocks() ? 1 : 0));
   CHECK(logits.scalar_type() == at::kBFloat16);
   // Eight bits of mantissa through four blocks.
   CHECK(test::max_difference(logits, io.at("logits")) <

@@ -1,5 +1,6 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
+#include "tests/vit/native.h"
 #include "tests/vit/simd_target.h"
 
 #include <ATen/ATen.h>
@@ -53,6 +54,7 @@ at::Tensor multiply(const PackedLinear& linear, const vit::kernels::Operand& ope
 }  // namespace
 
 TEST_CASE("a packed linear layer multiplies as the plain one does") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
   const int64_t rows = GENERATE(1, 2, 17, 64, 131);
@@ -73,7 +75,6 @@ TEST_CASE("a packed linear layer multiplies as the plain one does") {
     return ((unpadded(got).to(at::kDouble) - expected).abs() <= 1e-6 * scale).all().item<bool>();
   };
 
-  REQUIRE(vit::kernels::is_native(Math::fp32));
   const PackedLinear exact(weight, bias, Math::fp32, groups);
   CHECK(exact.inner() == input.size(1));
   const auto y = multiply(exact, {input.const_data_ptr(), input.size(1)}, rows);
@@ -104,9 +105,12 @@ TEST_CASE("a packed linear layer multiplies as the plain one does") {
     const auto step = weight.abs().amax(1, true) / 127;
     CHECK(close(got, restored.slice(1, 0, inputs), (weight / step).round() * step));
   }
+  for (const auto math : {Math::bf16, Math::int8})
+    if (!vit::kernels::is_native(math)) test::note_skip(test::not_native(math));
 }
 
 TEST_CASE("the metric is projected with 16 bits though bfloat16 has 8") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
   const int64_t rows = GENERATE(1, 17, 131);
@@ -131,7 +135,7 @@ TEST_CASE("the metric is projected with 16 bits though bfloat16 has 8") {
   const vit::kernels::MetricLinear exact(weight, bias, Math::fp32);
   CHECK(error(exact, {input.const_data_ptr(), columns}, {}) < 1e-6);
 
-  if (!vit::kernels::is_native(Math::bf16)) return;
+  SKIP_UNLESS_NATIVE(Math::bf16);
   auto high = at::empty(input.sizes(), at::kBFloat16), low = at::empty_like(high);
   for (int64_t i = 0; i < rows; ++i)
     vit::simd::to_bf16_pair(input.const_data_ptr<float>() + i * columns, columns,
@@ -148,10 +152,7 @@ TEMPLATE_TEST_CASE("attention of a head is what scaled dot product attention giv
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
   constexpr bool kExact = sizeof(TestType) == sizeof(float);
-  if (!vit::kernels::is_native(kExact ? Math::fp32 : Math::bf16)) {
-    WARN("this CPU does not multiply this type; nothing to compare");
-    return;
-  }
+  SKIP_UNLESS_NATIVE(kExact ? Math::fp32 : Math::bf16);
   const auto dtype = kExact ? at::kFloat : at::kBFloat16;
   const int64_t tokens = GENERATE(1, 2, 3, 16, 31, 64, 65, 131, 197, 257, 599, 1214);
   const int64_t dim = GENERATE(10, 32, 64, 72, 80, 128);

@@ -2,6 +2,7 @@
 #include "tests/support/compare.h"
 #include "tests/support/environment.h"
 #include "tests/vit/block_kinds.h"
+#include "tests/vit/native.h"
 
 #include <string>
 #include <vector>
@@ -47,11 +48,7 @@ BatchTensors run(const Encoder& encoder, const at::Tensor& input, const tome::Re
   return tensors;
 }
 
-}  // namespace
-
-TEST_CASE("threads that share columns compute what those that share rows do") {
-  const auto math = GENERATE(Math::fp32, Math::bf16, Math::int8);
-  if (!vit::kernels::is_native(math)) return;
+void check_columns_and_rows(Math math) {
   const int threads = GENERATE(2, 3, 4);
   const int64_t batch = GENERATE(1, 3);
   const std::string kind = GENERATE(as<std::string>{}, "plain", "layer scale", "swiglu");
@@ -77,6 +74,23 @@ TEST_CASE("threads that share columns compute what those that share rows do") {
   CHECK(test::same(columns.source, rows.source));
 }
 
+}  // namespace
+
+TEST_CASE("threads that share columns compute what those that share rows do, in float32") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
+  check_columns_and_rows(Math::fp32);
+}
+
+TEST_CASE("threads that share columns compute what those that share rows do, in bfloat16") {
+  SKIP_UNLESS_NATIVE(Math::bf16);
+  check_columns_and_rows(Math::bf16);
+}
+
+TEST_CASE("threads that share columns compute what those that share rows do, in 8-bit integers") {
+  SKIP_UNLESS_NATIVE(Math::int8);
+  check_columns_and_rows(Math::int8);
+}
+
 TEST_CASE("threads share columns of large models for few rows") {
   const auto sharing_of = [](int64_t dim, int64_t heads, int64_t depth, int64_t batch,
                              int64_t threads, bool qk_norm = false) {
@@ -94,7 +108,7 @@ TEST_CASE("threads share columns of large models for few rows") {
     const auto plan = vit::kernels::plan_tokens(encoder, 197, 1, &reducer);
     return vit::kernels::best_sharing(encoder, plan, {0, batch}, threads);
   };
-  if (!vit::kernels::is_native(Math::fp32)) return;
+  SKIP_UNLESS_NATIVE(Math::fp32);
   CHECK(sharing_of(768, 12, 2, 1, 2) == Sharing::columns);
   CHECK(sharing_of(768, 12, 2, 1, 1) == Sharing::rows);        // nobody to share with
   CHECK(sharing_of(768, 12, 2, 64, 2) == Sharing::rows);       // many rows

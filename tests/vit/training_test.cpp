@@ -2,6 +2,7 @@
 #include "tests/support/compare.h"
 #include "tests/support/environment.h"
 #include "tests/vit/block_kinds.h"
+#include "tests/vit/native.h"
 #include "tests/vit/simd_target.h"
 
 #include <cmath>
@@ -20,6 +21,8 @@
 #include <vit/vision_transformer.h>
 
 // Gradients of the fused branches against those of separate operators.
+
+using vit::kernels::Math;
 
 namespace {
 
@@ -159,6 +162,7 @@ std::optional<at::ScalarType> dtype_of(vit::VisionTransformer& model) {
 }  // namespace
 
 TEST_CASE("fused branches have the gradients of separate operators") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const int threads = GENERATE(1, 3);
   const int64_t batch = GENERATE(1, 3);
   const int64_t r = GENERATE(0, 5);
@@ -167,13 +171,14 @@ TEST_CASE("fused branches have the gradients of separate operators") {
   const test::ThreadCount thread_count(threads);
   const auto config = config_of(dim, heads);
   auto model = model_of(config);
-  if (vit::kernels::is_native(vit::kernels::Math::fp32)) CHECK(dtype_of(model) == at::kFloat);
+  CHECK(dtype_of(model) == at::kFloat);
   tome::apply(model, {.r = r});
   const auto input = pixels(config, batch);
   check_equal(step(model, input), reference_step(model, input), kFloatLimit);
 }
 
 TEST_CASE("fused branches know many kinds of blocks, the others run as separate operators") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   auto config = config_of(48, 3);
   const std::string kind =
       GENERATE(as<std::string>{}, "plain", "qk norm", "layer scale", "swiglu", "tanh", "quick",
@@ -185,8 +190,7 @@ TEST_CASE("fused branches know many kinds of blocks, the others run as separate 
   if (kind == "many tokens") config.vit.set_image_size({128, 136});
   if (kind == "odd width") config.vit.block.mlp.hidden_dim = 100;
   auto model = model_of(config);
-  if (vit::kernels::is_native(vit::kernels::Math::fp32))
-    CHECK(dtype_of(model).has_value() == (kind != "qk norm" && kind != "odd width"));
+  CHECK(dtype_of(model).has_value() == (kind != "qk norm" && kind != "odd width"));
   const bool prop_attn = GENERATE(true, false);
   tome::apply(model, {.r = tome::Schedule(std::vector<int64_t>{5, 7}), .prop_attn = prop_attn});
   const auto input = pixels(config, 2);
@@ -194,6 +198,7 @@ TEST_CASE("fused branches know many kinds of blocks, the others run as separate 
 }
 
 TEST_CASE("gradients of fused branches are slopes of the loss") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const auto config = config_of(32, 2);
   auto model = model_of(config);
   const auto input = pixels(config, 2);
@@ -222,6 +227,7 @@ TEST_CASE("gradients of fused branches are slopes of the loss") {
 }
 
 TEST_CASE("fused branches under autocast are no worse than separate operators") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const std::string kind = GENERATE(as<std::string>{}, "plain", "layer scale", "swiglu", "merging");
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
@@ -235,6 +241,7 @@ TEST_CASE("fused branches under autocast are no worse than separate operators") 
   const auto exact = reference_step(model, input);
   const test::Autocast autocast(at::kBFloat16);
   const auto plain = reference_step(model, input);
+  CHECK(dtype_of(model) == (vit::kernels::is_native(Math::bf16) ? at::kBFloat16 : at::kFloat));
   const auto got = step(model, input);
   double got_error = 0, plain_error = 0;
   for (std::size_t i = 0; i < exact.gradients.size(); ++i) {
@@ -250,13 +257,16 @@ TEST_CASE("fused branches under autocast are no worse than separate operators") 
   }
   // Both round what they multiply to eight bits; single gradients may be luckier in one.
   CHECK(got_error < 1.1 * plain_error);
+  SKIP_UNLESS_NATIVE(Math::bf16);  // what ran was in float32
 }
 
 TEST_CASE("fused branches drop the paths that separate operators drop") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   auto config = config_of(48, 3);
   config.vit.block.layer_scale = true;
   auto model = model_of(config);
   model->set_drop_path(0.5);
+  CHECK(dtype_of(model) == at::kFloat);
   const auto input = pixels(config, 6);
   at::manual_seed(11);
   const auto expected = reference_step(model, input);
@@ -265,6 +275,7 @@ TEST_CASE("fused branches drop the paths that separate operators drop") {
 }
 
 TEST_CASE("frozen parameters get no gradients, the others the same ones") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   auto config = config_of(48, 3);
   config.vit.block.layer_scale = true;
   auto model = model_of(config);
@@ -273,11 +284,13 @@ TEST_CASE("frozen parameters get no gradients, the others the same ones") {
   CAPTURE(frozen);
   for (const auto& parameter : model->named_parameters())
     parameter.value().requires_grad_(parameter.key().find(frozen) == std::string::npos);
+  CHECK(dtype_of(model) == at::kFloat);
   const auto input = pixels(config, 2);
   check_equal(step(model, input), reference_step(model, input), kFloatLimit);
 }
 
 TEST_CASE("sizes may have gradients") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const auto config = config_of(48, 3);
   auto model = model_of(config);
   const auto input = pixels(config, 2);
@@ -287,13 +300,14 @@ TEST_CASE("sizes may have gradients") {
     run(model, input);
     return reducer->exponents.grad();
   };
+  CHECK(dtype_of(model) == at::kFloat);
   const auto expected = gradient(reference_step);
   CHECK(largest(expected) > 1e-3);
   CHECK(relative(gradient(step), expected) < kFloatLimit);
 }
 
 TEST_CASE("fused branches have no second derivatives and say so") {
-  if (!vit::kernels::is_native(vit::kernels::Math::fp32)) return;
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const auto config = config_of(48, 3);
   auto model = model_of(config);
   const auto input = pixels(config, 1).requires_grad_(true);
@@ -303,6 +317,7 @@ TEST_CASE("fused branches have no second derivatives and say so") {
 }
 
 TEST_CASE("gradients add up over backward passes") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
   const auto config = config_of(48, 3);
   auto model = model_of(config);
   const auto input = pixels(config, 2);

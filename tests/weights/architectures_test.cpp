@@ -60,14 +60,14 @@ TEST_CASE("every architecture has timm's parameters and preprocessing") {
     const vit::VisionTransformer model(config);
     CHECK(config.vit.architecture == name);
     CHECK(count_parameters(model) == timm.at("parameters"));
-    CHECK(hash_of_names_and_shapes(model) == timm.at("names_and_shapes"));
+    CHECK(hash_of_names_and_shapes(model) == timm.at("names_and_shapes").get<std::string>());
     CHECK(config.vit.image_size().height == timm.at("image_size")[0]);
     CHECK(config.vit.image_size().width == timm.at("image_size")[1]);
     CHECK(config.vit.num_prefix_tokens() == timm.at("prefix_tokens"));
     CHECK(config.vit.block.attention.num_heads == timm.at("heads"));
     CHECK(config.vit.block.norm.eps == timm.at("eps"));
-    CHECK(activation_name(config.vit) == timm.at("activation"));
-    CHECK(pool_name(config.vit.head.pooling) == timm.at("pool"));
+    CHECK(activation_name(config.vit) == timm.at("activation").get<std::string>());
+    CHECK(pool_name(config.vit.head.pooling) == timm.at("pool").get<std::string>());
 
     const auto& preprocessing = config.vit.picture();
     CHECK(preprocessing.input_size == config.vit.image_size());

@@ -10,6 +10,7 @@
 #include <vit/error.h>
 #include <vit/kernels/choice.h>
 #include <vit/kernels/encoder.h>
+#include <vit/kernels/run_count.h>
 
 namespace vit::kernels {
 namespace {
@@ -95,6 +96,7 @@ bool FusedBlocks::run(std::span<const BlockWeights> weights, bool quantize, Toke
   const auto math = math_for(block_, state.tokens.scalar_type(), quantize);
   if (!math || wants_gradient(weights, state.tokens)) return false;
   cache_->get(*block_, weights, *math)->forward(state, reducer);
+  count_fused_run();
   return true;
 }
 
@@ -129,6 +131,7 @@ void PackedBlocks::run(TokenState& state, const TokenReducer* reducer) const {
         "an inference model has its weights packed for one purpose, to be run on the CPU in the "
         "dtype it was loaded in, without gradients; use a VisionTransformer for anything else");
   packed_->encoder.forward(state, reducer);
+  count_fused_run();
 }
 
 }  // namespace vit::kernels
