@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -69,9 +68,8 @@ std::unique_ptr<Dataset> open_folder(const fs::path& folder, const OpenOptions& 
   std::vector<Labelled> labelled;
   LeftOut empty;
   for (const fs::path& of_class : contents.folders) {
-    std::istringstream no_list;
     const std::size_t before = labelled.size();
-    for (const media::Source& source : media::expand_sources({of_class.string()}, no_list))
+    for (const media::Source& source : media::find_sources(of_class))
       if (source.error.empty())
         labelled.push_back({source.path.string(), {of_class.filename().string()}});
     if (labelled.size() == before) empty.add(of_class.filename().string());

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cctype>
-#include <sstream>
 #include <string_view>
 #include <system_error>
 
@@ -25,8 +24,7 @@ bool is_tar(const fs::path& path) {
 std::vector<fs::path> find_shards(const std::string& pattern) {
   std::vector<fs::path> shards;
   for (const std::string& name : expand_braces(pattern)) {
-    std::istringstream no_list;
-    for (const media::Source& source : media::expand_sources({name}, no_list, is_tar)) {
+    for (const media::Source& source : media::expand_sources(name, is_tar)) {
       if (!source.error.empty()) base::fail(source.error);
       shards.push_back(source.path);
     }

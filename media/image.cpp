@@ -24,10 +24,6 @@ struct Format {
   Decoded (*decode)(const Encoded&);
 };
 
-Decoded decode_tiff(const Encoded& file) { return decode_with_opencv(file, "TIFF"); }
-Decoded decode_jpeg_2000(const Encoded& file) { return decode_with_opencv(file, "JPEG 2000"); }
-Decoded decode_sun_raster(const Encoded& file) { return decode_with_opencv(file, "Sun raster"); }
-
 constexpr Format kFormats[] = {
     {"JPEG", 0, "\xFF\xD8\xFF"sv, decode_jpeg},
     {"PNG", 0, "\x89PNG\r\n\x1A\n"sv, decode_png},
@@ -35,6 +31,8 @@ constexpr Format kFormats[] = {
     {"BMP", 0, "BM"sv, decode_bmp},
     {"TIFF", 0, "II*\0"sv, decode_tiff},
     {"TIFF", 0, "MM\0*"sv, decode_tiff},
+    {"TIFF", 0, "II+\0"sv, decode_tiff},  // BigTIFF
+    {"TIFF", 0, "MM\0+"sv, decode_tiff},
     {"JPEG 2000", 4, "jP  \r\n\x87\n"sv, decode_jpeg_2000},
     {"JPEG 2000", 0, "\xFF\x4F\xFF\x51"sv, decode_jpeg_2000},
     {"Sun raster", 0, "\x59\xA6\x6A\x95"sv, decode_sun_raster},

@@ -23,19 +23,15 @@ struct AxisWeights {
 /// cubic fill 32 bits.
 inline constexpr int kWeightBits = 22;
 
-/// The two passes of a separable filter over rows of interleaved pixels, with rounding and clamping
-/// after each. Both take source positions relative to weights.begin(); strides are in bytes.
-struct ResampleKernels {
-  /// Filters along each of `rows` rows. `scratch` grows as needed.
-  void (*horizontal)(const uint8_t* in, int64_t in_stride, int64_t rows, int channels,
-                     const AxisWeights& weights, uint8_t* out, int64_t out_stride,
-                     std::vector<uint8_t>& scratch);
-  /// Filters across rows of `row_bytes` bytes.
-  void (*vertical)(const uint8_t* in, int64_t in_stride, int64_t row_bytes,
-                   const AxisWeights& weights, uint8_t* out, int64_t out_stride);
-};
+// The two passes of a separable filter over rows of interleaved pixels, with rounding and clamping
+// after each. Both take source positions relative to weights.begin(); strides are in bytes.
 
-/// The kernels for this processor.
-const ResampleKernels& resample_kernels();
+/// Filters along each of `rows` rows of pixels of 1 to 4 channels. `scratch` grows as needed.
+void resample_along_rows(const uint8_t* in, int64_t in_stride, int64_t rows, int channels,
+                         const AxisWeights& weights, uint8_t* out, int64_t out_stride,
+                         std::vector<uint8_t>& scratch);
+/// Filters across rows of `row_bytes` bytes.
+void resample_across_rows(const uint8_t* in, int64_t in_stride, int64_t row_bytes,
+                          const AxisWeights& weights, uint8_t* out, int64_t out_stride);
 
 }  // namespace media

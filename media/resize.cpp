@@ -89,23 +89,22 @@ at::Tensor resize(const at::Tensor& image, vit::Size2d size, const Region& regio
   const int64_t top = keep_height && !keep_width ? region.top : down.begin();
   const uint8_t* in = source.const_data_ptr<uint8_t>() + top * in_stride + left * channels;
 
-  const ResampleKernels& kernels = resample_kernels();
   std::vector<uint8_t> between, scratch;
   if (keep_width) {
-    kernels.vertical(in, in_stride, out_stride, down, out, out_stride);
+    resample_across_rows(in, in_stride, out_stride, down, out, out_stride);
   } else if (keep_height) {
-    kernels.horizontal(in, in_stride, part.height, channels, across, out, out_stride, scratch);
+    resample_along_rows(in, in_stride, part.height, channels, across, out, out_stride, scratch);
   } else if (size.height < height && height - size.height > 2 * (width - size.width)) {
     const int64_t stride = (across.end() - left) * channels;
     between.resize(part.height * stride);
-    kernels.vertical(in, in_stride, stride, down, between.data(), stride);
-    kernels.horizontal(between.data(), stride, part.height, channels, across, out, out_stride,
-                       scratch);
+    resample_across_rows(in, in_stride, stride, down, between.data(), stride);
+    resample_along_rows(between.data(), stride, part.height, channels, across, out, out_stride,
+                        scratch);
   } else {
     const int64_t rows = down.end() - top;
     between.resize(rows * out_stride);
-    kernels.horizontal(in, in_stride, rows, channels, across, between.data(), out_stride, scratch);
-    kernels.vertical(between.data(), out_stride, out_stride, down, out, out_stride);
+    resample_along_rows(in, in_stride, rows, channels, across, between.data(), out_stride, scratch);
+    resample_across_rows(between.data(), out_stride, out_stride, down, out, out_stride);
   }
   return result;
 }

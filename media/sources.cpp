@@ -106,30 +106,22 @@ std::set<fs::path> expand_pattern(const fs::path& pattern) {
   return found;
 }
 
-void add_list(std::istream& list, Wanted wanted, std::vector<Source>& sources) {
-  for (std::string line; std::getline(list, line);) {
-    if (line.ends_with('\r')) line.pop_back();
-    if (!line.empty()) add_path(line, wanted, sources);
-  }
-}
-
 }  // namespace
 
-std::vector<Source> expand_sources(const std::vector<std::string>& arguments, std::istream& list,
-                                   Wanted wanted) {
+std::vector<Source> find_sources(const fs::path& path, Wanted wanted) {
   std::vector<Source> sources;
-  for (const std::string& argument : arguments) {
-    std::error_code error;
-    if (argument == "-") {
-      add_list(list, wanted, sources);
-    } else if (!has_wildcard(argument) || fs::exists(fs::symlink_status(argument, error))) {
-      add_path(argument, wanted, sources);
-    } else {
-      const auto found = expand_pattern(argument);
-      for (const fs::path& path : found) add_path(path, wanted, sources);
-      if (found.empty()) sources.push_back({argument, argument + ": no file matches"});
-    }
-  }
+  add_path(path, wanted, sources);
+  return sources;
+}
+
+std::vector<Source> expand_sources(const std::string& pattern, Wanted wanted) {
+  std::error_code error;
+  if (!has_wildcard(pattern) || fs::exists(fs::symlink_status(pattern, error)))
+    return find_sources(pattern, wanted);
+  const auto found = expand_pattern(pattern);
+  if (found.empty()) return {{pattern, pattern + ": no file matches"}};
+  std::vector<Source> sources;
+  for (const fs::path& path : found) add_path(path, wanted, sources);
   return sources;
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <istream>
 #include <string>
 #include <vector>
 
@@ -9,24 +8,26 @@
 
 namespace media {
 
-/// A file to read, or an argument that led to none.
+/// A file to read, or a name that led to none.
 struct Source {
   std::filesystem::path path;
   std::string error;  ///< what is wrong with `path`, naming it; empty for a file
 };
 
-/// The files that command line arguments name, in the order of the arguments:
+/// The files that a path stands for:
 /// - a file, whatever its name;
 /// - a folder: the files at any depth below it whose name is `wanted`, sorted by path. Hidden files
-///   and folders are left out; links to folders are followed, none is entered twice;
-/// - a pattern with *, ?, [...] and ** (any number of folders): the files and folders that match,
-///   sorted. A file that has exactly this name comes first;
-/// - "-": one file or folder per line of `list`, such as standard input. Lines are no patterns.
+///   and folders are left out; links to folders are followed, none is entered twice.
 ///
-/// What is missing, matches nothing, cannot be listed or holds no wanted file becomes one Source
-/// with an error, and the rest goes on. Whether a file can be read shows when it is read.
+/// What is missing, cannot be listed or holds no wanted file becomes one Source with an error, and
+/// the rest goes on. Whether a file can be read shows when it is read.
+std::vector<Source> find_sources(const std::filesystem::path& path,
+                                 bool (*wanted)(const std::filesystem::path&) = is_image_file_name);
+
+/// The same for a path or else a pattern with *, ?, [...] and ** (any number of folders): the files
+/// and folders that match, sorted. A file that has exactly this name comes first. A pattern that
+/// matches nothing becomes one Source with an error.
 std::vector<Source> expand_sources(
-    const std::vector<std::string>& arguments, std::istream& list,
-    bool (*wanted)(const std::filesystem::path&) = is_image_file_name);
+    const std::string& pattern, bool (*wanted)(const std::filesystem::path&) = is_image_file_name);
 
 }  // namespace media

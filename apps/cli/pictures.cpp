@@ -20,8 +20,20 @@ std::vector<media::Source> sources(const std::vector<PictureFile>& files) {
 
 std::vector<PictureFile> list_pictures(const std::vector<std::string>& arguments) {
   std::vector<PictureFile> files;
-  for (media::Source& source : media::expand_sources(arguments, std::cin))
-    files.push_back({source.path.string(), std::move(source.error)});
+  const auto add = [&](std::vector<media::Source> sources) {
+    for (media::Source& source : sources)
+      files.push_back({source.path.string(), std::move(source.error)});
+  };
+  for (const std::string& argument : arguments) {
+    if (argument != "-") {
+      add(media::expand_sources(argument));
+      continue;
+    }
+    for (std::string line; std::getline(std::cin, line);) {
+      if (line.ends_with('\r')) line.pop_back();
+      if (!line.empty()) add(media::find_sources(line));
+    }
+  }
   return files;
 }
 

@@ -21,7 +21,7 @@ struct PictureFile {
 };
 
 /// What the arguments name, in their order: files, folders with all below them, globs, and "-" for
-/// a list on standard input. One that leads to nothing has an error.
+/// a list on standard input, of a file or folder per line. One that leads to nothing has an error.
 std::vector<PictureFile> list_pictures(const std::vector<std::string>& arguments);
 
 /// A picture as the model wants it: [3,H,W] float32. Throws base::Error naming the file.

@@ -30,9 +30,10 @@ Decoded decode_png(const Encoded& file);
 Decoded decode_webp(const Encoded& file);
 Decoded decode_bmp(const Encoded& file);
 Decoded decode_pnm(const Encoded& file);
-
-/// TIFF, JPEG 2000 and Sun raster, through OpenCV. `format` is one of these names.
-Decoded decode_with_opencv(const Encoded& file, std::string_view format);
+Decoded decode_tiff(const Encoded& file);
+Decoded decode_sun_raster(const Encoded& file);
+/// In a build without OpenJPEG it refuses every file and says so.
+Decoded decode_jpeg_2000(const Encoded& file);
 
 /// Throws: the file is of this format but cannot be read, because of `reason`.
 template <typename... Reason>

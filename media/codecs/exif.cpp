@@ -42,23 +42,19 @@ std::optional<TiffDirectory::Entry> TiffDirectory::find(uint32_t tag) const {
   return std::nullopt;
 }
 
-std::optional<uint32_t> TiffDirectory::value(const Entry& entry, uint32_t index) const {
-  const uint64_t at = entry.offset + index * size_of(entry.type);
-  switch (entry.type) {
+std::optional<uint32_t> TiffDirectory::number(uint32_t tag) const {
+  const auto entry = find(tag);
+  if (!entry || entry->count == 0) return std::nullopt;
+  switch (entry->type) {
     case kByte:
-      return view_.u8(at);
+      return view_.u8(entry->offset);
     case kShort:
-      return view_.u16(at);
+      return view_.u16(entry->offset);
     case kLong:
-      return view_.u32(at);
+      return view_.u32(entry->offset);
     default:
       return std::nullopt;
   }
-}
-
-std::optional<uint32_t> TiffDirectory::number(uint32_t tag) const {
-  const auto entry = find(tag);
-  return entry && entry->count > 0 ? value(*entry, 0) : std::nullopt;
 }
 
 int exif_orientation(std::span<const uint8_t> block) {

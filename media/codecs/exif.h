@@ -13,24 +13,23 @@ namespace media {
 /// The first directory of a TIFF file, which is also what an EXIF block holds.
 class TiffDirectory {
  public:
+  /// Nothing if the bytes do not start with a TIFF header and a directory. Entries beyond the end
+  /// of the bytes are left out.
+  static std::optional<TiffDirectory> open(std::span<const uint8_t> bytes);
+
+  /// The first value of an integer tag.
+  std::optional<uint32_t> number(uint32_t tag) const;
+
+ private:
   /// Where one tag stands.
   struct Entry {
     uint32_t type = 0, count = 0;
     uint64_t offset = 0;  ///< of its first value, within the file
   };
 
-  /// Nothing if the bytes do not start with a TIFF header and a directory. Entries beyond the end
-  /// of the bytes are left out.
-  static std::optional<TiffDirectory> open(std::span<const uint8_t> bytes);
+  explicit TiffDirectory(ByteView view) : view_(view) {}
 
   std::optional<Entry> find(uint32_t tag) const;
-  /// Value number `index`, below the entry's count, of an integer tag; nothing for other types.
-  std::optional<uint32_t> value(const Entry& entry, uint32_t index) const;
-  /// The first value of an integer tag.
-  std::optional<uint32_t> number(uint32_t tag) const;
-
- private:
-  explicit TiffDirectory(ByteView view) : view_(view) {}
 
   ByteView view_;
   uint64_t entries_ = 0;  ///< offset of the first one

@@ -13,6 +13,7 @@
 #include <ATen/ATen.h>
 
 #include <media/codecs/codec.h>
+#include <media/codecs/color.h>
 #include <media/codecs/exif.h>
 
 namespace media {
@@ -125,13 +126,8 @@ class JpegReader {
   /// 255 - M, 255 - Y, 255 - K.
   void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, size_t width) const {
     const int flip = info_.saw_Adobe_marker ? 255 : 0;
-    for (size_t x = 0; x < width; ++x) {
-      const int light = 255 - (cmyk[4 * x + 3] ^ flip);
-      for (size_t c = 0; c < 3; ++c) {
-        const int ink = (cmyk[4 * x + c] ^ flip) * light;
-        rgb[3 * x + c] = static_cast<uint8_t>(light - (ink + 127) / 255);
-      }
-    }
+    for (size_t x = 0; x < width; ++x, cmyk += 4, rgb += 3)
+      media::cmyk_to_rgb(cmyk[0] ^ flip, cmyk[1] ^ flip, cmyk[2] ^ flip, cmyk[3] ^ flip, rgb);
   }
 
   jpeg_decompress_struct info_{};

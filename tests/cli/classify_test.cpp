@@ -142,6 +142,11 @@ TEST_CASE("classify reads folders, globs and lists on standard input") {
   CHECK(count({(temp / "*.jpg").string()}) == 1);
   CHECK(count({"-"}, (temp / "two.jpg").string() + "\n" + (temp / "deep/er/one.jpg").string()) ==
         2);
+  // Lines as Windows ends them, empty ones, a folder; a line is no pattern.
+  CHECK(count({"-", (temp / "two.jpg").string()}, (temp / "deep").string() + "\r\n\n") == 2);
+  const auto literal = vitome({"classify", "-"}, {.input = (temp / "*.jpg").string()});
+  CHECK(literal.status == 1);
+  CHECK_THAT(literal.err, ContainsSubstring("*.jpg: no such file or folder"));
 
   const auto none = vitome({"classify", (temp / "no-such.jpg").string()});
   CHECK(none.status == 1);

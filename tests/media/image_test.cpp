@@ -6,11 +6,9 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <map>
 #include <string>
 #include <sys/resource.h>
-#include <thread>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -78,12 +76,18 @@ TEST_CASE("Pictures are decoded as a viewer shows them") {
 
 TEST_CASE("Every kind of file and pixel that is supported is read") {
   const auto expected = vit::read_safetensors(test::data("media/kinds/expected.safetensors"));
-  REQUIRE(expected.size() > 50);
+  REQUIRE(expected.size() > 130);
   for (const auto& [name, pixels] : expected) {
     INFO(name);
+    if (!VITOME_HAS_JPEG_2000 && (name.ends_with(".jp2") || name.ends_with(".j2k"))) {
+      CHECK_THAT(refusal(test::data("media/kinds/" + name)),
+                 Catch::ContainsSubstring("cannot read this JPEG 2000 file") &&
+                     Catch::ContainsSubstring("VITOME_JPEG_2000"));
+      continue;
+    }
     const at::Tensor rgb = media::read_image(test::data("media/kinds/" + name));
     // Where the coding loses something, another version of the codec may round otherwise.
-    const bool lossy = name.ends_with(".jpg") || name.starts_with("lossy");
+    const bool lossy = name.ends_with(".jpg") || name.starts_with("lossy_");
     CHECK(test::max_difference(rgb, pixels) <= (lossy ? 3.0 : 0.0));
   }
 }
@@ -172,7 +176,12 @@ TEST_CASE("Headers that claim more than the file can hold are refused") {
   CHECK_THAT(
       with("a.ras",
            "\x59\xA6\x6A\x95" + number(13000, true) + number(13000, true) + number(24, true), 200),
-      cannot_hold);
+      ends_early);
+  CHECK_THAT(with("runs.ras",
+                  "\x59\xA6\x6A\x95" + number(13000, true) + number(13000, true) +
+                      number(24, true) + number(0, true) + number(2, true),
+                  200),
+             cannot_hold);
   CHECK(peak_memory_kib() - before < 64 * 1024);
 }
 
@@ -184,24 +193,6 @@ TEST_CASE("A file in memory is read like one on disk") {
   CHECK(test::same(media::decode_image(data, "memory"), media::read_image(path)));
   CHECK_THROWS_WITH(media::decode_image(data.first(100), "memory"),
                     Catch::ContainsSubstring("memory: cannot read this PNG file"));
-}
-
-TEST_CASE("OpenCV is silent while others write to standard error") {
-  const auto path = test::data("media/kinds/lzw.tif");
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes((std::istreambuf_iterator<char>(file)), {});
-  for (size_t i = 300; i < bytes.size() - 200; ++i) bytes[i] = '\x55';
-  const std::span data(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-
-  test::CapturedStderr captured;
-  std::thread([&] {
-    for (int i = 0; i < 20; ++i) try {
-        media::decode_image(data, "damaged");
-      } catch (const vit::Error&) {
-      }
-  }).join();
-  std::cerr << "from the program";
-  CHECK(captured.text() == "from the program");
 }
 
 TEST_CASE("Picture names are told by their extension") {

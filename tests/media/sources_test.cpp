@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <sys/fsuid.h>
 #include <unistd.h>
@@ -42,14 +41,24 @@ class Tree {
 
   std::string operator()(const std::string& name) const { return (folder_ / name).string(); }
 
-  /// What the arguments, names within the folder, expand to: names within the folder, errors in
+  /// What names or patterns within the folder expand to: names within the folder, errors in
   /// brackets.
-  std::vector<std::string> expand(std::vector<std::string> names, const std::string& list = "") {
-    for (std::string& name : names)
-      if (name != "-") name = (*this)(name);
-    std::istringstream lines(list);
+  std::vector<std::string> expand(const std::vector<std::string>& names) {
     std::vector<std::string> result;
-    for (const auto& source : media::expand_sources(names, lines)) {
+    for (const std::string& name : names) add(media::expand_sources((*this)(name)), result);
+    return result;
+  }
+
+  /// The same without patterns.
+  std::vector<std::string> find(const std::string& name) {
+    std::vector<std::string> result;
+    add(media::find_sources((*this)(name)), result);
+    return result;
+  }
+
+ private:
+  void add(const std::vector<media::Source>& sources, std::vector<std::string>& result) {
+    for (const auto& source : sources) {
       const std::string name = source.path.lexically_relative(folder_.path()).string();
       if (!source.error.empty()) {
         CHECK_THAT(source.error, Catch::ContainsSubstring(source.path.string()));
@@ -57,10 +66,8 @@ class Tree {
       }
       result.push_back(source.error.empty() ? name : "[" + name + "]");
     }
-    return result;
   }
 
- private:
   test::TempDir folder_;
 };
 
@@ -85,9 +92,8 @@ TEST_CASE("Folders give their pictures at any depth, sorted, without hidden ones
   CHECK(tree.expand({".git"}) == Names{".git/f.jpg"});
   CHECK(tree.expand({"bare"}) == Names{"[bare]"});
 
-  std::istringstream none;
-  const auto texts = media::expand_sources(
-      {tree("")}, none, [](const fs::path& path) { return path.extension() == ".txt"; });
+  const auto texts = media::find_sources(
+      tree(""), [](const fs::path& path) { return path.extension() == ".txt"; });
   CHECK(texts.size() == 3);
 }
 
@@ -133,19 +139,19 @@ TEST_CASE("Relative patterns give relative paths") {
   Tree tree;
   const fs::path before = fs::current_path();
   fs::current_path(tree(""));
-  std::istringstream none;
-  const auto sources = media::expand_sources({"z/*.bmp", "./sub/**/*.webp"}, none);
+  const auto simple = media::expand_sources("z/*.bmp");
+  const auto deep = media::expand_sources("./sub/**/*.webp");
   fs::current_path(before);
-  REQUIRE(sources.size() == 2);
-  CHECK(sources[0].path == "z/g.bmp");
-  CHECK(sources[1].path == "./sub/deep/d.webp");
+  REQUIRE(simple.size() == 1);
+  CHECK(simple[0].path == "z/g.bmp");
+  REQUIRE(deep.size() == 1);
+  CHECK(deep[0].path == "./sub/deep/d.webp");
 }
 
-TEST_CASE("A dash stands for a list of files") {
+TEST_CASE("Paths that are no patterns are taken as they are") {
   Tree tree;
-  const std::string list = tree("b.jpg") + "\r\n\n" + tree("z") + "\n" + tree("odd[1].jpg") + "\n" +
-                           tree("*.jpg") + "\n" + tree("a.PNG");
-  CHECK(tree.expand({"sub/c.jpg", "-", "notes.txt"}, list) ==
-        Names{"sub/c.jpg", "b.jpg", "z/g.bmp", "odd[1].jpg", "[*.jpg]", "a.PNG", "notes.txt"});
-  CHECK(tree.expand({"-"}).empty());
+  CHECK(tree.find("b.jpg") == Names{"b.jpg"});
+  CHECK(tree.find("z") == Names{"z/g.bmp"});
+  CHECK(tree.find("odd[1].jpg") == Names{"odd[1].jpg"});
+  CHECK(tree.find("*.jpg") == Names{"[*.jpg]"});
 }
