@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 
 #include <vit/block.h>
+#include <vit/merging/check_groups.h>
+#include <vit/merging/reduce.h>
 #include <vit/training/fused_branches.h>
 
 namespace vit {
@@ -39,34 +41,29 @@ BlockImpl::BlockImpl(const VitConfig& config) : config_(config) {
 }
 
 void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
-  const int64_t tokens = state.tokens.size(1);
-  const bool reduces = reducer && reducer->tokens_after(state.layer, state.depth, tokens,
-                                                        state.prefix_tokens) < tokens;
-  at::Tensor key_bias;
-  if (reducer && reducer->proportional_attention() && state.size.defined())
-    key_bias = state.size.log();
-
-  const auto metric = attend(state, key_bias, reduces);
-  if (reduces) reducer->reduce(state, metric);
+  const auto needs = merging::checked_needs(reducer, state.layer_tokens(), state.class_token);
+  const auto attended =
+      attend(state, merging::key_bias(state, reducer), needs.value_or(ReducerNeeds()));
+  if (needs) merging::reduce(*reducer, *needs, attended.metric, attended.class_attention, state);
   mix(state);
 }
 
-at::Tensor BlockImpl::attend(TokenState& state, const at::Tensor& key_bias,
-                             bool with_metric) const {
+AttentionResult BlockImpl::attend(TokenState& state, const at::Tensor& key_bias,
+                                  const ReducerNeeds& needs) const {
   const auto factors = path_factors(state);
   // The fused branch has no gradient for sizes, which few reducers compute with one.
   const bool learns_sizes = key_bias.defined() && key_bias.requires_grad();
   const auto dtype = training::fused_dtype(config_, state.tokens, parameters());
-  if (dtype && !learns_sizes) {
+  if (dtype && !learns_sizes && !needs.class_attention) {
     const auto result = training::attention_branch(
         config_, branch_parameters(norm1_, attn_->qkv(), attn_->proj(), ls1_),
-        {state.tokens, key_bias, factors, with_metric}, *dtype);
+        {state.tokens, key_bias, factors, needs.key_metric}, *dtype);
     state.tokens = result.tokens;
-    return result.metric;
+    return {result.tokens, result.metric, {}};
   }
-  const auto result = attn_->forward(norm1_->forward(state.tokens), key_bias, with_metric);
+  const auto result = attn_->forward(norm1_->forward(state.tokens), key_bias, needs);
   state.tokens = add_residual(state.tokens, scaled(result.tokens, ls1_, factors));
-  return result.metric;
+  return result;
 }
 
 void BlockImpl::mix(TokenState& state) const {

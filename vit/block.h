@@ -25,8 +25,9 @@ class BlockImpl : public torch::nn::Module {
   bool drops_paths() const { return is_training() && drop_path_ > 0; }
 
  private:
-  /// Adds the attention branch to the tokens; returns the metric if asked for.
-  at::Tensor attend(TokenState& state, const at::Tensor& key_bias, bool with_metric) const;
+  /// Adds the attention branch to the tokens; returns what `needs` asks for beside it.
+  AttentionResult attend(TokenState& state, const at::Tensor& key_bias,
+                         const ReducerNeeds& needs) const;
   /// Adds the MLP branch to the tokens.
   void mix(TokenState& state) const;
   /// Undefined where all samples take all branches.

@@ -6,6 +6,7 @@
 
 #include <vit/error.h>
 #include <vit/init.h>
+#include <vit/merging/reduce.h>
 #include <vit/pos_embed.h>
 #include <vit/vision_transformer.h>
 
@@ -18,6 +19,13 @@ at::Tensor sincos_table(const VitConfig& config) {
                    : sincos_positions_2d(config.grid(), config.embed_dim);
   const int64_t prefix = config.num_positions() - config.num_patches();
   return at::cat({at::zeros({1, prefix, config.embed_dim}), table}, 1);
+}
+
+/// Row and column of every patch [1, N, 2], 0 for prefix tokens.
+at::Tensor patch_positions(Size2d grid, int64_t prefix_tokens) {
+  const auto rows = at::arange(grid.height, at::kFloat), columns = at::arange(grid.width, at::kFloat);
+  const auto patches = at::stack(at::meshgrid({rows, columns}, "ij"), -1).view({1, -1, 2});
+  return at::cat({at::zeros({1, prefix_tokens, 2}), patches}, 1);
 }
 
 }  // namespace
@@ -90,6 +98,7 @@ ForwardResult VisionTransformerImpl::forward_all(const at::Tensor& pixels,
   TokenState state;
   state.tokens = embed(pixels);
   state.prefix_tokens = c.num_prefix_tokens();
+  state.class_token = c.cls_token;
   state.depth = c.depth;
   const int64_t batch = state.tokens.size(0);
   if (options.track_source) {
@@ -97,6 +106,10 @@ ForwardResult VisionTransformerImpl::forward_all(const at::Tensor& pixels,
     state.source =
         at::eye(tokens, state.tokens.options().dtype(at::kFloat)).expand({batch, tokens, tokens});
   }
+  if (options.track_positions)
+    state.positions = patch_positions(c.grid(), state.prefix_tokens)
+                          .to(state.tokens.device())
+                          .expand({batch, -1, -1});
   if (!fused_.run(c, blocks_, int8_, state, reducer.get())) {
     for (const auto& block : blocks_) {
       block->forward(state, reducer.get());
@@ -106,16 +119,20 @@ ForwardResult VisionTransformerImpl::forward_all(const at::Tensor& pixels,
 
   ForwardResult result;
   result.features = norm_ ? norm_->forward(state.tokens) : state.tokens;
-  pool_and_classify(result, state.size);
+  if (const auto mask = merging::token_mask(state); mask.defined())
+    result.features = result.features * mask.unsqueeze(-1).to(result.features.scalar_type());
+  pool_and_classify(result, state, reducer.get());
   result.size = state.size.defined()
                     ? state.size
                     : at::ones({batch, state.tokens.size(1)},
                                state.tokens.options().dtype(at::kFloat).requires_grad(false));
   result.source = state.source;
+  result.positions = state.positions;
   return result;
 }
 
-void VisionTransformerImpl::pool_and_classify(ForwardResult& result, const at::Tensor& size) const {
+void VisionTransformerImpl::pool_and_classify(ForwardResult& result, const TokenState& state,
+                                              const TokenReducer* reducer) const {
   const auto& features = result.features;
   const auto normed = [&](const at::Tensor& x) { return fc_norm_ ? fc_norm_->forward(x) : x; };
   const auto classify = [](const Linear& head, const at::Tensor& x) {
@@ -130,8 +147,17 @@ void VisionTransformerImpl::pool_and_classify(ForwardResult& result, const at::T
     return;
   }
   const int64_t skip = config_.vit.num_unpooled_tokens();
-  const auto average = [&] { return pool_average(features, size, skip); };
-  const auto maximum = [&] { return features.slice(1, skip).amax(1); };
+  const auto mask = merging::token_mask(state);  // undefined without padding
+  const auto padding_bias = mask.defined() ? mask.slice(1, skip).log() : mask;
+  const auto average = [&] {
+    const bool by_size = reducer && reducer->proportional_pooling();
+    return pool_average(features, by_size ? state.size : mask, skip);
+  };
+  const auto maximum = [&] {
+    const auto patches = features.slice(1, skip);
+    if (!mask.defined()) return patches.amax(1);
+    return (patches + padding_bias.unsqueeze(-1).to(patches.scalar_type())).amax(1);
+  };
   switch (config_.vit.pooling) {
     case Pooling::cls:
       result.pooled = normed(features.select(1, 0));
@@ -149,7 +175,7 @@ void VisionTransformerImpl::pool_and_classify(ForwardResult& result, const at::T
       result.pooled = normed(at::cat({features.select(1, 0), average()}, 1));
       break;
     case Pooling::map:
-      result.pooled = normed(attn_pool_->forward(features.slice(1, skip)));
+      result.pooled = normed(attn_pool_->forward(features.slice(1, skip), padding_bias));
       break;
     case Pooling::none:
       result.pooled = normed(features);

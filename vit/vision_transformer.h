@@ -20,7 +20,8 @@
 namespace vit {
 
 struct ForwardOptions {
-  bool track_source = false;  ///< fill ForwardResult::source
+  bool track_source = false;     ///< fill ForwardResult::source
+  bool track_positions = false;  ///< fill ForwardResult::positions
 };
 
 /// Everything one forward pass computes.
@@ -29,9 +30,12 @@ struct ForwardResult {
   at::Tensor
       features;  ///< [B, N, D] tokens after the final norm (before the pool's norm with fc_norm)
   at::Tensor pooled;  ///< [B, D] what the head reads
-  at::Tensor size;    ///< [B, N] float32: patches each token stands for
+  at::Tensor size;    ///< [B, N] float32: patches each token stands for; 0 marks what is no token:
+                      ///< the reducer left fewer to that sample than to others, the rest is zeros
   at::Tensor source;  ///< [B, N, N0] float32: which input tokens went into each token; undefined
                       ///< unless asked for
+  at::Tensor positions;  ///< [B, N, 2] float32: row and column in the grid of patches, of several
+                         ///< patches their mean, 0 for prefix tokens; undefined unless asked for
 };
 
 /// A Vision Transformer whose submodules carry timm's parameter names.
@@ -56,7 +60,7 @@ class VisionTransformerImpl : public torch::nn::Module {
 
   /// Linear layers of the blocks in 8-bit integers, weights with a scale for each channel, their
   /// inputs with one for each token; everything else stays in the model's dtype. Takes effect
-  /// where no gradient is wanted and the reducer, if any, forms groups. Throws Error if this CPU or
+  /// where no gradient is wanted and the reducer, if any, decides per sample. Throws Error if this CPU or
   /// this build cannot do it.
   void set_int8(bool int8);
   bool int8() const { return int8_; }
@@ -64,7 +68,7 @@ class VisionTransformerImpl : public torch::nn::Module {
   /// Packs the weights of the blocks' linear layers for the fused CPU kernels and frees the
   /// parameters they came from, which have no elements from then on: the model needs half the
   /// memory and can only be run, without gradients, in its dtype and precision, with no reducer or
-  /// one that forms groups. Nothing happens where the kernels do not fit the model.
+  /// one that decides per sample. Nothing happens where the kernels do not fit the model.
   void keep_packed_only();
 
   /// Stochastic depth (arXiv 1603.09382): in training mode each branch of the last block is left
@@ -87,7 +91,8 @@ class VisionTransformerImpl : public torch::nn::Module {
 
  private:
   at::Tensor embed(const at::Tensor& pixels) const;
-  void pool_and_classify(ForwardResult& result, const at::Tensor& size) const;
+  void pool_and_classify(ForwardResult& result, const TokenState& state,
+                         const TokenReducer* reducer) const;
 
   ModelConfig config_;
   std::shared_ptr<const TokenReducer> reducer_;

@@ -105,7 +105,7 @@ bool FusedBlocks::run(const VitConfig& config, const std::vector<Block>& blocks,
                         : std::nullopt;
   const bool fits = !blocks.empty() && math && !reference_only() &&
                     !at::autocast::is_autocast_enabled(at::kCPU) &&
-                    (!reducer || reducer->forms_groups()) && !is_training(blocks, state.tokens);
+                    (!reducer || reducer->per_sample()) && !is_training(blocks, state.tokens);
   if (cache_->packed_only && (!fits || cache_->encoder->math() != *math))
     fail(
         "the model keeps its weights packed for one purpose only, to be run on the CPU in the "

@@ -23,7 +23,7 @@ class FusedBlocks {
 
   /// Runs all `blocks` on `state` where the fused kernels fit: on a CPU that has the instructions,
   /// in float32 or bfloat16, with no gradient wanted and no stochastic depth, and no reducer or one
-  /// that forms groups. Otherwise returns false, and nothing has happened. `quantize`: linear
+  /// that decides per sample. Otherwise returns false, and nothing has happened. `quantize`: linear
   /// layers in 8-bit integers. Many threads may call it at once.
   bool run(const VitConfig& config, const std::vector<Block>& blocks, bool quantize,
            TokenState& state, const TokenReducer* reducer) const;
