@@ -1,4 +1,5 @@
 #include <iostream>
+#include <memory>
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -9,6 +10,7 @@
 #include <apps/command.h>
 #include <base/error.h>
 #include <base/text.h>
+#include <tome/reducer_spec.h>
 #include <vit/weights/safetensors.h>
 #include <vit/weights/text.h>
 
@@ -27,11 +29,17 @@ cli::Options options() {
              "picture, which is preprocessed first and written as `input` too")
       .value("input-key", "NAME", "name of the input tensor", "input")
       .value("output", "FILE", "the safetensors file to write")
-      .flag("trace", "also write source [B,N,N0]: which input tokens went into each token");
+      .flag("trace",
+            "also write source [B,N,N0]: which input tokens went into each token, and positions "
+            "[B,N,2]: where in the grid of patches each token is");
   cli::add_model_options(options, "; without --model: random weights");
   cli::add_seed_option(options);
   cli::add_image_size_option(options);
   cli::add_merge_options(options);
+  options.value("reducer", "SPEC",
+                "another way to reduce tokens: pitome:ratio=0.95 (with variant=, alpha=, margin=) or "
+                "threshold:tau=0.8 (with shared=on), and prop-attn=on|off for both; a / separates "
+                "values of single layers. tome is what --r and --schedule say");
   cli::add_device_options(options, "fp32, bf16, fp16, int8, or auto (bf16 where it is faster)");
   options
       .example("vitome forward --model my-vit/ --input x.safetensors --output y.safetensors",
@@ -79,31 +87,51 @@ void check_shape(const at::Tensor& pixels, const vit::VitConfig& config, const s
              "; for pictures of another size give it with --image-size HEIGHTxWIDTH");
 }
 
+/// Null for nothing.
+std::shared_ptr<const vit::TokenReducer> reducer_option(const cli::Arguments& arguments) {
+  const tome::Options merging = cli::merge_options(arguments);
+  const std::string text = arguments.has("reducer") ? arguments.text("reducer") : "tome";
+  if (text != "tome" && !merging.r.empty())
+    cli::usage_error("--reducer ", text, " leaves nothing to --r and --schedule; give one of them");
+  try {
+    return tome::parse_reducer(text, merging);
+  } catch (const vit::Error& error) {
+    cli::usage_error("--reducer: ", error.what());
+  }
+}
+
 int run(const cli::Arguments& arguments) {
   for (const char* name : {"input", "output"})
     if (arguments.text(name).empty()) cli::usage_error("--", name, " FILE is missing");
   const std::string& file = arguments.text("input");
   const c10::Device device = cli::device_option(arguments);
   const vit::Precision precision = cli::parse_dtype(arguments.text("dtype"), device);
-  const tome::Options merging = cli::merge_options(arguments);
+  const auto reducer = reducer_option(arguments);
   cli::set_threads(arguments);
 
-  vit::InferenceModel model(
-      cli::model_choice(arguments).load(precision, device, cli::seed_option(arguments)));
-  tome::apply(model, merging);
+  auto model = cli::model_choice(arguments).load(precision, device, cli::seed_option(arguments));
+  model->set_reducer(reducer);
   c10::InferenceMode inference;
   const bool is_tensor = file.ends_with(".safetensors");
-  const at::Tensor input = is_tensor ? read_tensor(file, arguments.text("input-key"))
-                                     : cli::read_picture(file, model.picture_preprocessing()).unsqueeze(0);
-  check_shape(input, model.config(), file);
-  const vit::ForwardResult result = model.forward_all(input.to(device, precision.dtype),
-                                                       {.track_source = arguments.has("trace")});
+  const at::Tensor input =
+      is_tensor ? read_tensor(file, arguments.text("input-key"))
+                : cli::read_picture(file, model->picture_preprocessing()).unsqueeze(0);
+  check_shape(input, model->config(), file);
+  const bool trace = arguments.has("trace");
+  const vit::ForwardOptions tracked{.track_source = trace, .track_positions = trace};
+  const at::Tensor pixels = input.to(device, precision.dtype);
+  // What decides on a whole batch runs as separate operators, which read the parameters.
+  const vit::ForwardResult result =
+      reducer && !reducer->per_sample()
+          ? model->forward_all(pixels, tracked)
+          : vit::InferenceModel(std::move(model)).forward_all(pixels, tracked);
 
   vit::StateDict outputs = {{"logits", result.logits},
                             {"features", result.features},
                             {"pooled", result.pooled},
                             {"size", result.size}};
   if (result.source.defined()) outputs["source"] = result.source;
+  if (result.positions.defined()) outputs["positions"] = result.positions;
   if (!is_tensor) outputs["input"] = input;
   std::vector<std::string> written;
   for (auto& [name, tensor] : outputs) {

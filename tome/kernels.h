@@ -2,12 +2,7 @@
 
 #include <cstdint>
 
-#include <ATen/core/Tensor.h>
-
 namespace tome {
-
-/// Whether a fused CPU kernel may run on `x`: on the CPU, float32 or bfloat16.
-bool cpu_kernel_fits(const at::Tensor& x);
 
 namespace cpu {
 
@@ -20,18 +15,23 @@ template <typename T>
 void match(const T* metric, int64_t tokens, int64_t dim, int64_t r, int64_t prefix_tokens,
            int64_t* keep, int64_t* removed, int64_t* into);
 
-/// Size-weighted merge of one sample: x [N, C] -> out [rows, C], size [N] (null: ones) ->
-/// out_size [rows].
-template <typename T>
-void merge_weighted(const T* x, const float* size, int64_t channels, const int64_t* keep,
-                    int64_t rows, const int64_t* removed, const int64_t* into, int64_t count,
-                    T* out, float* out_size);
+/// The same for all pairs with a cosine similarity above `threshold`, in rows of the same order.
+/// Returns their number r, perhaps 0.
+int64_t match_above(const float* metric, int64_t tokens, int64_t dim, double threshold,
+                    int64_t prefix_tokens, int64_t* keep, int64_t* removed, int64_t* into);
 
-/// The other way: row i of `from` [rows, C] goes to every token that was merged into it, times that
-/// token's `share` [N] -> out [N, C].
-template <typename T>
-void share_rows(const T* from, const float* share, int64_t channels, const int64_t* keep,
-                int64_t rows, const int64_t* removed, const int64_t* into, int64_t count, T* out);
+/// How match_by_energy() ranks tokens and pairs them.
+struct EnergyRule {
+  double margin;
+  double alpha;
+  bool among_all;  ///< all tokens pair, and the best r of those pairs merge; else the first 2r do
+};
+
+/// The matching of one sample by PiToMe (see tome::PitomeReducer); r positive and at most half of
+/// the patch tokens. Arrays as in match().
+void match_by_energy(const float* metric, int64_t tokens, int64_t dim, int64_t r,
+                     int64_t prefix_tokens, const EnergyRule& rule, int64_t* keep,
+                     int64_t* removed, int64_t* into);
 
 }  // namespace cpu
 }  // namespace tome

@@ -8,6 +8,7 @@
 #include <tome/matching.h>
 #include <tome/reference.h>
 #include <tome/similarity.h>
+#include <vit/merging/cpu_kernels.h>
 
 namespace tome {
 namespace {
@@ -87,7 +88,7 @@ Matching bipartite_soft_matching(const at::Tensor& metric, int64_t r, int64_t pr
   const Deciding deciding;
   r = merged_count(r, metric.size(1), prefix_tokens);
   if (r == 0) return nothing_merges(metric);
-  return cpu_kernel_fits(metric) ? fused_matching(metric, r, prefix_tokens)
+  return vit::merging::cpu_kernel_fits(metric) ? fused_matching(metric, r, prefix_tokens)
                                  : reference::bipartite_soft_matching(metric, r, prefix_tokens);
 }
 

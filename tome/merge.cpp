@@ -1,11 +1,8 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <c10/core/GradMode.h>
 
-#include <tome/autograd/weighted_merge.h>
-#include <tome/kernels.h>
 #include <tome/merge.h>
 #include <tome/reference.h>
+#include <vit/merging/weighted_merge.h>
 
 namespace tome {
 namespace {
@@ -32,38 +29,8 @@ void check_indices(const char* where, const at::Tensor& index, int64_t limit) {
               ", expected 0 to ", limit - 1);
 }
 
-std::pair<at::Tensor, at::Tensor> fused_merge_weighted(const at::Tensor& x,
-                                                       const Matching& matching,
-                                                       const at::Tensor& size) {
-  const int64_t batch = x.size(0), tokens = x.size(1), channels = x.size(2);
-  const int64_t rows = matching.rows(), count = matching.removed.size(1);
-  const auto values = x.contiguous();
-  const auto sizes = size.defined() ? size.to(at::kFloat).contiguous() : at::Tensor();
-  const auto keep = matching.keep.contiguous(), removed = matching.removed.contiguous(),
-             into = matching.into.contiguous();
-  check_indices("merge_weighted", keep, tokens);
-  check_indices("merge_weighted", removed, tokens);
-  check_indices("merge_weighted", into, rows);
-  auto out = at::empty({batch, rows, channels}, x.options());
-  auto out_size = at::empty({batch, rows}, x.options().dtype(at::kFloat));
-
-  const float* weights = sizes.defined() ? sizes.const_data_ptr<float>() : nullptr;
-  const auto run = [&]<typename T>(const T* from, T* to) {
-    at::parallel_for(0, batch, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        cpu::merge_weighted(from + i * tokens * channels, weights ? weights + i * tokens : nullptr,
-                            channels, keep.const_data_ptr<int64_t>() + i * rows, rows,
-                            removed.const_data_ptr<int64_t>() + i * count,
-                            into.const_data_ptr<int64_t>() + i * count, count,
-                            to + i * rows * channels,
-                            out_size.mutable_data_ptr<float>() + i * rows);
-    });
-  };
-  if (x.scalar_type() == at::kFloat)
-    run(values.const_data_ptr<float>(), out.mutable_data_ptr<float>());
-  else
-    run(values.const_data_ptr<at::BFloat16>(), out.mutable_data_ptr<at::BFloat16>());
-  return {out, out_size};
+vit::merging::Partition partition(const Matching& matching) {
+  return {matching.keep, matching.removed, matching.into};
 }
 
 }  // namespace
@@ -80,15 +47,12 @@ std::pair<at::Tensor, at::Tensor> merge_weighted(const at::Tensor& x, const Matc
                   (size.dim() == 2 && size.size(0) == x.size(0) && size.size(1) == x.size(1)),
               "merge_weighted: expected size of [", x.size(0), ", ", x.size(1), "], got ",
               size.sizes());
-  const auto differentiable = [](const at::Tensor& y) {
-    return c10::GradMode::is_enabled() && y.defined() && y.requires_grad();
-  };
-  // What matching leaves out, and sizes with gradients, are too rare for kernels of their own.
-  const bool special = differentiable(size) || x.size(1) != matching.tokens();
-  if (!cpu_kernel_fits(x) || (differentiable(x) && special))
+  if (!vit::merging::weighted_merge_fits(x, partition(matching), size))
     return reference::merge_weighted(x, matching, size);
-  const auto fused = [&] { return fused_merge_weighted(x, matching, size); };
-  return differentiable(x) ? autograd::merge_weighted(x, matching, size, fused) : fused();
+  check_indices("merge_weighted", matching.keep, x.size(1));
+  check_indices("merge_weighted", matching.removed, x.size(1));
+  check_indices("merge_weighted", matching.into, matching.rows());
+  return vit::merging::weighted_merge(x, partition(matching), size);
 }
 
 at::Tensor merge_source(const at::Tensor& source, const Matching& matching) {
@@ -97,13 +61,7 @@ at::Tensor merge_source(const at::Tensor& source, const Matching& matching) {
 
 at::Tensor unmerge(const at::Tensor& x, const Matching& matching) {
   check_tokens("unmerge", x, matching, matching.rows());
-  const auto channels = [&](const at::Tensor& index) {
-    return index.unsqueeze(-1).expand({-1, -1, x.size(2)});
-  };
-  const auto taken = x.gather(1, channels(matching.into));
-  return x.new_empty({x.size(0), matching.tokens(), x.size(2)})
-      .scatter(1, channels(matching.keep), x)
-      .scatter(1, channels(matching.removed), taken);
+  return vit::merging::unmerge(x, partition(matching));
 }
 
 }  // namespace tome

@@ -1,28 +1,32 @@
 #include <tome/kernels.h>
 #include <tome/matching.h>
-#include <tome/merge.h>
 #include <tome/reducer.h>
 
 namespace tome {
 
-int64_t Reducer::tokens_after(int64_t layer, int64_t depth, int64_t tokens,
-                              int64_t prefix_tokens) const {
-  return tokens - options_.r.merged(layer, depth, tokens, prefix_tokens);
+std::optional<vit::ReducerNeeds> Reducer::needs(const vit::LayerTokens& at) const {
+  if (options_.r.merged(at) == 0) return std::nullopt;
+  return vit::ReducerNeeds{.key_metric = true};
 }
 
-void Reducer::reduce(vit::TokenState& state, const at::Tensor& metric) const {
-  const int64_t r =
-      options_.r.merged(state.layer, state.depth, state.tokens.size(1), state.prefix_tokens);
-  const auto matching = bipartite_soft_matching(metric, r, state.prefix_tokens);
-  if (state.source.defined()) state.source = merge_source(state.source, matching);
-  std::tie(state.tokens, state.size) = merge_weighted(state.tokens, matching, state.size);
+std::optional<int64_t> Reducer::tokens_after(const vit::LayerTokens& at) const {
+  return at.tokens - options_.r.merged(at);
 }
 
-void Reducer::group(const vit::GroupRequest& request, const vit::TokenGroups& groups) const {
-  const int64_t r =
-      options_.r.merged(request.layer, request.depth, request.tokens, request.prefix_tokens);
-  cpu::match(request.metric, request.tokens, request.dim, r, request.prefix_tokens, groups.keep,
-             groups.removed, groups.into);
+void Reducer::group(const vit::GroupRequest& request, vit::Groups& groups) const {
+  const vit::LayerTokens& at = request.at;
+  groups.count = options_.r.merged(at);
+  groups.rows = at.tokens - groups.count;
+  // Padding does not change a similarity.
+  cpu::match(request.metric.data, at.tokens, request.metric.stride, groups.count, at.prefix_tokens,
+             groups.keep, groups.removed, groups.into);
+}
+
+vit::BatchGroups Reducer::group_batch(const vit::BatchRequest& request) const {
+  if (!request.counts.empty()) return TokenReducer::group_batch(request);
+  const auto matching = bipartite_soft_matching(request.metric, options_.r.merged(request.at),
+                                                request.at.prefix_tokens);
+  return {.keep = matching.keep, .removed = matching.removed, .into = matching.into};
 }
 
 }  // namespace tome

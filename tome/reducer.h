@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include <tome/tome.h>
 #include <vit/token_reducer.h>
@@ -12,12 +14,14 @@ class Reducer : public vit::TokenReducer {
  public:
   explicit Reducer(Options options) : options_(std::move(options)) {}
 
-  int64_t tokens_after(int64_t layer, int64_t depth, int64_t tokens,
-                       int64_t prefix_tokens) const override;
-  void reduce(vit::TokenState& state, const at::Tensor& metric) const override;
-  bool forms_groups() const override { return true; }
-  void group(const vit::GroupRequest& request, const vit::TokenGroups& groups) const override;
+  std::optional<vit::ReducerNeeds> needs(const vit::LayerTokens& at) const override;
+  std::optional<int64_t> tokens_after(const vit::LayerTokens& at) const override;
+  void group(const vit::GroupRequest& request, vit::Groups& groups) const override;
   bool proportional_attention() const override { return options_.prop_attn; }
+  bool proportional_pooling() const override { return true; }
+  bool per_sample() const override { return true; }
+  /// Samples without padding on any device.
+  vit::BatchGroups group_batch(const vit::BatchRequest& request) const override;
 
   const Options& options() const { return options_; }
 

@@ -85,8 +85,8 @@ Schedule Schedule::parse(const std::string& text) {
   return linear(*r, *inflect);
 }
 
-int64_t Schedule::merged(int64_t layer, int64_t depth, int64_t tokens,
-                         int64_t prefix_tokens) const {
+int64_t Schedule::merged(const vit::LayerTokens& at) const {
+  const auto [layer, depth, tokens, prefix_tokens] = at;
   int64_t r = 0;
   if (const auto* rule = std::get_if<Linear>(&rule_)) {
     const double low = std::trunc(rule->r * (1.0 - rule->inflect));

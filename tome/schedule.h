@@ -5,6 +5,8 @@
 #include <variant>
 #include <vector>
 
+#include <vit/layer_tokens.h>
+
 namespace tome {
 
 /// How many tokens each layer merges.
@@ -24,9 +26,9 @@ class Schedule {
   /// these forms.
   static Schedule parse(const std::string& text);
 
-  /// Tokens merged in `layer` of `depth` when `tokens` of which `prefix_tokens` are protected enter
-  /// it: capped at half of the unprotected tokens, never negative.
-  int64_t merged(int64_t layer, int64_t depth, int64_t tokens, int64_t prefix_tokens) const;
+  /// Tokens merged in a layer, prefix tokens being protected: capped at half of the others, never
+  /// negative.
+  int64_t merged(const vit::LayerTokens& at) const;
 
   /// Never merges anything.
   bool empty() const;

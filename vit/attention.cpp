@@ -22,6 +22,16 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
   return at::matmul(scores.softmax(-1), v);
 }
 
+/// What the first token looks at [B, N], mean over the heads, in float32.
+at::Tensor first_attention(const at::Tensor& q, const at::Tensor& k,
+                           const std::optional<at::Tensor>& mask) {
+  const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
+  const auto first = q.slice(2, 0, 1).to(at::kFloat) * scale;
+  auto scores = at::matmul(first, k.to(at::kFloat).mT());
+  if (mask) scores = scores + *mask;
+  return scores.softmax(-1, at::kFloat).mean(1).squeeze(1);
+}
+
 }  // namespace
 
 AttentionImpl::AttentionImpl(int64_t dim, const AttentionConfig& config, const NormConfig& norm)
@@ -35,7 +45,8 @@ AttentionImpl::AttentionImpl(int64_t dim, const AttentionConfig& config, const N
 }
 
 AttentionResult AttentionImpl::forward(const at::Tensor& x, const at::Tensor& key_bias,
-                                       bool with_metric) const {
+                                       const RotaryAngles* rotary,
+                                       const ReducerNeeds& needs) const {
   const int64_t batch = x.size(0), tokens = x.size(1), dim = x.size(2);
   const auto qkv = qkv_->forward(x).view({batch, tokens, 3, num_heads_, dim / num_heads_});
   auto q = qkv.select(2, 0).transpose(1, 2);
@@ -45,13 +56,18 @@ AttentionResult AttentionImpl::forward(const at::Tensor& x, const at::Tensor& ke
     q = q_norm_->forward(q);
     k = k_norm_->forward(k);
   }
+  AttentionResult result;
+  if (needs.key_metric) result.metric = k.mean(1);
+  if (rotary) {
+    q = rotate(q, *rotary);
+    k = rotate(k, *rotary);
+  }
   std::optional<at::Tensor> mask;
   if (key_bias.defined()) mask = key_bias.to(q.scalar_type()).view({batch, 1, 1, tokens});
 
   const auto attended = attend(q, k, v, mask);
-  AttentionResult result;
   result.tokens = proj_->forward(attended.transpose(1, 2).reshape({batch, tokens, dim}));
-  if (with_metric) result.metric = k.mean(1);
+  if (needs.class_attention) result.class_attention = first_attention(q, k, mask);
   return result;
 }
 

@@ -7,13 +7,17 @@
 #include <torch/nn/pimpl.h>
 
 #include <vit/block_config.h>
+#include <vit/groups.h>
 #include <vit/layers.h>
+#include <vit/rotary.h>
 
 namespace vit {
 
 struct AttentionResult {
   at::Tensor tokens;  ///< [B, N, D]
   at::Tensor metric;  ///< [B, N, d] mean of the keys over the heads; undefined unless asked for
+  at::Tensor class_attention;  ///< [B, N] float32 attention from the first token, after softmax,
+                               ///< mean over the heads; undefined unless asked for
 };
 
 /// Multi-head self-attention with one packed projection to q, k and v.
@@ -23,8 +27,10 @@ class AttentionImpl : public torch::nn::Module {
   AttentionImpl(int64_t dim, const AttentionConfig& config, const NormConfig& norm);
 
   /// `x` [B, N, D]. `key_bias` [B, N] is added to the attention logits of each key, for all heads
-  /// and queries; undefined for none.
-  AttentionResult forward(const at::Tensor& x, const at::Tensor& key_bias, bool with_metric) const;
+  /// and queries; undefined for none. `rotary` turns queries and keys; null for none. `needs` asks
+  /// for more than the tokens.
+  AttentionResult forward(const at::Tensor& x, const at::Tensor& key_bias,
+                          const RotaryAngles* rotary, const ReducerNeeds& needs) const;
 
   const Linear& qkv() const { return qkv_; }
   const Linear& proj() const { return proj_; }

@@ -4,6 +4,8 @@
 
 #include <vit/kernels/block_weights.h>
 #include <vit/kernels/kernel_block.h>
+#include <vit/merging/check_groups.h>
+#include <vit/merging/reduce.h>
 #include <vit/training/fused_branches.h>
 
 namespace vit {
@@ -52,12 +54,8 @@ kernels::BlockWeights BlockImpl::weights() const {
 }
 
 void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
-  const int64_t tokens = state.tokens.size(1);
-  const bool reduces = reducer && reducer->tokens_after(state.layer, state.depth, tokens,
-                                                        state.prefix_tokens) < tokens;
-  at::Tensor key_bias;
-  if (reducer && reducer->proportional_attention() && state.size.defined())
-    key_bias = state.size.log();
+  const auto needs = merging::checked_needs(reducer, state.layer_tokens(), state.class_token);
+  const auto key_bias = merging::key_bias(state, reducer);
 
   std::optional<Fused> fused;
   if (const auto block = kernels::lower(config_)) {
@@ -65,11 +63,14 @@ void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
     if (const auto dtype = training::fused_dtype(*block, state.tokens, weights))
       fused.emplace(*block, std::move(weights), *dtype);
   }
-  // The fused branch has no gradient for sizes, which few reducers compute with one.
-  const bool learns_sizes = key_bias.defined() && key_bias.requires_grad();
   const Fused* const branches = fused ? &*fused : nullptr;
-  const auto metric = attend(state, learns_sizes ? nullptr : branches, key_bias, reduces);
-  if (reduces) reducer->reduce(state, metric);
+  // The fused branch has no gradient for sizes, which few reducers compute with one, and gives no
+  // attention away.
+  const bool learns_sizes = key_bias.defined() && key_bias.requires_grad();
+  const bool as_operators = learns_sizes || (needs && needs->class_attention);
+  const auto attended = attend(state, as_operators ? nullptr : branches, key_bias,
+                               needs.value_or(ReducerNeeds()));
+  if (needs) merging::reduce(*reducer, *needs, attended.metric, attended.class_attention, state);
   mix(state, branches);
 }
 
@@ -93,22 +94,25 @@ at::Tensor BlockImpl::with_branch(const at::Tensor& x, const Norm& norm, const L
   TORCH_CHECK(false, "Block: unknown place of norms ", static_cast<int>(config_.norm_place));
 }
 
-at::Tensor BlockImpl::attend(TokenState& state, const Fused* fused, const at::Tensor& key_bias,
-                             bool with_metric) const {
+AttentionResult BlockImpl::attend(TokenState& state, const Fused* fused,
+                                  const at::Tensor& key_bias, const ReducerNeeds& needs) const {
   if (fused) {
     const auto result = training::attention_branch(
         fused->block, fused->weights,
-        {state.tokens, key_bias, path_factors(state.tokens), with_metric}, fused->dtype);
+        {state.tokens, key_bias, path_factors(state.tokens), needs.key_metric}, fused->dtype);
     state.tokens = result.tokens;
-    return result.metric;
+    return {result.tokens, result.metric, {}};
   }
-  at::Tensor metric;
+  std::optional<RotaryAngles> rotary;
+  if (config_.attention.rotary)
+    rotary = rotary_angles(*config_.attention.rotary, config_.head_dim(), state.grid,
+                           state.positions, state.prefix_tokens);
+  AttentionResult result;
   state.tokens = with_branch(state.tokens, norm1_, ls1_, [&](const at::Tensor& x) {
-    auto result = attn_->forward(x, key_bias, with_metric);
-    metric = std::move(result.metric);
+    result = attn_->forward(x, key_bias, rotary ? &*rotary : nullptr, needs);
     return result.tokens;
   });
-  return metric;
+  return result;
 }
 
 void BlockImpl::mix(TokenState& state, const Fused* fused) const {

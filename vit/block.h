@@ -36,9 +36,9 @@ class BlockImpl : public torch::nn::Module {
 
  private:
   struct Fused;
-  /// Adds the attention branch to the tokens; returns the metric if asked for.
-  at::Tensor attend(TokenState& state, const Fused* fused, const at::Tensor& key_bias,
-                    bool with_metric) const;
+  /// Adds the attention branch to the tokens; returns what `needs` asks for beside it.
+  AttentionResult attend(TokenState& state, const Fused* fused, const at::Tensor& key_bias,
+                         const ReducerNeeds& needs) const;
   /// Adds the MLP branch to the tokens.
   void mix(TokenState& state, const Fused* fused) const;
   /// x and the branch f(x) together, with the norm where it stands, layer scale and stochastic

@@ -1,19 +1,43 @@
+#include <optional>
+
 #include <vit/flops.h>
 
 namespace vit {
 
-std::vector<int64_t> tokens_per_layer(int64_t depth, int64_t tokens, int64_t prefix_tokens,
-                                      const TokenReducer* reducer) {
+namespace {
+
+LayerTokens first_tokens(const VitConfig& config) {
+  return {0, config.depth, config.num_tokens(), config.num_prefix_tokens()};
+}
+
+/// nullopt where only a run of the model tells.
+std::optional<int64_t> tokens_after(const LayerTokens& at, const TokenReducer* reducer) {
+  if (!reducer || !reducer->needs(at)) return at.tokens;
+  return reducer->tokens_after(at);
+}
+
+}  // namespace
+
+std::vector<int64_t> tokens_per_layer(const LayerTokens& first, const TokenReducer* reducer) {
   std::vector<int64_t> result;
-  for (int64_t layer = 0; layer < depth; ++layer) {
-    if (reducer) tokens = reducer->tokens_after(layer, depth, tokens, prefix_tokens);
-    result.push_back(tokens);
+  for (LayerTokens at = first; at.layer < at.depth; ++at.layer) {
+    at.tokens = tokens_after(at, reducer).value_or(at.tokens);
+    result.push_back(at.tokens);
   }
   return result;
 }
 
 std::vector<int64_t> tokens_per_layer(const VitConfig& config, const TokenReducer* reducer) {
-  return tokens_per_layer(config.depth, config.num_tokens(), config.num_prefix_tokens(), reducer);
+  return tokens_per_layer(first_tokens(config), reducer);
+}
+
+bool knows_tokens(const VitConfig& config, const TokenReducer* reducer) {
+  for (LayerTokens at = first_tokens(config); at.layer < at.depth; ++at.layer) {
+    const auto after = tokens_after(at, reducer);
+    if (!after) return false;
+    at.tokens = *after;
+  }
+  return true;
 }
 
 double gflops(const VitConfig& config, const TokenReducer* reducer) {

@@ -7,6 +7,7 @@
 #include <vit/config.h>
 #include <vit/layers.h>
 #include <vit/pooling.h>
+#include <vit/token_reducer.h>
 
 namespace vit {
 
@@ -27,11 +28,13 @@ struct Head {
     at::Tensor logits;    ///< [B, classes]; [B, N, classes] without pooling
   };
 
-  /// `tokens` [B, N, D], `size` [B, N] patches each stands for, undefined while all are 1.
-  Result forward(const VitConfig& config, const at::Tensor& tokens, const at::Tensor& size) const;
+  /// The tokens that have left the last block, and what merged them, or null.
+  Result forward(const VitConfig& config, const TokenState& state,
+                 const TokenReducer* reducer) const;
 
  private:
-  at::Tensor pool(const VitConfig& config, const at::Tensor& features,
+  /// `mask` [B, N] is 1 for tokens and 0 for padding, undefined without any.
+  at::Tensor pool(const VitConfig& config, const at::Tensor& features, const at::Tensor& mask,
                   const at::Tensor& size) const;
 };
 

@@ -38,7 +38,7 @@ ForwardResult InferenceModel::forward_all(const at::Tensor& pixels, ForwardOptio
   const at::NoGradGuard no_grad;
   const auto reducer = reducer_;
   return forward_pass(parts_->config.vit, parts_->embedding, parts_->head, pixels, options,
-                      [&](TokenState& state) {
+                      reducer.get(), [&](TokenState& state) {
                         if (parts_->packed)
                           parts_->packed->run(state, reducer.get());
                         else

@@ -1,5 +1,7 @@
 #include <vit/pooling.h>
 
+#include <optional>
+
 #include <ATen/ATen.h>
 
 namespace vit {
@@ -23,7 +25,8 @@ AttentionPoolImpl::AttentionPoolImpl(int64_t dim, int64_t num_heads, const MlpCo
   mlp_ = register_module("mlp", Mlp(dim, mlp, norm));
 }
 
-at::Tensor AttentionPoolImpl::forward(const at::Tensor& features) const {
+at::Tensor AttentionPoolImpl::forward(const at::Tensor& features,
+                                      const at::Tensor& key_bias) const {
   const int64_t batch = features.size(0), tokens = features.size(1), dim = features.size(2);
   const int64_t head_dim = dim / num_heads_;
   const auto q = q_->forward(latent_)
@@ -31,8 +34,10 @@ at::Tensor AttentionPoolImpl::forward(const at::Tensor& features) const {
                      .transpose(1, 2)
                      .expand({batch, -1, -1, -1});
   const auto kv = kv_->forward(features).view({batch, tokens, 2, num_heads_, head_dim});
+  std::optional<at::Tensor> mask;
+  if (key_bias.defined()) mask = key_bias.to(q.scalar_type()).view({batch, 1, 1, tokens});
   const auto attended = at::scaled_dot_product_attention(q, kv.select(2, 0).transpose(1, 2),
-                                                         kv.select(2, 1).transpose(1, 2));
+                                                         kv.select(2, 1).transpose(1, 2), mask);
   const auto x = proj_->forward(attended.transpose(1, 2).reshape({batch, dim}));
   return x + mlp_->forward(norm_->forward(x));
 }

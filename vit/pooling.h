@@ -21,8 +21,8 @@ class AttentionPoolImpl : public torch::nn::Module {
  public:
   AttentionPoolImpl(int64_t dim, int64_t num_heads, const MlpConfig& mlp, const NormConfig& norm);
 
-  /// [B, N, D] -> [B, D].
-  at::Tensor forward(const at::Tensor& features) const;
+  /// [B, N, D] -> [B, D]. `key_bias` [B, N] is added to the attention logits; undefined for none.
+  at::Tensor forward(const at::Tensor& features, const at::Tensor& key_bias) const;
 
  private:
   int64_t num_heads_;

@@ -1,8 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
+
+#include <vit/extent.h>
+#include <vit/groups.h>
+#include <vit/layer_tokens.h>
 
 namespace vit {
 
@@ -13,57 +19,86 @@ struct TokenState {
   at::Tensor size;    ///< [B, N] float32: patches each token stands for; undefined while all are 1
   at::Tensor source;  ///< [B, N, N0]: 1 where an input token went into a token; undefined if
                       ///< it is not tracked
-  int64_t prefix_tokens = 0;  ///< class, distillation and register tokens, always the first ones
-  int64_t layer = 0;          ///< index of the block that runs
-  int64_t depth = 0;          ///< number of blocks
+  at::Tensor positions;  ///< [B, N, axes] float32: where in the grid of patches each token is, in
+                         ///< units of patches, 0 for prefix tokens; undefined if not tracked
+  std::vector<int64_t> counts;  ///< tokens of each sample, the first of its N; empty: N. The others
+                                ///< are padding of size 0
+  Extent grid;                  ///< patches along each axis, before any merging
+  int64_t prefix_tokens = 0;    ///< class, distillation and register tokens, always the first ones
+  bool class_token = false;     ///< whether the first of them is a class token
+  int64_t layer = 0;            ///< index of the block that runs
+  int64_t depth = 0;            ///< number of blocks
+
+  LayerTokens layer_tokens() const { return {layer, depth, tokens.size(1), prefix_tokens}; }
 };
 
-/// What a reducer that forms groups is asked about one sample. float32 and int64, row-major.
-struct GroupRequest {
-  const float* metric;  ///< [tokens, dim] see TokenReducer::reduce
-  int64_t tokens;
-  int64_t dim;
-  int64_t prefix_tokens;
-  int64_t layer;
-  int64_t depth;
-};
-
-/// And its answer: keep and removed together name every input position once.
-struct TokenGroups {
-  int64_t* keep;     ///< [rows] input position that each output row stands at
-  int64_t* removed;  ///< [tokens - rows] input positions without a row of their own
-  int64_t* into;     ///< [tokens - rows] output row that each removed token goes into
-};
-
-/// What a model calls between attention and MLP of every block to make its tokens fewer.
+/// What a model asks between attention and MLP of every block to make its tokens fewer.
 ///
-/// Implementations are immutable: everything that changes lives in TokenState. They may reorder
-/// the patch tokens but keep the prefix tokens first and in order, and they update `size` and,
-/// where it is defined, `source` along with `tokens`.
+/// A reducer answers one question, group(): which tokens of a sample go into which row. The model
+/// forms the rows, their sizes, sources and positions from it, with separate operators or in the
+/// fused kernels. Counts may differ between the samples of a batch: what becomes of a sample is
+/// what becomes of it alone.
+///
+///     // Drops the patch tokens that the class token looks at least, down to 64.
+///     class Keep64 : public vit::TokenReducer {
+///      public:
+///       std::optional<vit::ReducerNeeds> needs(const vit::LayerTokens& at) const override {
+///         if (at.tokens <= at.prefix_tokens + 64) return std::nullopt;
+///         return vit::ReducerNeeds{.class_attention = true};
+///       }
+///       std::optional<int64_t> tokens_after(const vit::LayerTokens& at) const override {
+///         return std::min(at.tokens, at.prefix_tokens + 64);
+///       }
+///       void group(const vit::GroupRequest& request, vit::Groups& groups) const override {
+///         std::vector<int64_t> order(request.at.tokens);
+///         std::iota(order.begin(), order.end(), 0);
+///         std::sort(order.begin() + request.at.prefix_tokens, order.end(), [&](auto i, auto j) {
+///           return request.class_attention[i] > request.class_attention[j];
+///         });
+///         groups.rows = *tokens_after(request.at);
+///         groups.count = request.at.tokens - groups.rows;
+///         std::copy_n(order.begin(), groups.rows, groups.keep);
+///         std::copy(order.begin() + groups.rows, order.end(), groups.removed);
+///         std::fill_n(groups.into, groups.count, -1);
+///       }
+///       bool proportional_attention() const override { return false; }
+///       bool proportional_pooling() const override { return false; }
+///       bool per_sample() const override { return true; }
+///     };
+///     model->set_reducer(std::make_shared<Keep64>());
+///
+/// Implementations are immutable, and many threads ask them at once.
 class TokenReducer {
  public:
   virtual ~TokenReducer() = default;
 
-  /// Tokens that leave a block that `tokens` enter. Known beforehand, so that FLOPs can be counted
-  /// without running the model.
-  virtual int64_t tokens_after(int64_t layer, int64_t depth, int64_t tokens,
-                               int64_t prefix_tokens) const = 0;
+  /// What group() needs in this layer; nullopt where no sample with that many tokens or fewer would
+  /// change, so that it need not be asked. Class attention is an Error in models without a class
+  /// token.
+  virtual std::optional<ReducerNeeds> needs(const LayerTokens& at) const = 0;
 
-  /// Reduces `state`. `metric` [B, N, d], perhaps without gradient, is the mean over heads of the
-  /// keys as attention used them (after their norm, before rotary positions). Called only where
-  /// tokens_after() is below N.
-  virtual void reduce(TokenState& state, const at::Tensor& metric) const = 0;
+  /// Tokens that leave the block, where that is known without running the model; nullopt where it
+  /// depends on what the tokens hold. group() is held to it.
+  virtual std::optional<int64_t> tokens_after(const LayerTokens& at) const = 0;
 
-  /// Whether group() says all that reduce() does: each output token is the mean of its group
-  /// weighted by size, its size their sum. Fused kernels then merge on their way through memory.
-  virtual bool forms_groups() const { return false; }
-
-  /// The groups of one sample, with tokens_after() rows. Called by many threads at once, only where
-  /// forms_groups() and tokens_after() is below N.
-  virtual void group(const GroupRequest&, const TokenGroups&) const {}
+  /// Decides on one sample and fills `groups`: its arrays, rows, count and rules. An answer that
+  /// does not hold together is an Error before anything is read or written by it.
+  virtual void group(const GroupRequest& request, Groups& groups) const = 0;
 
   /// Whether attention adds log(size) to its logits (proportional attention, arXiv 2210.09461).
   virtual bool proportional_attention() const = 0;
+
+  /// Whether pooling by average weighs tokens by their size.
+  virtual bool proportional_pooling() const = 0;
+
+  /// Whether the groups of a sample depend on that sample alone. Those that depend on the whole
+  /// batch say so here and decide in group_batch(): the fused kernels, in which each sample runs
+  /// for itself, leave them to the separate operators, and group() is not asked.
+  virtual bool per_sample() const = 0;
+
+  /// The groups of all samples, as the separate operators ask for them: on any device, perhaps with
+  /// gradients. This one asks group() for each sample, on copies in the memory of the CPU.
+  virtual BatchGroups group_batch(const BatchRequest& request) const;
 };
 
 }  // namespace vit

@@ -69,7 +69,7 @@ at::Tensor VisionTransformerImpl::forward(const at::Tensor& pixels) const {
 ForwardResult VisionTransformerImpl::forward_all(const at::Tensor& pixels,
                                                  ForwardOptions options) const {
   const auto reducer = reducer_;
-  return forward_pass(config_.vit, embedding_, head_, pixels, options,
+  return forward_pass(config_.vit, embedding_, head_, pixels, options, reducer.get(),
                       [&](TokenState& state) { run_blocks(state, reducer.get()); });
 }
 

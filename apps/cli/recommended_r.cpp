@@ -10,7 +10,7 @@ int64_t largest_r(const vit::VitConfig& config) {
     const tome::Schedule schedule(r);
     int64_t tokens = config.num_tokens();
     for (int64_t layer = 0; layer < config.depth; ++layer, tokens -= r)
-      if (schedule.merged(layer, config.depth, tokens, config.num_prefix_tokens()) < r)
+      if (schedule.merged({layer, config.depth, tokens, config.num_prefix_tokens()}) < r)
         return false;
     return true;
   };

@@ -5,6 +5,7 @@
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include <ATen/ATen.h>
 
@@ -18,46 +19,38 @@ namespace {
 
 class MergeNeighbours : public vit::TokenReducer {
  public:
-  int64_t tokens_after(int64_t layer, int64_t depth, int64_t tokens,
-                       int64_t prefix_tokens) const override {
-    return layer == depth / 2 ? tokens - (tokens - prefix_tokens) / 2 : tokens;
+  // Only the middle block is asked, and nothing but the places of the tokens decides.
+  std::optional<vit::ReducerNeeds> needs(const vit::LayerTokens& at) const override {
+    if (at.layer != at.depth / 2) return std::nullopt;
+    return vit::ReducerNeeds{};
   }
 
-  // What fused kernels ask for, one sample at a time: who stays, who goes, and where to.
-  bool forms_groups() const override { return true; }
-  void group(const vit::GroupRequest& request, const vit::TokenGroups& groups) const override {
-    const int64_t pairs = (request.tokens - request.prefix_tokens) / 2;
-    int64_t row = 0;
-    for (int64_t token = 0; token < request.tokens; ++token) {
-      const int64_t patch = token - request.prefix_tokens;
-      if (patch >= 0 && patch % 2 == 1 && patch < 2 * pairs) {
+  std::optional<int64_t> tokens_after(const vit::LayerTokens& at) const override {
+    return at.tokens - pairs(at);
+  }
+
+  // Who stays, who goes, and where to; a row is the mean of its group, weighted by size.
+  void group(const vit::GroupRequest& request, vit::Groups& groups) const override {
+    const int64_t prefix = request.at.prefix_tokens;
+    groups.count = pairs(request.at);
+    groups.rows = 0;
+    for (int64_t token = 0; token < request.at.tokens; ++token) {
+      const int64_t patch = token - prefix;
+      if (patch >= 0 && patch % 2 == 1 && patch < 2 * groups.count) {
         groups.removed[patch / 2] = token;
-        groups.into[patch / 2] = row - 1;
+        groups.into[patch / 2] = groups.rows - 1;
       } else {
-        groups.keep[row++] = token;
+        groups.keep[groups.rows++] = token;
       }
     }
   }
 
-  // The same for whole batches where there are no fused kernels: means weighted by size.
-  void reduce(vit::TokenState& state, const at::Tensor&) const override {
-    const int64_t prefix = state.prefix_tokens, tokens = state.tokens.size(1);
-    const int64_t pairs = (tokens - prefix) / 2;
-    if (!state.size.defined()) state.size = at::ones({state.tokens.size(0), tokens});
-    const auto merge = [&](const at::Tensor& rows) {  // sums of pairs of rows [B, tokens, …]
-      const at::Tensor paired = rows.narrow(1, prefix, 2 * pairs);
-      return at::cat({rows.narrow(1, 0, prefix), paired.unflatten(1, {pairs, 2}).sum(2),
-                      rows.narrow(1, prefix + 2 * pairs, tokens - prefix - 2 * pairs)},
-                     1);
-    };
-    const at::Tensor size = state.size.to(state.tokens.options()).unsqueeze(2);
-    const at::Tensor sums = merge(state.tokens * size);
-    state.size = merge(state.size);
-    state.tokens = sums / state.size.to(sums.options()).unsqueeze(2);
-    if (state.source.defined()) state.source = merge(state.source);
-  }
-
   bool proportional_attention() const override { return true; }
+  bool proportional_pooling() const override { return true; }
+  bool per_sample() const override { return true; }
+
+ private:
+  static int64_t pairs(const vit::LayerTokens& at) { return (at.tokens - at.prefix_tokens) / 2; }
 };
 
 }  // namespace

@@ -58,6 +58,35 @@ TEST_CASE("forward reproduces the reference for every schedule") {
   }
 }
 
+TEST_CASE("forward reduces tokens in other ways") {
+  const auto [spec, key] = GENERATE(table<std::string, std::string>({
+      {"pitome:ratio=0.85,variant=ordered,margin=0.9", "pitome_ordered"},
+      {"threshold:tau=0.8/0.75/0.7", "threshold"},
+      {"threshold:tau=0.8/0.75/0.7,shared=on", "threshold_shared"},
+  }));
+  CAPTURE(spec);
+  const auto folder = test::data("reducers/timm_cls");
+  const auto io = vit::read_safetensors(folder / "io.safetensors");
+  const test::TempDir temp;
+  const auto out = temp / "out.safetensors";
+  const auto run = vitome({"forward", "--model", folder.string(), "--input",
+                           (folder / "io.safetensors").string(), "--output", out.string(),
+                           "--reducer", spec, "--trace"});
+  CAPTURE(run.err);
+  REQUIRE(run.status == 0);
+  const auto written = vit::read_safetensors(out);
+  CHECK(test::max_difference(written.at("logits"), io.at(key + "/logits")) < 1e-4);
+  CHECK(test::same(written.at("size"), io.at(key + "/size").squeeze(-1)));
+  CHECK(test::same(written.at("source"), io.at(key + "/source")));
+  CHECK(written.at("positions").sizes() ==
+        at::IntArrayRef({3, written.at("size").size(1), 2}));
+
+  const auto refused = vitome({"forward", "--model", folder.string(), "--input", "x.safetensors",
+                               "--output", out.string(), "--reducer", spec, "--r", "3"});
+  CHECK(refused.status == 2);
+  CHECK_THAT(refused.err, Catch::ContainsSubstring("--schedule"));
+}
+
 TEST_CASE("forward computes in bfloat16 and writes float32") {
   const test::TempDir temp;
   const auto out = temp / "out.safetensors";

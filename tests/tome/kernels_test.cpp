@@ -11,6 +11,7 @@
 #include <tome/merge.h>
 #include <tome/reference.h>
 #include <vit/error.h>
+#include <vit/merging/cpu_kernels.h>
 
 namespace {
 
@@ -26,7 +27,7 @@ TEST_CASE("the fused matching decides as the reference does") {
   const int64_t batch = GENERATE(1, 3);
   if (tokens - prefix < 2) return;
   const auto metric = random({batch, tokens, 24}, tokens * 31 + prefix);
-  REQUIRE(tome::cpu_kernel_fits(metric));
+  REQUIRE(vit::merging::cpu_kernel_fits(metric));
   for (const int64_t ask : {int64_t{1}, tokens / 4, tokens}) {
     const int64_t r = tome::merged_count(ask, tokens, prefix);
     CAPTURE(tokens, prefix, batch, r);
@@ -46,7 +47,7 @@ TEST_CASE("the fused weighted merge computes what the reference does") {
   const auto x = random({2, tokens, channels}, tokens + channels).to(dtype);
   const auto matching = tome::bipartite_soft_matching(x, tokens / 3, 1);
   const auto size = GENERATE(true, false) ? random({2, tokens}, 3).abs() + 1 : at::Tensor();
-  REQUIRE(tome::cpu_kernel_fits(x));
+  REQUIRE(vit::merging::cpu_kernel_fits(x));
   const auto [fused, fused_size] = tome::merge_weighted(x, matching, size);
   const auto [expected, expected_size] = tome::reference::merge_weighted(x, matching, size);
   CHECK(fused.scalar_type() == dtype);
@@ -110,21 +111,21 @@ TEST_CASE("sizes with gradients and a sequence with a rest keep the reference's 
 
 TEST_CASE("kernels stay out of the way of other dtypes") {
   const auto x = random({1, 9, 4}, 1);
-  CHECK(tome::cpu_kernel_fits(x));
-  CHECK_FALSE(tome::cpu_kernel_fits(x.to(at::kDouble)));
+  CHECK(vit::merging::cpu_kernel_fits(x));
+  CHECK_FALSE(vit::merging::cpu_kernel_fits(x.to(at::kDouble)));
 }
 
 TEST_CASE("VITOME_KERNELS picks the reference and nothing unknown") {
   const auto x = random({1, 9, 4}, 1);
   {
     const test::KernelChoice reference("reference");
-    CHECK_FALSE(tome::cpu_kernel_fits(x));
+    CHECK_FALSE(vit::merging::cpu_kernel_fits(x));
   }
   {
     const test::KernelChoice unknown("fastest");
-    CHECK_THROWS_AS(tome::cpu_kernel_fits(x), vit::Error);
+    CHECK_THROWS_AS(vit::merging::cpu_kernel_fits(x), vit::Error);
   }
-  CHECK(tome::cpu_kernel_fits(x));
+  CHECK(vit::merging::cpu_kernel_fits(x));
 }
 
 TEST_CASE("autocast does not change what merges") {

@@ -11,7 +11,7 @@ std::vector<int64_t> merged(const tome::Schedule& schedule, int64_t depth, int64
                             int64_t prefix) {
   std::vector<int64_t> result;
   for (int64_t layer = 0; layer < depth; ++layer) {
-    result.push_back(schedule.merged(layer, depth, tokens, prefix));
+    result.push_back(schedule.merged({layer, depth, tokens, prefix}));
     tokens -= result.back();
   }
   return result;

@@ -2,6 +2,7 @@
 #include "tests/support/compare.h"
 #include "tests/support/data.h"
 #include "tests/support/fused_runs.h"
+#include "tests/support/reducer_wrapper.h"
 
 #include <string>
 
@@ -25,24 +26,17 @@ tome::Schedule schedule_of(const nlohmann::json& setting) {
   return r.get<int64_t>();
 }
 
-/// Passes tokens through, keeping the metrics that the wrapped reducer sees.
-class Spy : public vit::TokenReducer {
+/// Keeps the metrics that the wrapped reducer sees, and the fused kernels out of it.
+class Spy : public test::ReducerWrapper {
  public:
-  explicit Spy(std::shared_ptr<const vit::TokenReducer> inner) : inner_(std::move(inner)) {}
-  int64_t tokens_after(int64_t layer, int64_t depth, int64_t tokens,
-                       int64_t prefix) const override {
-    return inner_->tokens_after(layer, depth, tokens, prefix);
+  using ReducerWrapper::ReducerWrapper;
+  bool per_sample() const override { return false; }
+  vit::BatchGroups group_batch(const vit::BatchRequest& request) const override {
+    metrics[request.at.layer] = request.metric;
+    return inner().group_batch(request);
   }
-  void reduce(vit::TokenState& state, const at::Tensor& metric) const override {
-    metrics[state.layer] = metric;
-    inner_->reduce(state, metric);
-  }
-  bool proportional_attention() const override { return inner_->proportional_attention(); }
 
   mutable std::map<int64_t, at::Tensor> metrics;
-
- private:
-  std::shared_ptr<const vit::TokenReducer> inner_;
 };
 
 }  // namespace
@@ -86,7 +80,7 @@ TEST_CASE("models reproduce the reference libraries with and without merging") {
     const test::FusedRuns merged_runs;
     check(model->forward_all(input, {.track_source = true}));
     CHECK(merged_runs.count() == fused);
-    // Once more as separate operators: the fused blocks leave reducers without groups alone.
+    // Once more as separate operators: the fused blocks leave to them what needs the whole batch.
     std::shared_ptr<Spy> spy;
     if (model->reducer()) model->set_reducer(spy = std::make_shared<Spy>(model->reducer()));
     const test::FusedRuns spied_runs;

@@ -1,11 +1,14 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
+#include "tests/support/tiny_config.h"
 
 #include <cmath>
 
 #include <ATen/ATen.h>
 
+#include <tome/tome.h>
 #include <vit/rotary.h>
+#include <vit/vision_transformer.h>
 
 TEST_CASE("a pair of channels turns by the angle of its token's row or column") {
   const auto layout = GENERATE(vit::RotaryLayout::interleaved, vit::RotaryLayout::half);
@@ -66,4 +69,36 @@ TEST_CASE("rotary positions refuse what they cannot turn") {
   const vit::RotaryConfig config;
   CHECK_THROWS(vit::rotary_angles(config, 6, {1, 2, 2}, at::zeros({1, 4, 2}), 0));
   CHECK_THROWS(vit::rotary_angles(config, 8, {1, 2, 2}, at::zeros({1, 4, 3}), 0));
+}
+
+TEST_CASE("rotary positions travel with the tokens that merge") {
+  const at::NoGradGuard no_grad;
+  auto config = test::tiny_config({32, 48});
+  config.vit.depth = 3;
+  config.vit.block.attention.rotary.emplace();
+  config.vit.positions.kind = GENERATE(vit::PositionKind::learned, vit::PositionKind::none);
+  vit::VisionTransformer model(config);
+  model->init_weights(1);
+  model->eval();
+  for (auto& parameter : model->parameters()) parameter.mul_(4);
+  const auto input = at::randn({2, 3, 32, 48}, at::make_generator<at::CPUGeneratorImpl>(2));
+  const auto plain = model->forward_all(input, {.track_positions = true});
+  CHECK_FALSE(model->forward_all(input).positions.defined());  // there, but nobody asked
+  CHECK(test::same(plain.positions[0][7], at::tensor({1.0f, 0.0f})));
+
+  tome::apply(model, {.r = 3});
+  const auto merged = model->forward_all(input, {.track_source = true, .track_positions = true});
+  // Where a token is: the mean of its patches.
+  const auto patches = merged.source.slice(1, 1).slice(2, 1);
+  const auto expected = at::matmul(patches, plain.positions.slice(1, 1)) / patches.sum(2, true);
+  CHECK(test::max_difference(merged.positions.slice(1, 1), expected) < 1e-5);
+
+  // And it matters: without them the model says something else.
+  auto without = config;
+  without.vit.block.attention.rotary.reset();
+  vit::VisionTransformer other(without);
+  for (const auto& parameter : model->named_parameters())
+    other->named_parameters()[parameter.key()].copy_(parameter.value());
+  other->eval();
+  CHECK(test::max_difference(other->forward(input), plain.logits) > 1e-3);
 }

@@ -118,32 +118,42 @@ constexpr double kFloatLimit = 1e-4;
 /// Merges every odd patch token into the one before it, whatever they hold.
 class PairUp : public vit::TokenReducer {
  public:
-  int64_t tokens_after(int64_t, int64_t, int64_t tokens, int64_t prefix) const override {
-    return tokens - (tokens - prefix) / 2;
+  std::optional<vit::ReducerNeeds> needs(const vit::LayerTokens&) const override {
+    return vit::ReducerNeeds();
   }
-  void reduce(vit::TokenState& state, const at::Tensor&) const override {
-    const int64_t batch = state.tokens.size(0), tokens = state.tokens.size(1);
-    const int64_t prefix = state.prefix_tokens, pairs = (tokens - prefix) / 2;
-    const auto count = [&](int64_t from, int64_t to, int64_t step) {
-      return at::arange(from, to, step, at::kLong);
-    };
-    const auto keep = at::cat({count(0, prefix, 1), count(prefix, tokens, 2)});
-    const auto removed = count(prefix + 1, prefix + 2 * pairs, 2);
-    const auto into = count(prefix, prefix + pairs, 1);
-    const tome::Matching matching{keep.expand({batch, -1}), removed.expand({batch, -1}),
-                                  into.expand({batch, -1})};
-    std::tie(state.tokens, state.size) = tome::merge_weighted(state.tokens, matching, state.size);
+  std::optional<int64_t> tokens_after(const vit::LayerTokens& at) const override {
+    return at.tokens - (at.tokens - at.prefix_tokens) / 2;
+  }
+  void group(const vit::GroupRequest& request, vit::Groups& groups) const override {
+    const auto& [layer, depth, tokens, prefix] = request.at;
+    groups.rows = groups.count = 0;
+    for (int64_t i = 0; i < tokens; ++i) {
+      if (i < prefix || (i - prefix) % 2 == 0) {
+        groups.keep[groups.rows++] = i;
+      } else {
+        groups.removed[groups.count] = i;
+        groups.into[groups.count++] = groups.rows - 1;
+      }
+    }
   }
   bool proportional_attention() const override { return true; }
+  bool proportional_pooling() const override { return true; }
+  bool per_sample() const override { return true; }
 };
 
 /// The same with sizes that have a gradient, each token's its own: over all tokens, as nearly as
 /// their sizes are equal, it comes to nothing.
 class LearnedSizes : public PairUp {
  public:
-  void reduce(vit::TokenState& state, const at::Tensor& metric) const override {
-    PairUp::reduce(state, metric);
-    state.size = state.size.pow(exponents.slice(0, 0, state.size.size(1)));
+  vit::BatchGroups group_batch(const vit::BatchRequest& request) const override {
+    auto groups = PairUp::group_batch(request);
+    const auto sizes = request.sizes.defined() ? request.sizes
+                                               : at::ones({request.batch, request.at.tokens});
+    const auto sums = tome::merge(sizes.unsqueeze(-1), {groups.keep, groups.removed, groups.into},
+                                  tome::Reduction::sum);
+    groups.size_rule = vit::SizeRule::given;
+    groups.sizes = sums.squeeze(-1).pow(exponents.slice(0, 0, sums.size(1)));
+    return groups;
   }
   at::Tensor exponents = at::ones({kMostTokens}).requires_grad_(true);
 

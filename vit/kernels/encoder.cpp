@@ -1,11 +1,14 @@
 #include <vit/kernels/encoder.h>
 
+#include <algorithm>
+#include <optional>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/ThreadLocalState.h>
 
-#include <vit/flops.h>
 #include <vit/kernels/encoder_pass.h>
+#include <vit/merging/check_groups.h>
 
 namespace vit::kernels {
 namespace {
@@ -54,9 +57,15 @@ EncoderLayer pack_layer(const KernelBlock& block, const BlockWeights& from, Math
 
 TokenPlan plan_tokens(const Encoder& encoder, int64_t tokens, int64_t prefix_tokens,
                       const TokenReducer* reducer) {
-  const auto left = tokens_per_layer(encoder.depth(), tokens, prefix_tokens, reducer);
-  TokenPlan plan{reducer, prefix_tokens, {tokens}};
-  plan.tokens.insert(plan.tokens.end(), left.begin(), left.end());
+  TokenPlan plan{reducer, prefix_tokens, {tokens}, {}};
+  for (int64_t layer = 0; layer < encoder.depth(); ++layer) {
+    const LayerTokens at{layer, encoder.depth(), plan.tokens.back(), prefix_tokens};
+    plan.needs.push_back(reducer ? reducer->needs(at) : std::nullopt);
+    const auto after =
+        plan.needs.back() ? reducer->tokens_after(at) : std::optional<int64_t>(at.tokens);
+    plan.exact = plan.exact && after;
+    plan.tokens.push_back(after.value_or(at.tokens));
+  }
   return plan;
 }
 
@@ -82,16 +91,27 @@ void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
   const int64_t batch = state.tokens.size(0);
   const auto input = state.tokens.contiguous();
   const auto plan = plan_tokens(*this, input.size(1), state.prefix_tokens, reducer);
+  for (int64_t i = 0; i < depth(); ++i)
+    merging::checked_needs(reducer, {i, depth(), plan.tokens[i], plan.prefix_tokens},
+                           state.class_token);
   const int64_t left = plan.tokens.back();
-  const bool merges = left < plan.tokens.front();
   const auto floats = input.options().dtype(at::kFloat);
 
+  std::vector<int64_t> counts(batch, left);
   BatchTensors tensors;
   tensors.input = input;
-  tensors.output = at::empty({batch, left, input.size(2)}, input.options());
-  if (merges) tensors.size = at::empty({batch, left}, floats);
-  if (merges && state.source.defined())
-    tensors.source = at::empty({batch, left, input.size(1)}, floats);
+  tensors.output = plan.exact ? at::empty({batch, left, input.size(2)}, input.options())
+                              : at::zeros({batch, left, input.size(2)}, input.options());
+  if (plan.merges()) {
+    tensors.size = at::empty({batch, left}, floats);
+    tensors.counts = counts.data();
+    if (state.source.defined())
+      tensors.source = at::empty({batch, left, input.size(1)}, floats);
+    if (state.positions.defined()) {
+      tensors.input_positions = state.positions.contiguous();
+      tensors.positions = at::empty({batch, left, state.positions.size(2)}, floats);
+    }
+  }
 
   const int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
   // A thread that has samples of its own waits for nobody. With few samples that do not divide
@@ -109,9 +129,15 @@ void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
   else if (batch > 0)
     run({0, batch}, threads);
 
-  state.tokens = tensors.output;
-  if (merges) state.size = tensors.size;
-  if (tensors.source.defined()) state.source = tensors.source;
+  const int64_t longest = batch > 0 ? *std::max_element(counts.begin(), counts.end()) : left;
+  const auto cut = [&](const at::Tensor& x) { return x.slice(1, 0, longest).contiguous(); };
+  state.tokens = cut(tensors.output);
+  if (tensors.size.defined()) state.size = cut(tensors.size);
+  if (tensors.source.defined()) state.source = cut(tensors.source);
+  if (tensors.positions.defined()) state.positions = cut(tensors.positions);
+  const bool ragged = std::any_of(counts.begin(), counts.end(),
+                                  [&](int64_t count) { return count < longest; });
+  state.counts = ragged ? counts : std::vector<int64_t>();
   state.layer = depth();
 }
 

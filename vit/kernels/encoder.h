@@ -43,7 +43,8 @@ class Encoder {
           bool free_weights);
 
   /// Replaces `state.tokens` [B, N, D] (float32 or bfloat16, CPU) by what leaves the last block,
-  /// `size` and `source` along with them. `reducer` may be null, otherwise it forms groups.
+  /// everything else in `state` along with them. `reducer` may be null, otherwise it decides per
+  /// sample.
   void forward(TokenState& state, const TokenReducer* reducer) const;
 
   const KernelBlock& block() const { return block_; }

@@ -64,6 +64,7 @@ class Pass {
         each_thread([&](int64_t thread) {
           project_attended(index, part(steps_.rows_before(index), thread), workers_[thread]);
         });
+      end_matching(index);
       float* x = steps_.x_after(index);
       each_thread([&](int64_t thread) {
         const auto rows = part(steps_.rows_after(index), thread);
@@ -88,7 +89,7 @@ class Pass {
     });
     for (int64_t index = 0; index < encoder_.depth(); ++index) {
       const EncoderLayer& layer = encoder_.layer(index);
-      const int64_t before = steps_.rows_before(index), after = steps_.rows_after(index);
+      const int64_t before = steps_.rows_before(index);
       each_part(steps_.qkv_groups(), [&](Share groups, Worker<T>& worker) {
         steps_.project_heads(index, normalized, 0, before, groups, worker);
       });
@@ -97,9 +98,11 @@ class Pass {
       each_part(layer.proj.blocks_per_group(), [&](Share blocks, Worker<T>& worker) {
         layers_.add_linear(layer.proj, attended, layer.gamma1, steps_.x(), before, blocks, worker);
       });
+      end_matching(index);
+      const int64_t after = steps_.rows_after(index);
       float* x = steps_.x_after(index);
       each_rows(after, columns_, [&](Share rows, Worker<T>& worker) {
-        if (steps_.merges(index)) steps_.merge(index, rows);
+        if (steps_.merges(index)) steps_.merge(rows);
         layers_.normalized(x + rows.begin * columns_, rows.size(), layer.norm2_weight,
                            layer.norm2_bias, worker);
       });
@@ -173,6 +176,15 @@ class Pass {
     });
   }
 
+  /// What could not be matched beside attention, and how many rows leave the layer.
+  void end_matching(int64_t index) {
+    if (steps_.matches_late(index))
+      each_part(steps_.samples(), [&](Share samples, Worker<T>& worker) {
+        steps_.match(index, samples, worker);
+      });
+    steps_.count_rows(index);
+  }
+
   /// x += proj(attended)
   void project_attended(int64_t index, Share share, Worker<T>& worker) {
     const EncoderLayer& layer = encoder_.layer(index);
@@ -189,7 +201,7 @@ class Pass {
     const EncoderLayer& layer = encoder_.layer(index);
     for_blocks(share, [&](int64_t first, int64_t rows) {
       float* x = steps_.x_after(index) + first * columns_;
-      if (steps_.merges(index)) steps_.merge(index, {first, first + rows});
+      if (steps_.merges(index)) steps_.merge({first, first + rows});
       const Operand operand =
           layers_.normalized(x, rows, layer.norm2_weight, layer.norm2_bias, worker);
       layers_.activate(layer.fc1, operand, rows, {0, layer.fc1.blocks_per_group()}, worker.hidden,
@@ -211,6 +223,14 @@ class Pass {
 
 }  // namespace
 
+bool TokenPlan::merges() const {
+  return std::any_of(needs.begin(), needs.end(), [](const auto& x) { return x.has_value(); });
+}
+
+bool TokenPlan::needs_metric() const {
+  return std::any_of(needs.begin(), needs.end(), [](const auto& x) { return x && x->key_metric; });
+}
+
 Sharing best_sharing(const Encoder& encoder, const TokenPlan& plan, Share samples,
                      int64_t threads) {
   // What of the cache that cores share may keep weights from one input to the next.
@@ -220,7 +240,7 @@ Sharing best_sharing(const Encoder& encoder, const TokenPlan& plan, Share sample
                                              layer.fc1.nbytes() + layer.fc2.nbytes());
   const int64_t blocks = layer.proj.blocks_per_group();
   const bool evenly = blocks % threads == 0 || blocks >= 4 * threads;
-  const bool sums_keys = !layer.metric && plan.tokens.back() < plan.tokens.front();
+  const bool sums_keys = !layer.metric && plan.needs_metric();
   const bool few_rows = samples.size() * plan.tokens.front() < threads * block_rows(encoder);
   const bool columns = threads > 1 && weights > kKept && few_rows && evenly && !sums_keys;
   return columns ? Sharing::columns : Sharing::rows;

@@ -1,32 +1,37 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include <vit/kernels/arena.h>
 #include <vit/kernels/encoder.h>
+#include <vit/kernels/merge_plan.h>
 #include <vit/kernels/share.h>
 
 namespace vit::kernels {
 
-/// How many tokens enter every layer, and last, leave the last one.
+/// How many tokens at most enter every layer, and last, leave the last one.
 struct TokenPlan {
   const TokenReducer* reducer;
   int64_t prefix_tokens;
   std::vector<int64_t> tokens;
+  std::vector<std::optional<ReducerNeeds>> needs;  ///< of each layer; nullopt: it changes nothing
+  bool exact = true;  ///< whether every sample has as many tokens as there can be
+
+  bool merges() const;         ///< in any layer
+  bool needs_metric() const;  ///< likewise
 };
 
 TokenPlan plan_tokens(const Encoder& encoder, int64_t tokens, int64_t prefix_tokens,
                       const TokenReducer* reducer);
 
 /// What a batch is read from and written to.
-struct BatchTensors {
+struct BatchTensors : MergeTensors {
   at::Tensor input;   ///< [B, N0, D]
-  at::Tensor output;  ///< [B, N, D] of the same type
-  at::Tensor size;    ///< [B, N] or undefined where nothing merges
-  at::Tensor source;  ///< [B, N, N0] or undefined
+  at::Tensor output;  ///< [B, N, D] of the same type; of samples with fewer tokens, the first ones
 };
 
 /// What threads that run the same samples have for themselves in a linear layer.

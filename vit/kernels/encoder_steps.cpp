@@ -14,6 +14,22 @@ namespace vit::kernels {
 using simd::Bf16;
 using simd::Tile;
 
+namespace {
+
+/// Calls work(row, sample, row within the sample) for rows of samples that begin at `begins`.
+template <typename F>
+void each_row(const std::vector<int64_t>& begins, Share rows, const F& work) {
+  int64_t sample = 0;
+  if (rows.size() > 0)
+    sample = std::upper_bound(begins.begin(), begins.end(), rows.begin) - begins.begin() - 1;
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    while (row >= begins[sample + 1]) ++sample;
+    work(row, sample, row - begins[sample]);
+  }
+}
+
+}  // namespace
+
 template <typename T>
 EncoderSteps<T>::EncoderSteps(const Encoder& encoder, const TokenPlan& plan,
                               const BatchTensors& tensors, Share samples, Arena& arena)
@@ -29,11 +45,14 @@ EncoderSteps<T>::EncoderSteps(const Encoder& encoder, const TokenPlan& plan,
       head_columns_(simd::round_up(block_.head_dim())) {
   const int64_t tokens = plan.tokens.front(), rows = samples.size() * tokens;
   x_ = arena.take<float>(rows * columns_);
-  if (plan.tokens.back() < tokens) {
+  rows_.assign(encoder.depth() + 1, rows);
+  for (int64_t i = 0; i <= samples.size(); ++i) begins_.push_back(i * tokens);
+  if (plan.merges()) {
     merged_x_ = arena.take<float>(rows * columns_);
-    metric_ = arena.take<float>(rows * head_columns_);
-    merges_.emplace(arena, samples.size(), tokens, tensors.source.defined());
+    merges_.emplace(arena, samples.size(), tokens, tensors, samples.begin);
+    next_begins_ = begins_;
   }
+  if (plan.needs_metric()) metric_ = arena.take<float>(rows * head_columns_);
   heads_data_ = arena.take<T>(3 * heads_ * rows * head_columns_);
   attended_ = arena.take<T>(rows * columns_);
   if (columns_ != dim_) std::fill_n(attended_, rows * columns_, T{});
@@ -56,23 +75,23 @@ void EncoderSteps<T>::read_input(Share rows) {
 
 template <typename T>
 void EncoderSteps<T>::write_output(const float* x, Share rows) const {
-  const int64_t first = samples_.begin * plan_.tokens.back();
-  for (int64_t row = rows.begin; row < rows.end; ++row) {
+  const int64_t last = encoder_.depth() - 1, most = tensors_.output.size(1);
+  each_row(merges(last) ? next_begins_ : begins_, rows, [&](int64_t row, int64_t sample, int64_t i) {
     const float* from = x + row * columns_;
+    const int64_t at = ((samples_.begin + sample) * most + i) * dim_;
     if (tensors_.output.scalar_type() == at::kFloat)
-      std::copy_n(from, dim_, tensors_.output.mutable_data_ptr<float>() + (first + row) * dim_);
+      std::copy_n(from, dim_, tensors_.output.mutable_data_ptr<float>() + at);
     else
       simd::to_bf16(from, dim_,
-                    reinterpret_cast<Bf16*>(tensors_.output.mutable_data_ptr<at::BFloat16>() +
-                                            (first + row) * dim_));
-  }
+                    reinterpret_cast<Bf16*>(tensors_.output.mutable_data_ptr<at::BFloat16>() + at));
+  });
 }
 
 template <typename T>
 Operand EncoderSteps<T>::prepare_qkv(int64_t index, const float* x, int64_t first, int64_t rows,
                                      Worker<T>& worker) {
   const EncoderLayer& layer = encoder_.layer(index);
-  const bool with_metric = layer.metric && merges(index);
+  const bool with_metric = layer.metric && needs_metric(index);
   const Operand operand = layers_.normalized(x + first * columns_, rows, layer.norm1_weight,
                                              layer.norm1_bias, worker, with_metric);
   if (with_metric)
@@ -85,12 +104,11 @@ template <typename T>
 void EncoderSteps<T>::project_heads(int64_t index, const Operand& operand, int64_t first,
                                     int64_t rows, Share groups, Worker<T>& worker) {
   const EncoderLayer& layer = encoder_.layer(index);
-  const int64_t tokens = plan_.tokens[index];
-  const bool sums_keys = !layer.metric && merges(index);
+  const bool sums_keys = !layer.metric && needs_metric(index);
   for (int64_t group = groups.begin; group < groups.end; ++group)
     each_tile(rows, [&](int64_t row, int64_t count) {
       const int64_t which = group / heads_, head = group % heads_;
-      T* to = head_rows(which, head, tokens) + (first + row) * head_columns_;
+      T* to = head_rows(which, head, index) + (first + row) * head_columns_;
       prefetch_rows(to, head_columns_, count, head_columns_);
       Tile tile = project_head(layer, group, operand, row, count, worker);
       const float* bias = layer.qkv.bias() + group * head_columns_;
@@ -142,54 +160,88 @@ void EncoderSteps<T>::add_to_metric(const Tile& tile, const float* bias, int64_t
 
 template <typename T>
 void EncoderSteps<T>::attend_and_match(int64_t index, Share units, Worker<T>& worker) {
-  const int64_t tokens = plan_.tokens[index], matchings = merges(index) ? samples_.size() : 0;
-  for (int64_t unit = units.begin; unit < units.end; ++unit) {
-    if (unit >= matchings)
-      attend_head(index, unit - matchings, worker);
-    else
-      merges_->match(*plan_.reducer,
-                     {metric_ + unit * tokens * head_columns_, tokens, head_columns_,
-                      plan_.prefix_tokens, index, encoder_.depth()},
-                     unit, plan_.tokens[index + 1]);
+  const int64_t matchings = matches_early(index) ? samples_.size() : 0;
+  const Share samples{std::min(units.begin, matchings), std::min(units.end, matchings)};
+  if (samples.size() > 0) match(index, samples, worker);
+  for (int64_t unit = std::max(units.begin, matchings); unit < units.end; ++unit)
+    attend_head(index, (unit - matchings) / heads_, (unit - matchings) % heads_, worker);
+}
+
+template <typename T>
+void EncoderSteps<T>::match(int64_t index, Share samples, Worker<T>& worker) {
+  const ReducerNeeds& needs = *plan_.needs[index];
+  for (int64_t sample = samples.begin; sample < samples.end; ++sample) {
+    const int64_t tokens = begins_[sample + 1] - begins_[sample];
+    GroupRequest request;
+    request.at = {index, encoder_.depth(), tokens, plan_.prefix_tokens};
+    request.sample = samples_.begin + sample;
+    if (needs.key_metric)
+      request.metric = {metric_ + begins_[sample] * head_columns_, block_.head_dim(),
+                        head_columns_};
+    if (needs.tokens) request.tokens = {x_ + begins_[sample] * columns_, dim_, columns_};
+    if (needs.class_attention) {
+      float* attention = merges_->class_attention(sample);
+      std::fill_n(attention, tokens, 0.0f);
+      for (int64_t head = 0; head < heads_; ++head)
+        add_first_attention(head_of(index, sample, head), worker.head,
+                            1.0f / static_cast<float>(heads_), attention);
+      request.class_attention = attention;
+    }
+    merges_->match(*plan_.reducer, request, sample);
   }
 }
 
 template <typename T>
-void EncoderSteps<T>::attend_head(int64_t index, int64_t unit, Worker<T>& worker) {
-  const int64_t tokens = plan_.tokens[index], sample = unit / heads_, head = unit % heads_;
-  const int64_t from = sample * tokens * head_columns_;
-  const bool biased = merges_ && merges_->merged() && plan_.reducer->proportional_attention();
-  Head<T> work;
-  work.q = head_rows(0, head, tokens) + from;
-  work.k = head_rows(1, head, tokens) + from;
-  work.v = head_rows(2, head, tokens) + from;
-  work.tokens = tokens;
-  work.columns = head_columns_;
-  work.dim = block_.head_dim();
-  work.scale = 1.0f / std::sqrt(static_cast<float>(block_.head_dim()));
-  work.bias = biased ? merges_->log_sizes(sample) : nullptr;
-  attend(work, worker.head, attended_ + sample * tokens * columns_ + head * block_.head_dim(),
-         columns_);
+void EncoderSteps<T>::count_rows(int64_t index) {
+  rows_[index + 1] = rows_[index];
+  if (!merges(index)) return;
+  for (int64_t sample = 0; sample < samples_.size(); ++sample)
+    next_begins_[sample + 1] = next_begins_[sample] + merges_->tokens_after(sample);
+  rows_[index + 1] = next_begins_.back();
 }
 
 template <typename T>
-void EncoderSteps<T>::merge(int64_t index, Share rows) {
-  const int64_t before = plan_.tokens[index], after = plan_.tokens[index + 1];
-  for (int64_t i = rows.begin; i < rows.end; ++i)
-    merges_->merge_row(i / after, i % after, x_ + i / after * before * columns_, columns_,
-                       merged_x_ + i * columns_);
+Head<T> EncoderSteps<T>::head_of(int64_t index, int64_t sample, int64_t head) {
+  const int64_t from = begins_[sample] * head_columns_;
+  const bool biased = merges_ && merges_->merged() && plan_.reducer->proportional_attention();
+  Head<T> result;
+  result.q = head_rows(0, head, index) + from;
+  result.k = head_rows(1, head, index) + from;
+  result.v = head_rows(2, head, index) + from;
+  result.tokens = begins_[sample + 1] - begins_[sample];
+  result.columns = head_columns_;
+  result.dim = block_.head_dim();
+  result.scale = 1.0f / std::sqrt(static_cast<float>(block_.head_dim()));
+  result.bias = biased ? merges_->log_sizes(sample) : nullptr;
+  return result;
+}
+
+template <typename T>
+void EncoderSteps<T>::attend_head(int64_t index, int64_t sample, int64_t head, Worker<T>& worker) {
+  attend(head_of(index, sample, head), worker.head,
+         attended_ + begins_[sample] * columns_ + head * block_.head_dim(), columns_);
+}
+
+template <typename T>
+void EncoderSteps<T>::merge(Share rows) {
+  each_row(next_begins_, rows, [&](int64_t row, int64_t sample, int64_t i) {
+    merges_->merge_row(sample, i, x_ + begins_[sample] * columns_, columns_,
+                       merged_x_ + row * columns_);
+  });
 }
 
 template <typename T>
 void EncoderSteps<T>::end_of_layer(int64_t index) {
   if (!merges(index)) return;
   std::swap(x_, merged_x_);
+  std::swap(begins_, next_begins_);
+  next_begins_.front() = 0;
   merges_->advance();
 }
 
 template <typename T>
 void EncoderSteps<T>::write_sizes() const {
-  if (merges_) merges_->write(tensors_.size, tensors_.source, samples_.begin);
+  if (merges_) merges_->write();
 }
 
 template class EncoderSteps<float>;

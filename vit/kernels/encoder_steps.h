@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include <vit/kernels/arena.h>
 #include <vit/kernels/encoder.h>
@@ -25,9 +26,11 @@ class EncoderSteps {
 
   const RowLayers<T>& layers() const { return layers_; }
   int64_t head_columns() const { return head_columns_; }
-  int64_t rows_before(int64_t index) const { return samples_.size() * plan_.tokens[index]; }
-  int64_t rows_after(int64_t index) const { return samples_.size() * plan_.tokens[index + 1]; }
-  bool merges(int64_t index) const { return plan_.tokens[index + 1] < plan_.tokens[index]; }
+  int64_t samples() const { return samples_.size(); }
+  int64_t rows_before(int64_t index) const { return rows_[index]; }
+  /// After count_rows().
+  int64_t rows_after(int64_t index) const { return rows_[index + 1]; }
+  bool merges(int64_t index) const { return plan_.needs[index].has_value(); }
 
   /// [rows_before, columns]: the tokens that enter the layer.
   float* x() { return x_; }
@@ -51,14 +54,20 @@ class EncoderSteps {
   void project_heads(int64_t index, const Operand& operand, int64_t first, int64_t rows,
                      Share groups, Worker<T>& worker);
 
-  /// Samples to match, if the layer merges, and heads of samples.
+  /// Samples to match, if the layer merges and not late, and heads of samples.
   int64_t attention_units(int64_t index) const {
-    return samples_.size() * (heads_ + (merges(index) ? 1 : 0));
+    return samples_.size() * (heads_ + (matches_early(index) ? 1 : 0));
   }
   void attend_and_match(int64_t index, Share units, Worker<T>& worker);
 
+  /// Whether the reducer wants to see the tokens after attention: match() is a step of its own.
+  bool matches_late(int64_t index) const { return merges(index) && plan_.needs[index]->tokens; }
+  void match(int64_t index, Share samples, Worker<T>& worker);
+  /// When all samples are matched, on one thread.
+  void count_rows(int64_t index);
+
   /// Rows of x_after(), each merged from some of x, in a layer that merges.
-  void merge(int64_t index, Share rows);
+  void merge(Share rows);
 
   /// What leaves the layer is what enters the next one.
   void end_of_layer(int64_t index);
@@ -68,10 +77,14 @@ class EncoderSteps {
   void write_sizes() const;
 
  private:
-  /// Rows of one head of q (0), k (1) or v (2).
-  T* head_rows(int64_t which, int64_t head, int64_t tokens) {
-    return heads_data_ + (which * heads_ + head) * samples_.size() * tokens * head_columns_;
+  bool matches_early(int64_t index) const { return merges(index) && !matches_late(index); }
+  bool needs_metric(int64_t index) const { return merges(index) && plan_.needs[index]->key_metric; }
+  /// Rows of one head of q (0), k (1) or v (2) in a layer.
+  T* head_rows(int64_t which, int64_t head, int64_t index) {
+    return heads_data_ + (which * heads_ + head) * rows_[index] * head_columns_;
   }
+  /// One head of a sample.
+  Head<T> head_of(int64_t index, int64_t sample, int64_t head);
   /// One head's columns of the packed projection, in worker.tile.
   simd::Tile project_head(const EncoderLayer& layer, int64_t group, const Operand& operand,
                           int64_t row, int64_t count, Worker<T>& worker);
@@ -81,7 +94,7 @@ class EncoderSteps {
   /// The metric is the mean of the keys over the heads, before they are rounded.
   void add_to_metric(const simd::Tile& tile, const float* bias, int64_t head, int64_t row,
                      Worker<T>& worker);
-  void attend_head(int64_t index, int64_t unit, Worker<T>& worker);
+  void attend_head(int64_t index, int64_t sample, int64_t head, Worker<T>& worker);
 
   const Encoder& encoder_;
   const KernelBlock block_;
@@ -96,6 +109,9 @@ class EncoderSteps {
   T* heads_data_ = nullptr;    // [3, heads, rows, head_columns]
   T* attended_ = nullptr;      // [rows, columns]
   std::optional<MergePlan> merges_;
+  std::vector<int64_t> rows_;            // that enter each layer, and leave the last one
+  std::vector<int64_t> begins_;          // [samples + 1] of each sample's rows in the layer
+  std::vector<int64_t> next_begins_;     // likewise, of those that leave it
 };
 
 }  // namespace vit::kernels

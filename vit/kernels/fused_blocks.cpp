@@ -28,7 +28,7 @@ std::optional<Math> math_for(const std::optional<KernelBlock>& block, at::Scalar
 
 /// Whether what is around a pass, and its reducer, leave it to the encoder.
 bool may_run(const TokenReducer* reducer) {
-  return !at::autocast::is_autocast_enabled(at::kCPU) && (!reducer || reducer->forms_groups());
+  return !at::autocast::is_autocast_enabled(at::kCPU) && (!reducer || reducer->per_sample());
 }
 
 /// Whether somebody wants gradients of what the blocks compute.

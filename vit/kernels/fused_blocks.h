@@ -29,7 +29,7 @@ class FusedBlocks {
 
   /// Runs all blocks on `state` where the fused kernels fit: blocks that lower() knows, on a CPU
   /// that has the instructions, in float32 or bfloat16, with no gradient wanted, and no reducer or
-  /// one that forms groups. Otherwise returns false, and nothing has happened. `quantize`: linear
+  /// one that decides per sample. Otherwise returns false, and nothing has happened. `quantize`: linear
   /// layers in 8-bit integers. Many threads may call it at once.
   bool run(std::span<const BlockWeights> weights, bool quantize, TokenState& state,
            const TokenReducer* reducer) const;
@@ -54,7 +54,7 @@ class PackedBlocks {
   ~PackedBlocks();
 
   /// Runs all blocks on `state`. Many threads may call it at once. Throws Error for tokens of
-  /// another dtype, autocast, and reducers that form no groups.
+  /// another dtype, autocast, and reducers that decide on a whole batch.
   void run(TokenState& state, const TokenReducer* reducer) const;
 
  private:

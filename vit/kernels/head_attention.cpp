@@ -1,4 +1,10 @@
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <numbers>
+#include <numeric>
 
 #include <vit/kernels/head_attention.h>
 #include <vit/kernels/product.h>
@@ -13,6 +19,17 @@ constexpr int64_t kMinQueryRows = 16;
 
 template <typename T>
 constexpr Math kMath = sizeof(T) == sizeof(float) ? Math::fp32 : Math::bf16;
+
+float number(float x) { return x; }
+float number(simd::Bf16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x.bits) << 16); }
+
+template <typename T>
+float dot(const T* a, const T* b, int64_t padded) {
+  float sums[simd::kPad] = {};
+  for (int64_t i = 0; i < padded; i += simd::kPad)
+    for (int64_t j = 0; j < simd::kPad; ++j) sums[j] += number(a[i + j]) * number(b[i + j]);
+  return std::accumulate(std::begin(sums), std::end(sums), 0.0f);
+}
 
 }  // namespace
 
@@ -64,9 +81,31 @@ void attend(const Head<T>& head, const HeadScratch<T>& scratch, T* out, int64_t 
   }
 }
 
+template <typename T>
+void add_first_attention(const Head<T>& head, const HeadScratch<T>& scratch, float share,
+                         float* out) {
+  const float factor = head.scale * std::numbers::log2e_v<float>;
+  float* scores = scratch.scores;
+  float most = -std::numeric_limits<float>::infinity();
+  for (int64_t i = 0; i < head.tokens; ++i) {
+    scores[i] = dot(head.q, head.k + i * head.columns, head.columns) * factor;
+    if (head.bias) scores[i] += head.bias[i];
+    most = std::max(most, scores[i]);
+  }
+  float total = 0;
+  for (int64_t i = 0; i < head.tokens; ++i) {
+    scores[i] = std::exp2(scores[i] - most);
+    total += scores[i];
+  }
+  for (int64_t i = 0; i < head.tokens; ++i) out[i] += share * (scores[i] / total);
+}
+
 template struct HeadScratch<float>;
 template struct HeadScratch<simd::Bf16>;
 template void attend(const Head<float>&, const HeadScratch<float>&, float*, int64_t);
 template void attend(const Head<simd::Bf16>&, const HeadScratch<simd::Bf16>&, simd::Bf16*, int64_t);
+template void add_first_attention(const Head<float>&, const HeadScratch<float>&, float, float*);
+template void add_first_attention(const Head<simd::Bf16>&, const HeadScratch<simd::Bf16>&, float,
+                                  float*);
 
 }  // namespace vit::kernels

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -9,22 +10,40 @@
 
 namespace vit::kernels {
 
+/// What MergePlan carries along with the tokens, and where it is written in the end.
+struct MergeTensors {
+  at::Tensor size;             ///< [B, N]
+  at::Tensor source;           ///< [B, N, N0] or undefined
+  at::Tensor positions;        ///< [B, N, axes] or undefined
+  at::Tensor input_positions;  ///< [B, N0, axes] likewise
+  int64_t* counts = nullptr;   ///< [B] tokens left of each sample; may be null
+};
+
 /// Which tokens of each sample become which in the layer that runs, and how many patches every
 /// token stands for so far. match() and merge_row() of different samples may run at once.
 class MergePlan {
  public:
-  /// For `samples` samples of at most `tokens` tokens, which all stand for one patch.
-  MergePlan(Arena& arena, int64_t samples, int64_t tokens, bool track_source);
+  /// For `samples` samples of `tokens` tokens, which all stand for one patch; `first` is the first
+  /// one's index in `tensors`.
+  MergePlan(Arena& arena, int64_t samples, int64_t tokens, const MergeTensors& tensors,
+            int64_t first);
 
   /// Whether any token stands for more than one patch.
   bool merged() const { return merged_; }
 
+  /// Tokens of a sample that enter the layer, and after match(), that leave it.
+  int64_t tokens(int64_t sample) const { return counts_[sample]; }
+  int64_t tokens_after(int64_t sample) const { return next_counts_[sample]; }
+
   /// log2 of the sizes [tokens] that enter the layer, readable up to a multiple of simd::kPad.
   const float* log_sizes(int64_t sample) const { return log_sizes_ + sample * stride_; }
 
-  /// Asks `reducer` which of a sample's tokens merge into `rows` rows.
-  void match(const TokenReducer& reducer, const GroupRequest& request, int64_t sample,
-             int64_t rows);
+  /// Memory for a sample's class attention [tokens].
+  float* class_attention(int64_t sample) { return class_attention_ + sample * stride_; }
+
+  /// Asks `reducer` which of a sample's tokens go into which row; the sizes of `request` are filled
+  /// in here. Throws Error for an answer that does not hold together.
+  void match(const TokenReducer& reducer, GroupRequest request, int64_t sample);
 
   /// Row `row` of what `x` [tokens, columns] of a sample merges into.
   void merge_row(int64_t sample, int64_t row, const float* x, int64_t columns, float* out) const;
@@ -32,22 +51,31 @@ class MergePlan {
   /// Ends the layer: its rows are the next one's tokens.
   void advance();
 
-  /// Writes the sizes [B, N], and the sources [B, N, N0] where they are tracked, of samples from
-  /// `first` on.
-  void write(const at::Tensor& size, const at::Tensor& source, int64_t first) const;
+  /// Writes what leaves the last layer; rows that a sample has not become 0.
+  void write() const;
 
  private:
+  /// Rows of a sample: begins[row] up to begins[row + 1] of positions and weights.
+  void list_members(const Groups& groups, int64_t sample);
+  void weigh(const Groups& groups, int64_t sample);
   void merge_source(int64_t sample, int64_t rows);
+  void merge_coordinates(int64_t sample, int64_t rows);
 
+  const MergeTensors& tensors_;
+  int64_t first_;
   int64_t samples_;
   int64_t tokens_;  // N0
   int64_t stride_;  // of everything with a row for each token
+  int64_t axes_ = 0;
   bool merged_ = false;
+  std::vector<int64_t> counts_, next_counts_;  // [samples]
+  std::vector<RowRule> rules_;                 // [samples]
   // Each [samples, stride]: what the layer reads, and what it leaves to the next one.
   float* sizes_;
   float* next_sizes_;
   float* log_sizes_;
   float* next_log_sizes_;
+  float* class_attention_;
   // Row i of a sample is the sum over j from begins[i] to begins[i + 1] of weights[j] times token
   // positions[j].
   int64_t* begins_;
@@ -57,9 +85,12 @@ class MergePlan {
   int64_t* keep_;
   int64_t* removed_;
   int64_t* into_;
+  float* given_weights_;
   int64_t* next_;
-  float* source_ = nullptr;       // [samples, stride, N0]
-  float* next_source_ = nullptr;  // likewise
+  float* source_ = nullptr;            // [samples, stride, N0]
+  float* next_source_ = nullptr;       // likewise
+  float* coordinates_ = nullptr;       // [samples, stride, axes]
+  float* next_coordinates_ = nullptr;  // likewise
 };
 
 }  // namespace vit::kernels

@@ -3,9 +3,9 @@
 
 #include <c10/util/BFloat16.h>
 
-#include <tome/kernels.h>
+#include <vit/merging/merge_kernel.h>
 
-namespace tome::cpu {
+namespace vit::merging {
 
 template <typename T>
 void merge_weighted(const T* x, const float* size, int64_t channels, const int64_t* keep,
@@ -69,4 +69,4 @@ template void merge_weighted<c10::BFloat16>(const c10::BFloat16*, const float*, 
                                             const int64_t*, int64_t, const int64_t*, const int64_t*,
                                             int64_t, c10::BFloat16*, float*);
 
-}  // namespace tome::cpu
+}  // namespace vit::merging
