@@ -70,13 +70,13 @@ void check_config_fits(const VitConfig& config, const StateDict& weights, const 
   if (const int64_t blocks = count_blocks(weights); blocks != config.depth)
     fail(where, ": the config says depth ", config.depth, ", but the weights have ", blocks,
          " blocks (\"blocks.N.…\")");
-  compare.dim("embed_dim", config.embed_dim, "patch_embed.proj.weight", 0);
-  compare.dim("input channels", config.in_channels, "patch_embed.proj.weight", 1);
-  compare.dim("patch height", config.patch_size.height, "patch_embed.proj.weight", 2);
-  compare.dim("patch width", config.patch_size.width, "patch_embed.proj.weight", 3);
-  compare.dim("MLP width", config.mlp_hidden_dim, "blocks.0.mlp.fc2.weight", 1);
-  compare.dim("register tokens", config.reg_tokens, "reg_token", 1);
-  compare.dim("num_classes", config.num_classes, "head.weight", 0,
+  compare.dim("embed_dim", config.embed_dim(), "patch_embed.proj.weight", 0);
+  compare.dim("input channels", config.input.channels, "patch_embed.proj.weight", 1);
+  compare.dim("patch height", config.patch.kernel.rows, "patch_embed.proj.weight", 2);
+  compare.dim("patch width", config.patch.kernel.cols, "patch_embed.proj.weight", 3);
+  compare.dim("MLP width", config.block.mlp.hidden_dim, "blocks.0.mlp.fc2.weight", 1);
+  compare.dim("register tokens", config.prefix.reg_tokens, "reg_token", 1);
+  compare.dim("num_classes", config.head.num_classes, "head.weight", 0,
               "; correct the config, or choose by ", base::Setting{"LoadOptions::num_classes"},
               ": a head of another number is replaced by an untrained one");
   check_number_of_parameters(config, weights, where);
