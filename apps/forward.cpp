@@ -95,7 +95,7 @@ std::shared_ptr<const vit::TokenReducer> reducer_option(const cli::Arguments& ar
     cli::usage_error("--reducer ", text, " leaves nothing to --r and --schedule; give one of them");
   try {
     return tome::parse_reducer(text, merging);
-  } catch (const vit::Error& error) {
+  } catch (const base::Error& error) {
     cli::usage_error("--reducer: ", error.what());
   }
 }

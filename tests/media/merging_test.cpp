@@ -68,7 +68,7 @@ TEST_CASE("real pictures merge in bfloat16 nearly as in float32") {
 }
 
 TEST_CASE("real pictures merge in 8-bit integers nearly as in float32") {
-  if (!vit::kernels::has_native_int8())
+  if (!vit::has_native_int8())
     SKIP_TEST("this CPU, or this build, has no kernels for 8-bit integers");
   auto exact = vit::load(kModel);
   auto bytes = vit::load(kModel, {.precision = {at::kBFloat16, true}});

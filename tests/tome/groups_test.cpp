@@ -30,14 +30,14 @@ constexpr int64_t kRows = 5, kColumns = 8;  // of the grid of patches
 
 vit::ModelConfig config_of(vit::Pooling pooling = vit::Pooling::cls) {
   vit::ModelConfig config;
-  config.vit.image_size = {8 * kRows, 8 * kColumns};
-  config.vit.patch_size = {8, 8};
-  config.vit.embed_dim = 48;
+  config.vit.set_image_size({8 * kRows, 8 * kColumns});
+  config.vit.patch.set_size({8, 8});
+  config.vit.block.dim = 48;
   config.vit.depth = 3;
-  config.vit.num_heads = 3;
-  config.vit.mlp_hidden_dim = 100;
-  config.vit.num_classes = 7;
-  config.vit.pooling = pooling;
+  config.vit.block.attention.num_heads = 3;
+  config.vit.block.mlp.hidden_dim = 100;
+  config.vit.head.num_classes = 7;
+  config.vit.head.pooling = pooling;
   return config;
 }
 
@@ -88,7 +88,7 @@ void check_equal(const vit::ForwardResult& got, const vit::ForwardResult& expect
   CHECK(test::max_difference(got.features, expected.features) < kTolerance);
   CHECK(test::same(got.size, expected.size));
   CHECK(test::same(got.source, expected.source));
-  CHECK(test::max_difference(got.positions, expected.positions) < 1e-5);
+  CHECK(test::max_difference(got.positions.kind, expected.positions.kind) < 1e-5);
 }
 
 const vit::ForwardOptions kEverything{.track_source = true, .track_positions = true};
@@ -156,7 +156,7 @@ TEST_CASE("both paths carry everything alike through every rule") {
   CHECK(test::max_difference(got.features, expected.features) < kTolerance);
   CHECK(test::max_difference(got.size, expected.size) < 1e-5);
   CHECK(test::same(got.source, expected.source));
-  CHECK(test::max_difference(got.positions, expected.positions) < 1e-5);
+  CHECK(test::max_difference(got.positions.kind, expected.positions.kind) < 1e-5);
 }
 
 TEST_CASE("merged tokens stand at the mean of the patches they stand for") {
@@ -298,7 +298,7 @@ TEST_CASE("class attention is an error in a model without a class token") {
   const test::KernelChoice choice(kernels.c_str());
   at::NoGradGuard no_grad;
   auto config = config_of(vit::Pooling::avg);
-  config.vit.cls_token = false;
+  config.vit.prefix.cls_token = false;
   auto model = model_of(config);
   model->set_reducer(std::make_shared<test::Evit>(test::OtherReducer::SizeUse{false, false},
                                                   std::vector<double>(3, 0.5), false));
