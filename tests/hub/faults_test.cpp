@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <base/error.h>
 #include <hub/http.h>
 #include <hub/pull.h>
 
@@ -216,7 +217,7 @@ TEST_CASE("a server that stays busy is given up on") {
   cut.hub.blob_fault = [](const test::HttpRequest&) {
     return test::HttpReply{.raw = "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n"};
   };
-  REQUIRE_THROWS_AS(cut.pull(), vit::Error);
+  REQUIRE_THROWS_AS(cut.pull(), base::Error);
   REQUIRE(cut.ranges().size() == 5);
 }
 
@@ -318,7 +319,7 @@ TEST_CASE("answers that make no sense are errors") {
   for (const test::HttpReply& reply : replies) {
     Scene scene;
     scene.fail_listings(reply, 1000);
-    REQUIRE_THROWS_AS(scene.pull(), vit::Error);
+    REQUIRE_THROWS_AS(scene.pull(), base::Error);
   }
 }
 
@@ -370,7 +371,7 @@ TEST_CASE("a full disk is an error that can be recovered from") {
     std::string message;
     try {
       scene.pull();
-    } catch (const vit::Error& error) {
+    } catch (const base::Error& error) {
       message = error.what();
     }
     const bool good = message.find("cannot write model.safetensors") != std::string::npos &&

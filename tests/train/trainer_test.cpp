@@ -13,6 +13,7 @@
 #include <ATen/ATen.h>
 
 #include <tome/tome.h>
+#include <train/checkpoint.h>
 #include <train/model_setup.h>
 #include <train/trainer.h>
 #include <vit/error.h>
