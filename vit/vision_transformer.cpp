@@ -23,7 +23,8 @@ at::Tensor sincos_table(const VitConfig& config) {
 
 /// Row and column of every patch [1, N, 2], 0 for prefix tokens.
 at::Tensor patch_positions(Size2d grid, int64_t prefix_tokens) {
-  const auto rows = at::arange(grid.height, at::kFloat), columns = at::arange(grid.width, at::kFloat);
+  const auto rows = at::arange(grid.height, at::kFloat),
+             columns = at::arange(grid.width, at::kFloat);
   const auto patches = at::stack(at::meshgrid({rows, columns}, "ij"), -1).view({1, -1, 2});
   return at::cat({at::zeros({1, prefix_tokens, 2}), patches}, 1);
 }
