@@ -36,10 +36,11 @@ cli::Options options() {
   cli::add_seed_option(options);
   cli::add_image_size_option(options);
   cli::add_merge_options(options);
-  options.value("reducer", "SPEC",
-                "another way to reduce tokens: pitome:ratio=0.95 (with variant=, alpha=, margin=) or "
-                "threshold:tau=0.8 (with shared=on), and prop-attn=on|off for both; a / separates "
-                "values of single layers. tome is what --r and --schedule say");
+  options.value(
+      "reducer", "SPEC",
+      "another way to reduce tokens: pitome:ratio=0.95 (with variant=, alpha=, margin=) or "
+      "threshold:tau=0.8 (with shared=on), and prop-attn=on|off for both; a / separates "
+      "values of single layers. tome is what --r and --schedule say");
   cli::add_device_options(options, "fp32, bf16, fp16, int8, or auto (bf16 where it is faster)");
   options
       .example("vitome forward --model my-vit/ --input x.safetensors --output y.safetensors",

@@ -30,8 +30,8 @@ struct EnergyRule {
 /// The matching of one sample by PiToMe (see tome::PitomeReducer); r positive and at most half of
 /// the patch tokens. Arrays as in match().
 void match_by_energy(const float* metric, int64_t tokens, int64_t dim, int64_t r,
-                     int64_t prefix_tokens, const EnergyRule& rule, int64_t* keep,
-                     int64_t* removed, int64_t* into);
+                     int64_t prefix_tokens, const EnergyRule& rule, int64_t* keep, int64_t* removed,
+                     int64_t* into);
 
 }  // namespace cpu
 }  // namespace tome

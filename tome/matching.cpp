@@ -88,8 +88,9 @@ Matching bipartite_soft_matching(const at::Tensor& metric, int64_t r, int64_t pr
   const Deciding deciding;
   r = merged_count(r, metric.size(1), prefix_tokens);
   if (r == 0) return nothing_merges(metric);
-  return vit::merging::cpu_kernel_fits(metric) ? fused_matching(metric, r, prefix_tokens)
-                                 : reference::bipartite_soft_matching(metric, r, prefix_tokens);
+  return vit::merging::cpu_kernel_fits(metric)
+             ? fused_matching(metric, r, prefix_tokens)
+             : reference::bipartite_soft_matching(metric, r, prefix_tokens);
 }
 
 Matching kth_bipartite_matching(const at::Tensor& metric, int64_t k) {

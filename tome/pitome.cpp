@@ -48,8 +48,8 @@ std::optional<int64_t> PitomeReducer::tokens_after(const vit::LayerTokens& at) c
 void PitomeReducer::group(const vit::GroupRequest& request, vit::Groups& groups) const {
   const vit::LayerTokens& at = request.at;
   const cpu::EnergyRule rule{.margin = margin_of(options_, at),
-                        .alpha = options_.alpha,
-                        .among_all = variant_of(options_, at) == PitomeVariant::bsm};
+                             .alpha = options_.alpha,
+                             .among_all = variant_of(options_, at) == PitomeVariant::bsm};
   groups.count = merged(options_, at);
   groups.rows = at.tokens - groups.count;
   cpu::match_by_energy(request.metric.data, at.tokens, request.metric.stride, groups.count,

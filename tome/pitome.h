@@ -20,7 +20,7 @@ struct PitomeOptions {
   std::vector<double> ratio{0.9125};  ///< share of the patch tokens that a layer keeps
   /// What a similarity has to exceed to count as energy; empty: initial_margin (1 - layer / depth).
   std::vector<double> margins = {};
-  double initial_margin = 0.75;  ///< 0.75 for DeiT and MAE, 0.9 for AugReg and CLIP
+  double initial_margin = 0.75;              ///< 0.75 for DeiT and MAE, 0.9 for AugReg and CLIP
   std::vector<PitomeVariant> variants = {};  ///< empty: bsm in the first half of the layers, then
                                              ///< ordered
   double alpha = 1;                          ///< weight of similarities below the margin

@@ -26,7 +26,8 @@ vit::BatchGroups Reducer::group_batch(const vit::BatchRequest& request) const {
   if (!request.counts.empty()) return TokenReducer::group_batch(request);
   const auto matching = bipartite_soft_matching(request.metric, options_.r.merged(request.at),
                                                 request.at.prefix_tokens);
-  return {.keep = matching.keep, .removed = matching.removed, .into = matching.into};
+  return {
+      .keep = matching.keep, .removed = matching.removed, .into = matching.into, .complete = true};
 }
 
 }  // namespace tome

@@ -40,7 +40,8 @@ vit::BatchGroups ThresholdReducer::group_batch(const vit::BatchRequest& request)
   const int64_t rows = std::accumulate(exact.counts.begin(), exact.counts.end(), int64_t{0});
   const int64_t r = (request.batch * request.at.tokens - rows) / request.batch;
   const auto matching = bipartite_soft_matching(request.metric, r, request.at.prefix_tokens);
-  return {.keep = matching.keep, .removed = matching.removed, .into = matching.into};
+  return {
+      .keep = matching.keep, .removed = matching.removed, .into = matching.into, .complete = true};
 }
 
 }  // namespace tome

@@ -73,27 +73,29 @@ struct Groups {
 
 /// The same for a batch, as tensors on the model's device.
 struct BatchRequest {
-  LayerTokens at;               ///< with the tokens of the longest sample
-  int64_t batch = 0;            ///< samples
+  LayerTokens at;                 ///< with the tokens of the longest sample
+  int64_t batch = 0;              ///< samples
   c10::Device device = at::kCPU;  ///< of the tensors, and of those of the answer
-  std::vector<int64_t> counts;  ///< tokens of each sample, the first ones; empty: at.tokens
-  at::Tensor metric;            ///< [B, N, d]
-  at::Tensor class_attention;   ///< [B, N] float32
-  at::Tensor tokens;            ///< [B, N, D]
-  at::Tensor sizes;             ///< [B, N] float32; undefined while all are 1
+  std::vector<int64_t> counts;    ///< tokens of each sample, the first ones; empty: at.tokens
+  at::Tensor metric;              ///< [B, N, d]
+  at::Tensor class_attention;     ///< [B, N] float32
+  at::Tensor tokens;              ///< [B, N, D]
+  at::Tensor sizes;               ///< [B, N] float32; undefined while all are 1
 };
 
 /// And its answer: the arrays of Groups with a row for each sample. Samples with fewer rows or
 /// fewer removed tokens than others have -1 in what is left (0 in sizes).
 struct BatchGroups {
-  at::Tensor keep;              ///< [B, rows] int64
-  at::Tensor removed;           ///< [B, count] int64
-  at::Tensor into;              ///< [B, count] int64
+  at::Tensor keep;          ///< [B, rows] int64
+  at::Tensor removed;       ///< [B, count] int64
+  at::Tensor into;          ///< [B, count] int64
   at::Tensor weights = {};  ///< [B, N], for RowRule::weighted_sum only; may have a gradient
   at::Tensor sizes = {};    ///< [B, rows], for SizeRule::given only; may have a gradient
   std::vector<int64_t> counts = {};  ///< rows of each sample; empty: all
   RowRule row_rule = RowRule::size_weighted_mean;
   SizeRule size_rule = SizeRule::sum;
+  bool complete = false;  ///< promises that there is no -1, neither for new, dropped nor missing
+                          ///< ones: less to do on devices other than the CPU
 };
 
 }  // namespace vit

@@ -92,8 +92,9 @@ BatchGroups TokenReducer::group_batch(const BatchRequest& request) const {
   if (batch == 0) return no_samples(*this, request);
   const auto metric = on_cpu(request.metric), x = on_cpu(request.tokens),
              class_attention = on_cpu(request.class_attention);
-  const auto sizes = request.sizes.defined() ? on_cpu(request.sizes)
-                                             : at::ones({1, tokens}, at::kFloat).expand({batch, -1});
+  const auto sizes = request.sizes.defined()
+                         ? on_cpu(request.sizes)
+                         : at::ones({1, tokens}, at::kFloat).expand({batch, -1});
   Answers answers(batch, tokens);
   at::parallel_for(0, batch, 1, [&](int64_t begin, int64_t end) {
     std::vector<int64_t> row_of(tokens);

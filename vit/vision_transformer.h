@@ -45,8 +45,8 @@ class VisionTransformerImpl : public torch::nn::Module {
 
   /// Linear layers of the blocks in 8-bit integers, weights with a scale for each channel, their
   /// inputs with one for each token; everything else stays in the model's dtype. Takes effect
-  /// where no gradient is wanted and the reducer, if any, decides per sample. Throws Error if this CPU or
-  /// this build cannot do it.
+  /// where no gradient is wanted and the reducer, if any, decides per sample. Throws Error if this
+  /// CPU or this build cannot do it.
   void set_int8(bool int8);
   bool int8() const { return int8_; }
 

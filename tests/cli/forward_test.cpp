@@ -78,8 +78,7 @@ TEST_CASE("forward reduces tokens in other ways") {
   CHECK(test::max_difference(written.at("logits"), io.at(key + "/logits")) < 1e-4);
   CHECK(test::same(written.at("size"), io.at(key + "/size").squeeze(-1)));
   CHECK(test::same(written.at("source"), io.at(key + "/source")));
-  CHECK(written.at("positions").sizes() ==
-        at::IntArrayRef({3, written.at("size").size(1), 2}));
+  CHECK(written.at("positions").sizes() == at::IntArrayRef({3, written.at("size").size(1), 2}));
 
   const auto refused = vitome({"forward", "--model", folder.string(), "--input", "x.safetensors",
                                "--output", out.string(), "--reducer", spec, "--r", "3"});

@@ -27,8 +27,8 @@ namespace {
 
 using Reducer = std::shared_ptr<const vit::TokenReducer>;
 
-constexpr double kTolerance = 1e-4;      // of models
-constexpr double kOpsTolerance = 1e-5;   // of single operators
+constexpr double kTolerance = 1e-4;     // of models
+constexpr double kOpsTolerance = 1e-5;  // of single operators
 constexpr double kSizeTolerance = 1e-5;
 
 /// A number for all layers or a list.
@@ -210,9 +210,14 @@ TEST_CASE("PiToMe and threshold merging decide as their definitions say") {
       CHECK(c.at("tokens_out").dump().find(std::to_string(tokens)) != std::string::npos);
       continue;
     }
-    vit::BatchRequest request{.at = state.layer_tokens(), .batch = batch, .device = at::kCPU,
-                              .counts = state.counts, .metric = tensor("metric"),
-                              .class_attention = {}, .tokens = {}, .sizes = state.size};
+    vit::BatchRequest request{.at = state.layer_tokens(),
+                              .batch = batch,
+                              .device = at::kCPU,
+                              .counts = state.counts,
+                              .metric = tensor("metric"),
+                              .class_attention = {},
+                              .tokens = {},
+                              .sizes = state.size};
     const auto groups = reducer->group_batch(request);
     CHECK(test::same(groups.keep, tensor("keep")));
     CHECK(test::same(groups.removed, tensor("removed")));

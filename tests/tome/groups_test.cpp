@@ -134,11 +134,10 @@ TEST_CASE("both paths carry everything alike through every rule") {
   if (kind == "pitome") reducer = std::make_shared<tome::PitomeReducer>(tome::PitomeOptions{});
   if (kind == "threshold") reducer = threshold(0.6);
   if (kind.starts_with("evit"))
-    reducer = std::make_shared<test::Evit>(use, std::vector<double>{1, 0.7, 0.6},
-                                           kind == "evit fuse");
+    reducer =
+        std::make_shared<test::Evit>(use, std::vector<double>{1, 0.7, 0.6}, kind == "evit fuse");
   if (kind.starts_with("tofu"))
-    reducer = std::make_shared<test::Tofu>(use, 0.8,
-                                           std::vector<std::string>(3, kind.substr(5)));
+    reducer = std::make_shared<test::Tofu>(use, 0.8, std::vector<std::string>(3, kind.substr(5)));
   if (kind == "diffrate")
     reducer = std::make_shared<test::DiffRate>(test::OtherReducer::SizeUse{true, true},
                                                std::vector<int64_t>{36, 30, 25},
@@ -172,8 +171,8 @@ TEST_CASE("merged tokens stand at the mean of the patches they stand for") {
       grid.push_back(static_cast<float>(column));
     }
   const auto start = at::tensor(grid).view({-1, 2});
-  CHECK(test::same(model->forward_all(pixels(2), kEverything).positions,
-                   start.expand({2, -1, -1})));
+  CHECK(
+      test::same(model->forward_all(pixels(2), kEverything).positions, start.expand({2, -1, -1})));
   CHECK_FALSE(model->forward_all(pixels(2)).positions.defined());
   for (const std::shared_ptr<const vit::TokenReducer>& reducer :
        {std::shared_ptr<const vit::TokenReducer>(
@@ -286,8 +285,8 @@ TEST_CASE("answers that do not hold together are errors that say what is wrong")
   const test::ThreadCount thread_count(threads);
   auto model = model_of(config_of());
   model->set_reducer(std::make_shared<Spoilt>(spoil));
-  CHECK_THROWS_WITH(model->forward(pixels(3)), Catch::ContainsSubstring(message) &&
-                                                   Catch::ContainsSubstring("layer 0 of 3"));
+  CHECK_THROWS_WITH(model->forward(pixels(3)),
+                    Catch::ContainsSubstring(message) && Catch::ContainsSubstring("layer 0 of 3"));
   CHECK_THROWS_AS(model->forward(pixels(3)), vit::Error);
   model->set_reducer(std::make_shared<Spoilt>([](Groups&) {}));
   CHECK(model->forward(pixels(3)).isfinite().all().item<bool>());

@@ -46,9 +46,9 @@ class OtherReducer : public vit::TokenReducer {
   /// The candidate most similar to a token.
   static int64_t nearest(const vit::FloatRows& rows, int64_t token,
                          const std::vector<int64_t>& candidates) {
-    return *std::max_element(
-        candidates.begin(), candidates.end(),
-        [&](int64_t i, int64_t j) { return cosine(rows, token, i) < cosine(rows, token, j); });
+    return *std::max_element(candidates.begin(), candidates.end(), [&](int64_t i, int64_t j) {
+      return cosine(rows, token, i) < cosine(rows, token, j);
+    });
   }
 
   /// The prefix, then the patch tokens by descending score of each position.
@@ -185,8 +185,8 @@ class DiffRate : public OtherReducer {
         return -1;
       const int64_t target = nearest(request.tokens, token, targets);
       const int64_t row = std::find(order.begin(), order.end(), target) - order.begin();
-      groups.sizes[row] += static_cast<float>(cosine(request.tokens, token, target)) *
-                           request.sizes[token];
+      groups.sizes[row] +=
+          static_cast<float>(cosine(request.tokens, token, target)) * request.sizes[token];
       return row;
     });
   }
@@ -201,7 +201,10 @@ class RandomReducer : public OtherReducer {
   using Scores = std::map<int64_t, at::Tensor>;
   /// `removed` tokens leave each layer: merged into the most similar of the others, or dropped.
   RandomReducer(SizeUse use, std::vector<int64_t> removed, bool merge, Scores scores)
-      : OtherReducer(use), removed_(std::move(removed)), merge_(merge), scores_(std::move(scores)) {}
+      : OtherReducer(use),
+        removed_(std::move(removed)),
+        merge_(merge),
+        scores_(std::move(scores)) {}
   std::optional<vit::ReducerNeeds> needs(const vit::LayerTokens&) const override {
     return vit::ReducerNeeds{.key_metric = merge_};
   }

@@ -147,8 +147,8 @@ class LearnedSizes : public PairUp {
  public:
   vit::BatchGroups group_batch(const vit::BatchRequest& request) const override {
     auto groups = PairUp::group_batch(request);
-    const auto sizes = request.sizes.defined() ? request.sizes
-                                               : at::ones({request.batch, request.at.tokens});
+    const auto sizes =
+        request.sizes.defined() ? request.sizes : at::ones({request.batch, request.at.tokens});
     const auto sums = tome::merge(sizes.unsqueeze(-1), {groups.keep, groups.removed, groups.into},
                                   tome::Reduction::sum);
     groups.size_rule = vit::SizeRule::given;

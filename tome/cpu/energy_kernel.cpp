@@ -38,8 +38,8 @@ void rank_by_energy(int64_t patches, double margin, double alpha, Scratch& scrat
 }  // namespace
 
 void match_by_energy(const float* metric, int64_t tokens, int64_t dim, int64_t r,
-                     int64_t prefix_tokens, const EnergyRule& rule, int64_t* keep,
-                     int64_t* removed, int64_t* into) {
+                     int64_t prefix_tokens, const EnergyRule& rule, int64_t* keep, int64_t* removed,
+                     int64_t* into) {
   thread_local Scratch scratch;
   auto& [unit, similarity, energy, best, ranks, partner, order, row_of] = scratch;
   const int64_t patches = tokens - prefix_tokens;

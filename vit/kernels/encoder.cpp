@@ -105,8 +105,7 @@ void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
   if (plan.merges()) {
     tensors.size = at::empty({batch, left}, floats);
     tensors.counts = counts.data();
-    if (state.source.defined())
-      tensors.source = at::empty({batch, left, input.size(1)}, floats);
+    if (state.source.defined()) tensors.source = at::empty({batch, left, input.size(1)}, floats);
     if (state.positions.defined()) {
       tensors.input_positions = state.positions.contiguous();
       tensors.positions = at::empty({batch, left, state.positions.size(2)}, floats);
@@ -135,8 +134,8 @@ void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
   if (tensors.size.defined()) state.size = cut(tensors.size);
   if (tensors.source.defined()) state.source = cut(tensors.source);
   if (tensors.positions.defined()) state.positions = cut(tensors.positions);
-  const bool ragged = std::any_of(counts.begin(), counts.end(),
-                                  [&](int64_t count) { return count < longest; });
+  const bool ragged =
+      std::any_of(counts.begin(), counts.end(), [&](int64_t count) { return count < longest; });
   state.counts = ragged ? counts : std::vector<int64_t>();
   state.layer = depth();
 }

@@ -179,9 +179,8 @@ class Pass {
   /// What could not be matched beside attention, and how many rows leave the layer.
   void end_matching(int64_t index) {
     if (steps_.matches_late(index))
-      each_part(steps_.samples(), [&](Share samples, Worker<T>& worker) {
-        steps_.match(index, samples, worker);
-      });
+      each_part(steps_.samples(),
+                [&](Share samples, Worker<T>& worker) { steps_.match(index, samples, worker); });
     steps_.count_rows(index);
   }
 

@@ -21,7 +21,7 @@ struct TokenPlan {
   std::vector<std::optional<ReducerNeeds>> needs;  ///< of each layer; nullopt: it changes nothing
   bool exact = true;  ///< whether every sample has as many tokens as there can be
 
-  bool merges() const;         ///< in any layer
+  bool merges() const;        ///< in any layer
   bool needs_metric() const;  ///< likewise
 };
 

@@ -76,15 +76,17 @@ void EncoderSteps<T>::read_input(Share rows) {
 template <typename T>
 void EncoderSteps<T>::write_output(const float* x, Share rows) const {
   const int64_t last = encoder_.depth() - 1, most = tensors_.output.size(1);
-  each_row(merges(last) ? next_begins_ : begins_, rows, [&](int64_t row, int64_t sample, int64_t i) {
-    const float* from = x + row * columns_;
-    const int64_t at = ((samples_.begin + sample) * most + i) * dim_;
-    if (tensors_.output.scalar_type() == at::kFloat)
-      std::copy_n(from, dim_, tensors_.output.mutable_data_ptr<float>() + at);
-    else
-      simd::to_bf16(from, dim_,
-                    reinterpret_cast<Bf16*>(tensors_.output.mutable_data_ptr<at::BFloat16>() + at));
-  });
+  each_row(merges(last) ? next_begins_ : begins_, rows,
+           [&](int64_t row, int64_t sample, int64_t i) {
+             const float* from = x + row * columns_;
+             const int64_t at = ((samples_.begin + sample) * most + i) * dim_;
+             if (tensors_.output.scalar_type() == at::kFloat)
+               std::copy_n(from, dim_, tensors_.output.mutable_data_ptr<float>() + at);
+             else
+               simd::to_bf16(
+                   from, dim_,
+                   reinterpret_cast<Bf16*>(tensors_.output.mutable_data_ptr<at::BFloat16>() + at));
+           });
 }
 
 template <typename T>

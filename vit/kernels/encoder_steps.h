@@ -109,9 +109,9 @@ class EncoderSteps {
   T* heads_data_ = nullptr;    // [3, heads, rows, head_columns]
   T* attended_ = nullptr;      // [rows, columns]
   std::optional<MergePlan> merges_;
-  std::vector<int64_t> rows_;            // that enter each layer, and leave the last one
-  std::vector<int64_t> begins_;          // [samples + 1] of each sample's rows in the layer
-  std::vector<int64_t> next_begins_;     // likewise, of those that leave it
+  std::vector<int64_t> rows_;         // that enter each layer, and leave the last one
+  std::vector<int64_t> begins_;       // [samples + 1] of each sample's rows in the layer
+  std::vector<int64_t> next_begins_;  // likewise, of those that leave it
 };
 
 }  // namespace vit::kernels

@@ -60,8 +60,9 @@ MergePlan::MergePlan(Arena& arena, int64_t samples, int64_t tokens, const MergeT
     coordinates_ = arena.take<float>(all * axes_);
     next_coordinates_ = arena.take<float>(all * axes_);
     for (int64_t sample = 0; sample < samples; ++sample)
-      std::copy_n(tensors.input_positions.const_data_ptr<float>() + (first + sample) * tokens * axes_,
-                  tokens * axes_, coordinates_ + sample * stride_ * axes_);
+      std::copy_n(
+          tensors.input_positions.const_data_ptr<float>() + (first + sample) * tokens * axes_,
+          tokens * axes_, coordinates_ + sample * stride_ * axes_);
   }
   if (!tensors.source.defined()) return;
   source_ = arena.take<float>(all * tokens);

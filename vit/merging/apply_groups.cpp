@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <limits>
-#include <optional>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -28,9 +27,9 @@ void check_shapes(const BatchGroups& groups, const TokenState& state) {
   TORCH_CHECK(
       groups.row_rule != RowRule::weighted_sum || has_shape(groups.weights, {batch, tokens}),
       "token reducer: expected weights of [", batch, ", ", tokens, "]");
-  TORCH_CHECK(groups.size_rule != SizeRule::given ||
-                  has_shape(groups.sizes, {batch, groups.keep.size(1)}),
-              "token reducer: expected sizes of [", batch, ", ", groups.keep.size(1), "]");
+  TORCH_CHECK(
+      groups.size_rule != SizeRule::given || has_shape(groups.sizes, {batch, groups.keep.size(1)}),
+      "token reducer: expected sizes of [", batch, ", ", groups.keep.size(1), "]");
   TORCH_CHECK(groups.counts.empty() || static_cast<int64_t>(groups.counts.size()) == batch,
               "token reducer: expected counts of ", batch, " samples, got ", groups.counts.size());
 }
@@ -68,55 +67,56 @@ bool check_samples(const TokenReducer& reducer, const BatchGroups& groups,
   return complete;
 }
 
-/// Sums over groups, of which -1 is a part anywhere.
+/// Sums over groups. Unless they are complete, any index may be -1.
 class Sums {
  public:
-  explicit Sums(const BatchGroups& groups)
-      : keep_(groups.keep.clamp_min(0)),
-        removed_(groups.removed.clamp_min(0)),
-        into_(groups.into.clamp_min(0)),
-        stands_(groups.keep.ge(0)),
-        goes_(groups.removed.ge(0).logical_and(groups.into.ge(0))) {}
+  Sums(const BatchGroups& groups, bool complete)
+      : keep_(groups.keep), removed_(groups.removed), into_(groups.into) {
+    if (complete) return;
+    stands_ = keep_.ge(0).unsqueeze(-1);
+    goes_ = removed_.ge(0).logical_and(into_.ge(0)).unsqueeze(-1);
+    for (auto* index : {&keep_, &removed_, &into_}) *index = index->clamp_min(0);
+  }
 
   /// x [B, N, C] -> [B, rows, C]
   at::Tensor operator()(const at::Tensor& x) const {
-    return kept(x).scatter_add(1, spread(into_, x), taken(x));
+    return rows(x, keep_, stands_).scatter_add(1, spread(into_, x), rows(x, removed_, goes_));
   }
 
   /// The largest ones, of x of 0 or more.
   at::Tensor largest(const at::Tensor& x) const {
-    return kept(x).scatter_reduce(1, spread(into_, x), taken(x), "amax");
+    return rows(x, keep_, stands_)
+        .scatter_reduce(1, spread(into_, x), rows(x, removed_, goes_), "amax");
   }
 
  private:
   static at::Tensor spread(const at::Tensor& index, const at::Tensor& x) {
     return index.unsqueeze(-1).expand({-1, -1, x.size(2)});
   }
-  at::Tensor kept(const at::Tensor& x) const {
-    return x.gather(1, spread(keep_, x)).mul(stands_.unsqueeze(-1));
-  }
-  at::Tensor taken(const at::Tensor& x) const {
-    return x.gather(1, spread(removed_, x)).mul(goes_.unsqueeze(-1));
+  static at::Tensor rows(const at::Tensor& x, const at::Tensor& index, const at::Tensor& mask) {
+    const auto picked = x.gather(1, spread(index, x));
+    return mask.defined() ? picked.mul(mask) : picked;
   }
 
-  at::Tensor keep_, removed_, into_, stands_, goes_;
+  at::Tensor keep_, removed_, into_;
+  at::Tensor stands_, goes_;  // undefined where all do
 };
 
-/// sum / total, 0 where both are.
+/// sum / total, 0 for padding, where both are 0.
 at::Tensor share(const at::Tensor& sum, const at::Tensor& total) {
-  return sum / total.masked_fill(total == 0, 1);
+  return sum / total.clamp_min(std::numeric_limits<float>::min());
 }
 
 at::Tensor norms(const at::Tensor& x) {
   return at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}, /*keepdim=*/true);
 }
 
-/// `size` [B, N, 1], `x` [B, N, D].
+/// `x` [B, N, D]; `size` [B, N, 1], and `total` [B, rows, 1] its sums.
 at::Tensor form_rows(const BatchGroups& groups, const Sums& sums, const at::Tensor& x,
-                     const at::Tensor& size) {
+                     const at::Tensor& size, const at::Tensor& total) {
   switch (groups.row_rule) {
     case RowRule::size_weighted_mean:
-      return share(sums(x * size), sums(size));
+      return share(sums(x * size), total);
     case RowRule::mean:
       return share(sums(x), sums(at::ones_like(size)));
     case RowRule::weighted_sum:
@@ -135,35 +135,32 @@ at::Tensor form_rows(const BatchGroups& groups, const Sums& sums, const at::Tens
 
 void apply_groups(const TokenReducer& reducer, const BatchGroups& groups, TokenState& state) {
   check_shapes(groups, state);
+  // Indices on another device are taken on trust: looking at them would wait for it.
   const bool complete =
-      groups.keep.device().is_cpu() && check_samples(reducer, groups, state);
+      groups.keep.device().is_cpu() ? check_samples(reducer, groups, state) : groups.complete;
   const Partition partition{groups.keep, groups.removed, groups.into};
-  const bool fused = complete && groups.row_rule == RowRule::size_weighted_mean &&
-                     groups.size_rule == SizeRule::sum &&
-                     weighted_merge_fits(state.tokens, partition, state.size);
-  const auto size_before = state.size;
-  std::optional<Sums> sums;
-  if (!fused || state.source.defined() || state.positions.defined()) sums.emplace(groups);
-  // Sums run in float32 at least: bfloat16 cannot even count to 257.
-  const auto wide = at::promote_types(state.tokens.scalar_type(), at::kFloat);
-  const auto weight =
-      !sums ? at::Tensor()
-      : size_before.defined()
-          ? size_before.to(at::kFloat).unsqueeze(-1)
-          : at::ones({state.tokens.size(0), state.tokens.size(1), 1},
-                     state.tokens.options().dtype(at::kFloat).requires_grad(false));
-
-  if (fused) {
+  if (complete && groups.row_rule == RowRule::size_weighted_mean &&
+      groups.size_rule == SizeRule::sum &&
+      weighted_merge_fits(state.tokens, partition, state.size)) {
+    if (state.positions.defined())
+      state.positions = weighted_merge(state.positions, partition, state.size).first;
     std::tie(state.tokens, state.size) = weighted_merge(state.tokens, partition, state.size);
-  } else {
-    state.tokens = form_rows(groups, *sums, state.tokens.to(wide), weight)
-                       .to(state.tokens.scalar_type());
-    state.size = groups.size_rule == SizeRule::given ? groups.sizes.to(at::kFloat)
-                                                     : (*sums)(weight).squeeze(-1);
+    if (state.source.defined()) state.source = Sums(groups, complete)(state.source).clamp_max(1);
+    return;
   }
-  if (state.source.defined()) state.source = (*sums)(state.source).clamp_max(1);
-  if (state.positions.defined())
-    state.positions = share((*sums)(state.positions * weight), (*sums)(weight));
+  const Sums sums(groups, complete);
+  // Sums run in float32 at least: bfloat16 cannot even count to 257.
+  const auto dtype = state.tokens.scalar_type(), wide = at::promote_types(dtype, at::kFloat);
+  const auto size = state.size.defined()
+                        ? state.size.to(at::kFloat).unsqueeze(-1)
+                        : at::ones({state.tokens.size(0), state.tokens.size(1), 1},
+                                   state.tokens.options().dtype(at::kFloat).requires_grad(false));
+  const auto total = sums(size);
+  state.tokens = form_rows(groups, sums, state.tokens.to(wide), size, total).to(dtype);
+  state.size =
+      groups.size_rule == SizeRule::given ? groups.sizes.to(at::kFloat) : total.squeeze(-1);
+  if (state.source.defined()) state.source = sums(state.source).clamp_max(1);
+  if (state.positions.defined()) state.positions = share(sums(state.positions * size), total);
   state.counts = groups.counts;
   if (std::all_of(state.counts.begin(), state.counts.end(),
                   [&](int64_t count) { return count == state.tokens.size(1); }))

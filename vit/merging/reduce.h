@@ -6,8 +6,8 @@
 
 namespace vit::merging {
 
-/// Asks `reducer` and forms its rows in `state`. `metric` [B, N, d] and `class_attention` [B, N] are
-/// undefined where it does not need them.
+/// Asks `reducer` and forms its rows in `state`. `metric` [B, N, d] and `class_attention` [B, N]
+/// are undefined where it does not need them.
 void reduce(const TokenReducer& reducer, const ReducerNeeds& needs, const at::Tensor& metric,
             const at::Tensor& class_attention, TokenState& state);
 
