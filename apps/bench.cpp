@@ -85,9 +85,9 @@ std::vector<vit::Precision> precisions(const cli::Arguments& arguments, c10::Dev
 }
 
 bench::Inputs random_inputs(const vit::VitConfig& config, int64_t batch, uint64_t seed) {
-  return {at::randn({batch, config.input.channels, config.image_size().height,
-                     config.image_size().width},
-                    at::make_generator<at::CPUGeneratorImpl>(seed)),
+  return {at::randn(
+              {batch, config.input.channels, config.image_size().height, config.image_size().width},
+              at::make_generator<at::CPUGeneratorImpl>(seed)),
           {},
           "random numbers"};
 }
@@ -165,8 +165,8 @@ int run(const cli::Arguments& arguments) {
   std::vector<bench::Lane> lanes;
   for (const vit::Precision& precision : precisions(arguments, device))
     lanes.push_back(training ? training_lane(choice, precision, device, seed)
-                             : bench::Lane{precision, vit::InferenceModel(choice.load(
-                                                          precision, device, seed))});
+                             : bench::Lane{precision, vit::InferenceModel(
+                                                          choice.load(precision, device, seed))});
   const vit::VitConfig& config = lanes.front().config();
   const std::vector<cli::Setting> settings = cli::settings_for(arguments, config);
 
@@ -174,10 +174,10 @@ int run(const cli::Arguments& arguments) {
     base::fail("--training: the model has no classes; --num-classes gives it some");
   std::optional<c10::InferenceMode> inference;
   if (!training) inference.emplace();
-  const bench::Inputs inputs = arguments.has("images")
-                                   ? read_inputs(arguments.text("images"), max_images, config,
-                                                 lanes.front().labels())
-                                   : random_inputs(config, batch, seed);
+  const bench::Inputs inputs =
+      arguments.has("images")
+          ? read_inputs(arguments.text("images"), max_images, config, lanes.front().labels())
+          : random_inputs(config, batch, seed);
   bench::Setup setup = setup_of(choice.name(), config, device);
   setup.batch = batch;
   setup.seconds = seconds;

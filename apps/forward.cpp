@@ -11,7 +11,7 @@
 #include <base/error.h>
 #include <base/text.h>
 #include <tome/reducer_spec.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 #include <vit/weights/text.h>
 
 namespace {

@@ -17,7 +17,7 @@
 #include <tome/plan.h>
 #include <vit/architectures.h>
 #include <vit/flops.h>
-#include <vit/weights/read.h>
+#include <vit/weights/files/read.h>
 
 namespace {
 

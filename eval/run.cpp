@@ -48,8 +48,7 @@ void run(const Job& job, Partition partition, Records& records,
       const at::Tensor pixels = batch->pixels.to(job.device, job.precision.dtype);
       for (std::size_t i = 0; i < job.mergings.size(); ++i) {
         model.set_reducer(job.mergings[i].reducer);
-        records.put(static_cast<int64_t>(i), batch->entries, model.forward(pixels),
-                    job.targets);
+        records.put(static_cast<int64_t>(i), batch->entries, model.forward(pixels), job.targets);
       }
       records.finish(batch->entries);
     }

@@ -12,8 +12,8 @@
 #include <base/fingerprint.h>
 #include <base/json.h>
 #include <base/json_text.h>
-#include <vit/weights/safetensors.h>
-#include <vit/weights/text_tensor.h>
+#include <vit/weights/files/safetensors.h>
+#include <vit/weights/files/text_tensor.h>
 
 namespace eval {
 namespace fs = std::filesystem;

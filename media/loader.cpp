@@ -20,7 +20,8 @@ vit::PicturePreprocessing checked(vit::PicturePreprocessing how) {
 ImageLoader::ImageLoader(std::vector<Source> sources, vit::PicturePreprocessing how)
     : ImageLoader(std::move(sources), std::move(how), Options{}) {}
 
-ImageLoader::ImageLoader(std::vector<Source> sources, vit::PicturePreprocessing how, Options options)
+ImageLoader::ImageLoader(std::vector<Source> sources, vit::PicturePreprocessing how,
+                         Options options)
     : sources_(std::move(sources)),
       how_(checked(std::move(how))),
       images_(

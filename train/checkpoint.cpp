@@ -5,9 +5,9 @@
 #include <base/error.h>
 #include <base/json.h>
 #include <train/checkpoint.h>
-#include <vit/weights/read.h>
-#include <vit/weights/safetensors.h>
-#include <vit/weights/text_tensor.h>
+#include <vit/weights/files/read.h>
+#include <vit/weights/files/safetensors.h>
+#include <vit/weights/files/text_tensor.h>
 
 namespace train {
 namespace {

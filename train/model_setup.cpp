@@ -58,8 +58,8 @@ vit::VisionTransformer random_model(const std::string& architecture, const std::
                                 {"model_args", keyword_arguments(model_args)}};
   vit::ModelConfig config = vit::read_timm_config(base::JsonNode(document, "model arguments"));
   if (config.vit.head.num_classes != static_cast<int64_t>(class_names.size()))
-    base::fail("model arguments: num_classes is ", config.vit.head.num_classes, ", but the data has ",
-               class_names.size(), " classes; leave it away");
+    base::fail("model arguments: num_classes is ", config.vit.head.num_classes,
+               ", but the data has ", class_names.size(), " classes; leave it away");
   config.labels = class_names;
   config.vit.picture().crop_pct = 1;
   vit::VisionTransformer model(std::move(config));

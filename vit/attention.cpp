@@ -1,10 +1,10 @@
-#include <vit/attention.h>
-
 #include <cmath>
 #include <optional>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+
+#include <vit/attention.h>
 
 namespace vit {
 namespace {

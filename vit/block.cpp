@@ -1,7 +1,6 @@
-#include <vit/block.h>
-
 #include <ATen/ATen.h>
 
+#include <vit/block.h>
 #include <vit/kernels/block_weights.h>
 #include <vit/kernels/kernel_block.h>
 #include <vit/merging/check_groups.h>
@@ -68,8 +67,8 @@ void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
   // attention away.
   const bool learns_sizes = key_bias.defined() && key_bias.requires_grad();
   const bool as_operators = learns_sizes || (needs && needs->class_attention);
-  const auto attended = attend(state, as_operators ? nullptr : branches, key_bias,
-                               needs.value_or(ReducerNeeds()));
+  const auto attended =
+      attend(state, as_operators ? nullptr : branches, key_bias, needs.value_or(ReducerNeeds()));
   if (needs) merging::reduce(*reducer, *needs, attended.metric, attended.class_attention, state);
   mix(state, branches);
 }
@@ -94,8 +93,8 @@ at::Tensor BlockImpl::with_branch(const at::Tensor& x, const Norm& norm, const L
   TORCH_CHECK(false, "Block: unknown place of norms ", static_cast<int>(config_.norm_place));
 }
 
-AttentionResult BlockImpl::attend(TokenState& state, const Fused* fused,
-                                  const at::Tensor& key_bias, const ReducerNeeds& needs) const {
+AttentionResult BlockImpl::attend(TokenState& state, const Fused* fused, const at::Tensor& key_bias,
+                                  const ReducerNeeds& needs) const {
   if (fused) {
     const auto result = training::attention_branch(
         fused->block, fused->weights,

@@ -25,7 +25,7 @@ class BlockImpl : public torch::nn::Module {
   /// Replaces the tokens of `state`; `reducer` may be null.
   void forward(TokenState& state, const TokenReducer* reducer) const;
 
-  /// Share of the samples, from 0 on and below 1, whose branches are left out in training mode.
+  /// Range of the samples, from 0 on and below 1, whose branches are left out in training mode.
   void set_drop_path(double rate) { drop_path_ = rate; }
   /// Whether forward() leaves out branches at random.
   bool drops_paths() const { return is_training() && drop_path_ > 0; }

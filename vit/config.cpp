@@ -1,8 +1,7 @@
-#include <vit/config.h>
-
 #include <utility>
 #include <variant>
 
+#include <vit/config.h>
 #include <vit/error.h>
 #include <vit/limits.h>
 
@@ -24,8 +23,7 @@ void BlockConfig::validate() const {
   if (dim % attention.num_heads)
     fail("model config: num_heads ", attention.num_heads, " does not divide embed_dim ", dim);
   if (attention.rotary && head_dim() % 4)
-    fail("model config: rotary positions need heads of a multiple of 4 channels, got ",
-         head_dim());
+    fail("model config: rotary positions need heads of a multiple of 4 channels, got ", head_dim());
   check_range("MLP hidden dim", mlp.hidden_dim, 1, kMaxDim * 4);
   if (!(norm.eps > 0 && norm.eps < 1))
     fail("model config: norm eps ", norm.eps, " is not in (0, 1)");

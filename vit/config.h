@@ -61,22 +61,22 @@ struct PositionsConfig {
 };
 
 enum class Pooling {
-  cls,      ///< the class token
-  avg,      ///< mean of the patch tokens, weighted by the number of patches they stand for
-  max,      ///< largest value of the patch tokens
-  avg_max,  ///< mean of avg and max
-  cls_avg,  ///< the features of cls and of avg one after the other (DINOv2's classifiers)
-  cls_dist, ///< mean of class and distillation token (spectrogram transformers)
-  map,      ///< attention pooling with one learned query over the patch tokens
-  none,     ///< no pooling: logits for every token
+  cls,       ///< the class token
+  avg,       ///< mean of the patch tokens, weighted by the number of patches they stand for
+  max,       ///< largest value of the patch tokens
+  avg_max,   ///< mean of avg and max
+  cls_avg,   ///< the features of cls and of avg one after the other (DINOv2's classifiers)
+  cls_dist,  ///< mean of class and distillation token (spectrogram transformers)
+  map,       ///< attention pooling with one learned query over the patch tokens
+  none,      ///< no pooling: logits for every token
 };
 
 /// From the tokens of the last block to the logits.
 struct HeadConfig {
   bool norm_before = true;  ///< the block's kind of norm on every token, before the pooling
   Pooling pooling = Pooling::cls;
-  bool pool_prefix = false;  ///< avg, max and map pooling see the prefix tokens, too
-  bool norm_after = false;   ///< a norm on what the pooling gives
+  bool pool_prefix = false;    ///< avg, max and map pooling see the prefix tokens, too
+  bool norm_after = false;     ///< a norm on what the pooling gives
   int64_t num_classes = 1000;  ///< 0: no head, the logits are the pooled features
   bool bias = true;
   /// Heads of their own for so many of the first prefix tokens, whose logits are averaged: 2 for a

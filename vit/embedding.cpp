@@ -1,9 +1,8 @@
-#include <vit/embedding.h>
-
 #include <vector>
 
 #include <ATen/ATen.h>
 
+#include <vit/embedding.h>
 #include <vit/error.h>
 #include <vit/pos_embed.h>
 
@@ -34,12 +33,12 @@ void check_shape(const VitConfig& config, const at::Tensor& input) {
   if (extent.frames > 1) expected.push_back(extent.frames);
   expected.insert(expected.end(), {extent.rows, extent.cols});
   const at::IntArrayRef shape = expected;
-  TORCH_CHECK(input.dim() == static_cast<int64_t>(shape.size()) + 1 &&
-                  input.sizes().slice(1) == shape,
-              "VisionTransformer: expected ",
-              extent.frames > 1 ? "frames of [B, C, T, H, W] = [B, " : "pixels of [B, ",
-              c10::Join(", ", shape), "], got ", input.sizes(),
-              "; set_image_size() changes what the model takes");
+  TORCH_CHECK(
+      input.dim() == static_cast<int64_t>(shape.size()) + 1 && input.sizes().slice(1) == shape,
+      "VisionTransformer: expected ",
+      extent.frames > 1 ? "frames of [B, C, T, H, W] = [B, " : "pixels of [B, ",
+      c10::Join(", ", shape), "], got ", input.sizes(),
+      "; set_image_size() changes what the model takes");
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
-#include <vit/forward.h>
-
 #include <utility>
 
 #include <ATen/ATen.h>
+
+#include <vit/forward.h>
 
 namespace vit {
 namespace {

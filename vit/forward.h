@@ -19,13 +19,13 @@ struct ForwardOptions {
 
 /// Everything one forward pass computes.
 struct ForwardResult {
-  at::Tensor logits;    ///< [B, classes]; [B, N, classes] without pooling
-  at::Tensor features;  ///< [B, N, D] tokens after the norm that precedes the pooling, if any
-  at::Tensor pooled;    ///< [B, D] what the head reads
-  at::Tensor size;      ///< [B, N] float32: patches each token stands for; 0 marks what is no
-                        ///< token: the reducer left fewer to that sample, the rest is zeros
-  at::Tensor source;    ///< [B, N, N0] float32: which input tokens went into each token; undefined
-                        ///< unless asked for
+  at::Tensor logits;     ///< [B, classes]; [B, N, classes] without pooling
+  at::Tensor features;   ///< [B, N, D] tokens after the norm that precedes the pooling, if any
+  at::Tensor pooled;     ///< [B, D] what the head reads
+  at::Tensor size;       ///< [B, N] float32: patches each token stands for; 0 marks what is no
+                         ///< token: the reducer left fewer to that sample, the rest is zeros
+  at::Tensor source;     ///< [B, N, N0] float32: which input tokens went into each token; undefined
+                         ///< unless asked for
   at::Tensor positions;  ///< [B, N, 2] float32: row and column in the grid of patches, of several
                          ///< patches their mean, 0 for prefix tokens; undefined unless asked for
 };

@@ -1,7 +1,6 @@
-#include <vit/head.h>
-
 #include <ATen/ATen.h>
 
+#include <vit/head.h>
 #include <vit/merging/reduce.h>
 
 namespace vit {

@@ -1,8 +1,7 @@
-#include <vit/inference_model.h>
-
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
+#include <vit/inference_model.h>
 #include <vit/kernels/block_weights.h>
 #include <vit/kernels/fused_blocks.h>
 

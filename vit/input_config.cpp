@@ -1,9 +1,8 @@
-#include <vit/input_config.h>
-
 #include <cmath>
 #include <utility>
 
 #include <vit/error.h>
+#include <vit/input_config.h>
 #include <vit/limits.h>
 
 namespace vit {

@@ -14,8 +14,7 @@ at::Tensor LinearImpl::forward(const at::Tensor& x) const { return at::linear(x,
 
 NormImpl::NormImpl(int64_t dim, NormConfig config)
     : weight(register_parameter("weight", torch::empty({dim}))), config_(config) {
-  if (config.kind == NormKind::layer_norm)
-    bias = register_parameter("bias", torch::empty({dim}));
+  if (config.kind == NormKind::layer_norm) bias = register_parameter("bias", torch::empty({dim}));
 }
 
 at::Tensor NormImpl::forward(const at::Tensor& x) const {

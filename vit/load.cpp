@@ -8,7 +8,7 @@
 #include <vit/weights/assign.h>
 #include <vit/weights/checkpoint.h>
 #include <vit/weights/config_json.h>
-#include <vit/weights/read.h>
+#include <vit/weights/files/read.h>
 
 namespace vit {
 namespace {
@@ -41,8 +41,8 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
   const auto file = find_weights(base::find_model(path));
   const std::string where = file.string();
   auto checkpoint = resolve_checkpoint(
-      read_weights(file), [&](const Layout& layout) { return config_beside(file, layout); }, options,
-      where);
+      read_weights(file), [&](const Layout& layout) { return config_beside(file, layout); },
+      options, where);
 
   const auto unread_tensors = checkpoint.config.unread_tensors;
   VisionTransformer model(std::move(checkpoint.config));

@@ -1,6 +1,6 @@
-#include <vit/mlp.h>
-
 #include <ATen/ATen.h>
+
+#include <vit/mlp.h>
 
 namespace vit {
 

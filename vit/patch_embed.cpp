@@ -1,8 +1,8 @@
-#include <vit/patch_embed.h>
-
 #include <vector>
 
 #include <ATen/ATen.h>
+
+#include <vit/patch_embed.h>
 
 namespace vit {
 namespace {
@@ -15,14 +15,13 @@ std::vector<int64_t> weight_shape(int64_t channels, const Extent& kernel, int64_
 }  // namespace
 
 PatchProjectionImpl::PatchProjectionImpl(int64_t channels, const PatchConfig& config, int64_t dim)
-    : weight(register_parameter("weight",
-                                torch::empty(weight_shape(channels, config.kernel, dim)))) {
+    : weight(
+          register_parameter("weight", torch::empty(weight_shape(channels, config.kernel, dim)))) {
   if (config.bias) bias = register_parameter("bias", torch::empty({dim}));
 }
 
 PatchEmbedImpl::PatchEmbedImpl(int64_t channels, const PatchConfig& config, int64_t dim)
-    : config_(config),
-      proj_(register_module("proj", PatchProjection(channels, config, dim))) {}
+    : config_(config), proj_(register_module("proj", PatchProjection(channels, config, dim))) {}
 
 at::Tensor PatchEmbedImpl::forward(const at::Tensor& x) const {
   const Extent &kernel = config_.kernel, &stride = config_.stride;

@@ -1,8 +1,8 @@
-#include <vit/pooling.h>
-
 #include <optional>
 
 #include <ATen/ATen.h>
+
+#include <vit/pooling.h>
 
 namespace vit {
 
@@ -10,14 +10,13 @@ at::Tensor pool_average(const at::Tensor& features, const at::Tensor& size, int6
   const auto patches = features.slice(1, prefix_tokens);
   if (!size.defined()) return patches.mean(1);
   const auto weight = size.slice(1, prefix_tokens);
-  const auto share = (weight / weight.sum(1, /*keepdim=*/true)).to(features.scalar_type());
-  return at::matmul(share.unsqueeze(1), patches).squeeze(1);
+  const auto weights = (weight / weight.sum(1, /*keepdim=*/true)).to(features.scalar_type());
+  return at::matmul(weights.unsqueeze(1), patches).squeeze(1);
 }
 
 AttentionPoolImpl::AttentionPoolImpl(int64_t dim, int64_t num_heads, const MlpConfig& mlp,
                                      const NormConfig& norm)
-    : num_heads_(num_heads),
-      latent_(register_parameter("latent", torch::empty({1, 1, dim}))) {
+    : num_heads_(num_heads), latent_(register_parameter("latent", torch::empty({1, 1, dim}))) {
   q_ = register_module("q", Linear(dim, dim));
   kv_ = register_module("kv", Linear(dim, 2 * dim));
   proj_ = register_module("proj", Linear(dim, dim));

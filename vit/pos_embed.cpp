@@ -70,9 +70,8 @@ at::Tensor resample_positions(const at::Tensor& table, int64_t prefix, Extent fr
   const auto image = resampling == Resampling::bicubic
                          ? at::upsample_bicubic2d(grid, size, /*align_corners=*/false)
                          : at::_upsample_bicubic2d_aa(grid, size, /*align_corners=*/false);
-  const auto resampled = image.permute({0, 2, 3, 1})
-                             .reshape({1, to.count(), table.size(2)})
-                             .to(table.scalar_type());
+  const auto resampled =
+      image.permute({0, 2, 3, 1}).reshape({1, to.count(), table.size(2)}).to(table.scalar_type());
   return at::cat({table.slice(1, 0, prefix), resampled}, 1);
 }
 

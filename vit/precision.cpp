@@ -1,7 +1,6 @@
-#include <vit/precision.h>
-
 #include <vit/kernels/cpu_features.h>
 #include <vit/kernels/fused_blocks.h>
+#include <vit/precision.h>
 
 namespace vit {
 

@@ -1,6 +1,6 @@
-#include <vit/rotary.h>
-
 #include <ATen/ATen.h>
+
+#include <vit/rotary.h>
 
 namespace vit {
 namespace {

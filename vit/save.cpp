@@ -5,7 +5,7 @@
 #include <base/temporary_file.h>
 #include <vit/error.h>
 #include <vit/save.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 #include <vit/weights/layouts/timm_writer.h>
 
 namespace vit {

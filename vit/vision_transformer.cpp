@@ -1,5 +1,3 @@
-#include <vit/vision_transformer.h>
-
 #include <algorithm>
 
 #include <ATen/ATen.h>
@@ -10,6 +8,7 @@
 #include <vit/init.h>
 #include <vit/kernels/fused_blocks.h>
 #include <vit/pos_embed.h>
+#include <vit/vision_transformer.h>
 
 namespace vit {
 
@@ -50,8 +49,8 @@ VisionTransformerImpl::VisionTransformerImpl(ModelConfig config) : config_(std::
         "attn_pool", AttentionPool(dim, c.block.attention.num_heads, c.block.mlp, c.block.norm));
   if (head.num_classes)
     for (int64_t i = 0; i < head.token_heads; ++i)
-      head_.classifiers.push_back(register_module(
-          classifier_name(i), Linear(c.pooled_dim(), head.num_classes, head.bias)));
+      head_.classifiers.push_back(
+          register_module(classifier_name(i), Linear(c.pooled_dim(), head.num_classes, head.bias)));
 }
 
 VisionTransformerImpl::~VisionTransformerImpl() = default;
@@ -110,8 +109,8 @@ void VisionTransformerImpl::set_image_size(Size2d image_size) {
       table.set_data(computed_positions(changed).to(table.options()));
     } else {
       const int64_t prefix = changed.num_positions() - changed.num_patches();
-      table.set_data(resample_positions(table, prefix, config_.vit.grid(),
-                                        changed.grid(), changed.positions.resampling));
+      table.set_data(resample_positions(table, prefix, config_.vit.grid(), changed.grid(),
+                                        changed.positions.resampling));
     }
   }
   config_.vit = std::move(changed);

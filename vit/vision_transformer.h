@@ -78,7 +78,6 @@ class VisionTransformerImpl : public torch::nn::Module {
   void run_blocks(TokenState& state, const TokenReducer* reducer) const;
 
  private:
-
   ModelConfig config_;
   std::shared_ptr<const TokenReducer> reducer_;
 

@@ -28,8 +28,8 @@ at::Tensor read_picture(const std::string&, const vit::PicturePreprocessing&) { 
 
 struct PictureStream::Impl {};
 
-PictureStream::PictureStream(const std::vector<PictureFile>&, const vit::PicturePreprocessing&, int64_t,
-                             int64_t) {
+PictureStream::PictureStream(const std::vector<PictureFile>&, const vit::PicturePreprocessing&,
+                             int64_t, int64_t) {
   no_pictures();
 }
 

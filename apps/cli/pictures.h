@@ -38,8 +38,8 @@ struct Picture {
 class PictureStream {
  public:
   /// Up to `ahead` pictures wait to be taken.
-  PictureStream(const std::vector<PictureFile>& files, const vit::PicturePreprocessing& preprocessing,
-                int64_t workers, int64_t ahead);
+  PictureStream(const std::vector<PictureFile>& files,
+                const vit::PicturePreprocessing& preprocessing, int64_t workers, int64_t ahead);
   ~PictureStream();
 
   /// In the order of the files; nothing after the last one.

@@ -59,8 +59,8 @@ TEST_CASE("bench writes the figures of every setting as JSON") {
 TEST_CASE("bench times training steps") {
   const test::TempDir temp;
   const auto path = temp / "out.json";
-  const auto run = vitome(tiny_bench(
-      {"--training", "--r", "4", "--dtype", "fp32,bf16", "--json", path.string()}));
+  const auto run = vitome(
+      tiny_bench({"--training", "--r", "4", "--dtype", "fp32,bf16", "--json", path.string()}));
   CAPTURE(run.err);
   REQUIRE(run.status == 0);
   CHECK_THAT(run.out, ContainsSubstring("training steps"));

@@ -12,7 +12,7 @@
 
 #include <ATen/ATen.h>
 
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 
 using Catch::ContainsSubstring;
 using test::vitome;

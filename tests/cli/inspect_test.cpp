@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 
 using Catch::ContainsSubstring;
 using test::vitome;

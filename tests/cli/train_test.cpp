@@ -9,7 +9,7 @@
 #include <ATen/ATen.h>
 
 #include <vit/load.h>
-#include <vit/weights/read.h>
+#include <vit/weights/files/read.h>
 
 using Catch::ContainsSubstring;
 using test::vitome;

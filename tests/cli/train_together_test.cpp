@@ -10,7 +10,7 @@
 #include <ATen/ATen.h>
 
 #include <vit/load.h>
-#include <vit/weights/read.h>
+#include <vit/weights/files/read.h>
 
 namespace {
 

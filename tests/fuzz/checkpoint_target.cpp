@@ -78,7 +78,8 @@ bool is_small(const vit::VitConfig& config, vit::Size2d image_size) {
   vit::VitConfig resized = config;
   resized.set_image_size(image_size);
   return config.embed_dim() <= kMaxDim && config.block.mlp.hidden_dim <= 4 * kMaxDim &&
-         config.depth <= kMaxDepth && config.head.num_classes <= kMaxDim && config.input.channels <= 8 &&
+         config.depth <= kMaxDepth && config.head.num_classes <= kMaxDim &&
+         config.input.channels <= 8 &&
          std::max({image_size.height, image_size.width, config.image_size().height,
                    config.image_size().width}) <= kMaxSide &&
          std::max(config.num_tokens(), resized.num_tokens()) <= kMaxTokens;

@@ -10,14 +10,14 @@
 #include <data/tar.h>
 #include <vit/error.h>
 #include <vit/weights/config_json.h>
+#include <vit/weights/files/npy_header.h>
+#include <vit/weights/files/npz.h>
+#include <vit/weights/files/safetensors_format.h>
+#include <vit/weights/files/shard_index.h>
+#include <vit/weights/files/torch_file.h>
+#include <vit/weights/files/torch_pickle.h>
+#include <vit/weights/files/zip.h>
 #include <vit/weights/mapped_file.h>
-#include <vit/weights/npy_header.h>
-#include <vit/weights/npz.h>
-#include <vit/weights/safetensors_format.h>
-#include <vit/weights/shard_index.h>
-#include <vit/weights/torch_file.h>
-#include <vit/weights/torch_pickle.h>
-#include <vit/weights/zip.h>
 
 namespace fuzz {
 namespace {

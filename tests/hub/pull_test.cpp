@@ -6,7 +6,7 @@
 
 #include <hub/pull.h>
 #include <vit/error.h>
-#include <vit/weights/read.h>
+#include <vit/weights/files/read.h>
 
 namespace fs = std::filesystem;
 using Catch::ContainsSubstring;

@@ -16,7 +16,7 @@
 #include <media/image.h>
 #include <media/write_png.h>
 #include <vit/error.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 
 namespace {
 

@@ -9,7 +9,7 @@
 #include <media/image.h>
 #include <media/preprocess.h>
 #include <vit/error.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 
 namespace {
 

@@ -6,7 +6,7 @@
 
 #include <tome/matching.h>
 #include <tome/merge.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 
 namespace {
 

@@ -15,7 +15,7 @@
 #include <tome/threshold.h>
 #include <vit/load.h>
 #include <vit/merging/apply_groups.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 #ifdef VITOME_CPU_KERNELS
 #include <vit/kernels/product.h>
 #endif

@@ -9,7 +9,7 @@
 
 #include <train/augment/color.h>
 #include <train/augment/geometry.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 
 namespace {
 

@@ -18,7 +18,7 @@
 #include <train/trainer.h>
 #include <vit/error.h>
 #include <vit/load.h>
-#include <vit/weights/read.h>
+#include <vit/weights/files/read.h>
 
 namespace {
 

@@ -36,9 +36,7 @@ vit::Block random_block(const vit::BlockConfig& config) {
   return block;
 }
 
-at::Tensor tokens() {
-  return at::randn({2, 5, kDim}, at::make_generator<at::CPUGeneratorImpl>(4));
-}
+at::Tensor tokens() { return at::randn({2, 5, kDim}, at::make_generator<at::CPUGeneratorImpl>(4)); }
 
 at::Tensor run(const vit::Block& block, const at::Tensor& x) {
   vit::TokenState state;
@@ -54,7 +52,9 @@ at::Tensor rms(const at::Tensor& x, const at::Tensor& weight, double eps) {
 
 }  // namespace
 
-TEST_CASE("lower() looks at every field of a block: what the kernels do not compute is no block of theirs") {
+TEST_CASE(
+    "lower() looks at every field of a block: what the kernels do not compute is no block of "
+    "theirs") {
   using Change = std::function<void(vit::BlockConfig&)>;
   const auto lowered = [](const Change& change) {
     auto config = block_config();
@@ -92,8 +92,7 @@ TEST_CASE("lower() looks at every field of a block: what the kernels do not comp
 }
 
 TEST_CASE("norms stand where the config says") {
-  const auto place =
-      GENERATE(vit::NormPlace::pre, vit::NormPlace::post, vit::NormPlace::res_post);
+  const auto place = GENERATE(vit::NormPlace::pre, vit::NormPlace::post, vit::NormPlace::res_post);
   const auto kind = GENERATE(vit::NormKind::layer_norm, vit::NormKind::rms_norm);
   const bool scaled = GENERATE(true, false);
   auto config = block_config();
@@ -136,8 +135,7 @@ TEST_CASE("norms stand where the config says") {
     return at::linear(at::gelu(at::linear(x, p["mlp.fc1.weight"], p["mlp.fc1.bias"])),
                       p["mlp.fc2.weight"], p["mlp.fc2.bias"]);
   };
-  const auto expected =
-      with(with(tokens(), "norm1", "ls1", attention), "norm2", "ls2", mlp);
+  const auto expected = with(with(tokens(), "norm1", "ls1", attention), "norm2", "ls2", mlp);
   CHECK(test::max_difference(run(block, tokens()), expected) < 1e-5);
 }
 
@@ -150,9 +148,8 @@ TEST_CASE("a norm before the MLP's second layer") {
   for (auto& parameter : mlp->parameters()) parameter.normal_(0, 0.4, generator);
   const auto p = mlp->named_parameters();
   auto hidden = at::linear(tokens(), p["fc1.weight"], p["fc1.bias"]);
-  hidden = kind == vit::MlpKind::plain
-               ? at::gelu(hidden)
-               : at::silu(hidden.slice(-1, 0, 24)) * hidden.slice(-1, 24);
+  hidden = kind == vit::MlpKind::plain ? at::gelu(hidden)
+                                       : at::silu(hidden.slice(-1, 0, 24)) * hidden.slice(-1, 24);
   hidden = at::layer_norm(hidden, {24}, p["norm.weight"], p["norm.bias"], 1e-6);
   CHECK(test::max_difference(mlp->forward(tokens()),
                              at::linear(hidden, p["fc2.weight"], p["fc2.bias"])) < 1e-5);

@@ -10,7 +10,7 @@
 
 #include <tome/tome.h>
 #include <vit/load.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include <vit/flops.h>
 #include <vit/load.h>
 #include <vit/pos_embed.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 
 namespace {
 

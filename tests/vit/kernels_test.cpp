@@ -17,9 +17,9 @@
 
 namespace {
 
-using vit::kernels::Arena;
 using vit::kernels::Math;
 using vit::kernels::PackedLinear;
+using vit::kernels::Workspace;
 using vit::simd::Bf16;
 
 at::Tensor random(at::IntArrayRef shape, uint64_t seed) {
@@ -163,8 +163,8 @@ TEMPLATE_TEST_CASE("attention of a head is what scaled dot product attention giv
   const auto v = padded(random({tokens, dim}, 3)).to(dtype);
   const auto bias = padded(random({tokens}, 4).abs() + 0.5);
 
-  Arena arena;
-  const vit::kernels::HeadScratch<TestType> scratch(arena, tokens, q.size(1));
+  Workspace workspace;
+  const vit::kernels::HeadScratch<TestType> scratch(workspace, tokens, q.size(1));
   const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
   const int64_t ld = dim + 3;  // whatever lies beside a head stays as it is
   auto out = at::full({tokens, ld}, 7.0, dtype);

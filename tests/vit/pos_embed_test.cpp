@@ -50,9 +50,7 @@ TEST_CASE("three-dimensional sinusoids encode the frame, the row and the column"
   for (int64_t i = 0; i < grid.count(); ++i)
     for (int64_t j = 0; j < kDim; ++j) {
       const int64_t channels = j < kDim / 2 ? kDim / 2 : kDim / 4;  // of the axis
-      const int64_t pos = j < kDim / 2       ? i / 15
-                          : j < kDim / 4 * 3 ? i / 5 % 3
-                                             : i % 5;
+      const int64_t pos = j < kDim / 2 ? i / 15 : j < kDim / 4 * 3 ? i / 5 % 3 : i % 5;
       const int64_t at = j % channels, half = channels / 2;
       const double angle =
           static_cast<double>(pos) /

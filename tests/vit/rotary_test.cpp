@@ -33,8 +33,7 @@ TEST_CASE("a pair of channels turns by the angle of its token's row or column") 
   }
   positions[0][3][1] = 1.25;  // where merged tokens may be
   const auto x = at::randn({1, 2, kTokens, kDim}, at::make_generator<at::CPUGeneratorImpl>(1));
-  const auto angles =
-      vit::rotary_angles(config, kDim, {1, kRows, kCols}, positions, kPrefix);
+  const auto angles = vit::rotary_angles(config, kDim, {1, kRows, kCols}, positions, kPrefix);
   const auto got = vit::rotate(x, angles);
 
   double worst = 0;
@@ -55,8 +54,7 @@ TEST_CASE("a pair of channels turns by the angle of its token's row or column") 
         const double a = x[0][head][token][first].item<double>();
         const double b = x[0][head][token][second].item<double>();
         const auto difference = [&](int64_t channel, double expected) {
-          worst = std::max(worst,
-                           std::abs(got[0][head][token][channel].item<double>() - expected));
+          worst = std::max(worst, std::abs(got[0][head][token][channel].item<double>() - expected));
         };
         difference(first, a * std::cos(angle) - b * std::sin(angle));
         difference(second, b * std::cos(angle) + a * std::sin(angle));

@@ -38,7 +38,7 @@ std::string activation_name(const vit::VitConfig& config) {
   if (config.block.mlp.kind == vit::MlpKind::swiglu_packed) return "silu";
   return config.block.mlp.activation == vit::Activation::gelu        ? "gelu"
          : config.block.mlp.activation == vit::Activation::gelu_tanh ? "gelu_tanh"
-                                                           : "quick_gelu";
+                                                                     : "quick_gelu";
 }
 
 std::string pool_name(vit::Pooling pooling) {

@@ -9,9 +9,9 @@
 #include <ATen/ATen.h>
 
 #include <vit/load.h>
+#include <vit/weights/files/read.h>
+#include <vit/weights/files/safetensors.h>
 #include <vit/weights/layouts/layout.h>
-#include <vit/weights/read.h>
-#include <vit/weights/safetensors.h>
 #include <vit/weights/wrappers.h>
 
 using Catch::ContainsSubstring;

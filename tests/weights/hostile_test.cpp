@@ -19,8 +19,8 @@
 
 #include <vit/error.h>
 #include <vit/load.h>
-#include <vit/weights/read.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/read.h>
+#include <vit/weights/files/safetensors.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kCanLimitMemory = false;  // its shadow memory needs the whole address space

@@ -12,9 +12,9 @@
 #include <vit/error.h>
 #include <vit/load.h>
 #include <vit/weights/config_json.h>
+#include <vit/weights/files/safetensors.h>
 #include <vit/weights/layouts/key_rules.h>
 #include <vit/weights/layouts/layout.h>
-#include <vit/weights/safetensors.h>
 
 using Catch::ContainsSubstring;
 

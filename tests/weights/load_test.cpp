@@ -8,7 +8,7 @@
 #include <ATen/ATen.h>
 
 #include <vit/load.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 
 using Catch::ContainsSubstring;
 

@@ -12,7 +12,7 @@
 
 #include <vit/error.h>
 #include <vit/load.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 
 using Catch::ContainsSubstring;
 

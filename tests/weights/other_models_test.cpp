@@ -10,8 +10,8 @@
 
 #include <vit/error.h>
 #include <vit/load.h>
+#include <vit/weights/files/safetensors.h>
 #include <vit/weights/refused.h>
-#include <vit/weights/safetensors.h>
 
 using Catch::ContainsSubstring;
 

@@ -13,7 +13,7 @@
 #include <vit/load.h>
 #include <vit/pos_embed.h>
 #include <vit/save.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/safetensors.h>
 
 TEST_CASE("a saved model is the model that was saved") {
   const std::string name =

@@ -66,14 +66,16 @@ TEST_CASE("the norm follows the pooling as in timm") {
   // This one has fc_norm=False of its own, null asks for the default again.
   CHECK(!with_args("vit_base_patch16_gap_224", "").vit.head.norm_after);
   CHECK(with_args("vit_base_patch16_gap_224", R"("fc_norm": null)").vit.head.norm_after);
-  CHECK(read(R"({"architecture": "vit_base_patch16_224", "global_pool": "avg"})").vit.head.pooling ==
-        vit::Pooling::avg);
+  CHECK(
+      read(R"({"architecture": "vit_base_patch16_224", "global_pool": "avg"})").vit.head.pooling ==
+      vit::Pooling::avg);
 }
 
 TEST_CASE("widths, activations and positions") {
   const std::string plain = "vit_base_patch16_224";
-  CHECK(with_args("vit_so400m_patch14_siglip_224", R"("embed_dim": 576)").vit.block.mlp.hidden_dim ==
-        2152);
+  CHECK(
+      with_args("vit_so400m_patch14_siglip_224", R"("embed_dim": 576)").vit.block.mlp.hidden_dim ==
+      2152);
   CHECK(with_args("vit_giant_patch14_dinov2", "").vit.block.mlp.hidden_dim == 4096);
   const auto swiglu = with_args(plain, R"("mlp_layer": "swiglu_packed", "act_layer": "silu")").vit;
   CHECK(swiglu.block.mlp.kind == vit::MlpKind::swiglu_packed);
@@ -83,7 +85,8 @@ TEST_CASE("widths, activations and positions") {
   CHECK_THROWS_WITH(with_args(plain, R"("act_layer": "silu")"), ContainsSubstring("act_layer"));
   CHECK(with_args(plain, R"("act_layer": "gelu_tanh")").vit.block.mlp.activation ==
         vit::Activation::gelu_tanh);
-  CHECK(with_args(plain, R"("pos_embed": "sincos_2d")").vit.positions.kind == vit::PositionKind::sincos_2d);
+  CHECK(with_args(plain, R"("pos_embed": "sincos_2d")").vit.positions.kind ==
+        vit::PositionKind::sincos_2d);
   CHECK(with_args(plain, R"("pos_embed": "")").vit.positions.kind == vit::PositionKind::none);
   const auto clip = with_args(plain, R"("pre_norm": true)").vit;
   CHECK((clip.pre_norm && !clip.patch.bias));

@@ -12,8 +12,8 @@
 
 #include <vit/error.h>
 #include <vit/load.h>
-#include <vit/weights/read.h>
-#include <vit/weights/safetensors.h>
+#include <vit/weights/files/read.h>
+#include <vit/weights/files/safetensors.h>
 #include <vit/weights/wrappers.h>
 
 using Catch::ContainsSubstring;

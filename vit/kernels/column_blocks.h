@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include <vit/kernels/product.h>
-#include <vit/kernels/share.h>
+#include <vit/kernels/range.h>
 
 namespace vit::kernels {
 
@@ -19,7 +19,7 @@ struct ColumnBlocks {
   int64_t blocks_per_group() const { return (group_columns + kBlockColumns - 1) / kBlockColumns; }
   int64_t count() const { return groups * blocks_per_group(); }
   /// Columns of a block.
-  Share block(int64_t index) const {
+  Range block(int64_t index) const {
     const int64_t first = index % blocks_per_group() * kBlockColumns;
     const int64_t begin = index / blocks_per_group() * group_columns + first;
     return {begin, begin + std::min(kBlockColumns, group_columns - first)};

@@ -1,5 +1,3 @@
-#include <vit/kernels/encoder.h>
-
 #include <algorithm>
 #include <optional>
 
@@ -7,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ThreadLocalState.h>
 
+#include <vit/kernels/encoder.h>
 #include <vit/kernels/encoder_pass.h>
 #include <vit/merging/check_groups.h>
 
@@ -117,13 +116,14 @@ void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
   // evenly that would leave threads idle at the end: there they share all of them layer by layer.
   const bool own_samples =
       threads > 1 && batch >= threads && (batch % threads == 0 || batch >= 4 * threads);
-  const auto run = [&](Share samples, int64_t team) {
-    ArenaPool::Loan arena(arenas_);
-    run_pass(*this, plan, tensors, samples, team, best_sharing(*this, plan, samples, team), *arena);
+  const auto run = [&](Range samples, int64_t team) {
+    WorkspacePool::Loan workspace(workspaces_);
+    run_pass(*this, plan, tensors, samples, team, best_parallelism(*this, plan, samples, team),
+             *workspace);
   };
   if (own_samples)
     at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) run(share_of(batch, i, threads), 1);
+      for (int64_t i = begin; i < end; ++i) run(part_of(batch, i, threads), 1);
     });
   else if (batch > 0)
     run({0, batch}, threads);

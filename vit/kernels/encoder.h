@@ -7,11 +7,11 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <vit/kernels/arena.h>
 #include <vit/kernels/block_weights.h>
 #include <vit/kernels/kernel_block.h>
 #include <vit/kernels/metric_linear.h>
 #include <vit/kernels/packed_linear.h>
+#include <vit/kernels/workspace.h>
 #include <vit/token_reducer.h>
 
 namespace vit::kernels {
@@ -56,7 +56,7 @@ class Encoder {
   KernelBlock block_;
   Math math_;
   std::vector<EncoderLayer> layers_;
-  mutable ArenaPool arenas_;
+  mutable WorkspacePool workspaces_;
 };
 
 }  // namespace vit::kernels

@@ -22,23 +22,23 @@ int64_t block_rows(const Encoder& encoder) {
 template <typename T>
 class Pass {
  public:
-  Pass(const Encoder& encoder, const TokenPlan& plan, const BatchTensors& tensors, Share samples,
-       int64_t threads, Sharing sharing, Arena& arena)
+  Pass(const Encoder& encoder, const TokenPlan& plan, const BatchTensors& tensors, Range samples,
+       int64_t threads, Parallelism parallelism, Workspace& workspace)
       : encoder_(encoder),
-        steps_(encoder, plan, tensors, samples, arena),
+        steps_(encoder, plan, tensors, samples, workspace),
         layers_(steps_.layers()),
         columns_(layers_.columns()),
         threads_(threads) {
     const int64_t hidden_columns = layers_.hidden_columns();
     block_rows_ = block_rows(encoder);
-    const bool by_columns = sharing == Sharing::columns;
+    const bool by_columns = parallelism == Parallelism::columns;
     WorkerSizes sizes{
         by_columns ? 0 : block_rows_, columns_,           hidden_columns, steps_.head_columns(),
         plan.tokens.front(),          layers_.quantizes()};
-    for (int64_t i = 0; i < threads; ++i) workers_.emplace_back(arena, sizes);
+    for (int64_t i = 0; i < threads; ++i) workers_.emplace_back(workspace, sizes);
     if (!by_columns) return;
     sizes.block_rows = steps_.rows_before(0);
-    shared_.emplace(arena, sizes);
+    shared_.emplace(workspace, sizes);
   }
 
   void run() {
@@ -83,37 +83,37 @@ class Pass {
   /// weights alone.
   void run_by_columns() {
     const Operand normalized = layers_.operand_of(shared_->operand, columns_, *shared_);
-    each_rows(steps_.rows_before(0), columns_, [&](Share rows, Worker<T>& worker) {
+    each_rows(steps_.rows_before(0), columns_, [&](Range rows, Worker<T>& worker) {
       steps_.read_input(rows);
       steps_.prepare_qkv(0, steps_.x(), rows.begin, rows.size(), worker);
     });
     for (int64_t index = 0; index < encoder_.depth(); ++index) {
       const EncoderLayer& layer = encoder_.layer(index);
       const int64_t before = steps_.rows_before(index);
-      each_part(steps_.qkv_groups(), [&](Share groups, Worker<T>& worker) {
+      each_part(steps_.qkv_groups(), [&](Range groups, Worker<T>& worker) {
         steps_.project_heads(index, normalized, 0, before, groups, worker);
       });
       attend_and_match(index);
       const Operand attended = shared_operand(steps_.attended(), before, columns_);
-      each_part(layer.proj.blocks_per_group(), [&](Share blocks, Worker<T>& worker) {
+      each_part(layer.proj.blocks_per_group(), [&](Range blocks, Worker<T>& worker) {
         layers_.add_linear(layer.proj, attended, layer.gamma1, steps_.x(), before, blocks, worker);
       });
       end_matching(index);
       const int64_t after = steps_.rows_after(index);
       float* x = steps_.x_after(index);
-      each_rows(after, columns_, [&](Share rows, Worker<T>& worker) {
+      each_rows(after, columns_, [&](Range rows, Worker<T>& worker) {
         if (steps_.merges(index)) steps_.merge(rows);
         layers_.normalized(x + rows.begin * columns_, rows.size(), layer.norm2_weight,
                            layer.norm2_bias, worker);
       });
-      each_part(layer.fc1.blocks_per_group(), [&](Share blocks, Worker<T>& worker) {
+      each_part(layer.fc1.blocks_per_group(), [&](Range blocks, Worker<T>& worker) {
         layers_.activate(layer.fc1, normalized, after, blocks, shared_->hidden, worker);
       });
       const Operand hidden = shared_operand(shared_->hidden, after, layers_.hidden_columns());
-      each_part(layer.fc2.blocks_per_group(), [&](Share blocks, Worker<T>& worker) {
+      each_part(layer.fc2.blocks_per_group(), [&](Range blocks, Worker<T>& worker) {
         layers_.add_linear(layer.fc2, hidden, layer.gamma2, x, after, blocks, worker);
       });
-      each_rows(after, columns_, [&](Share rows, Worker<T>& worker) {
+      each_rows(after, columns_, [&](Range rows, Worker<T>& worker) {
         if (index + 1 < encoder_.depth())
           steps_.prepare_qkv(index + 1, x, rows.begin, rows.size(), worker);
         else
@@ -128,7 +128,7 @@ class Pass {
     on_threads(threads_, work);
   }
 
-  Share part(int64_t total, int64_t thread) const { return share_of(total, thread, threads_); }
+  Range part(int64_t total, int64_t thread) const { return part_of(total, thread, threads_); }
 
   template <typename F>
   void each_part(int64_t total, const F& work) {
@@ -147,7 +147,7 @@ class Pass {
 
   Operand shared_operand(const T* from, int64_t total, int64_t columns) {
     if (layers_.quantizes())
-      each_rows(total, columns, [&](Share rows, Worker<T>& worker) {
+      each_rows(total, columns, [&](Range rows, Worker<T>& worker) {
         layers_.operand(from + rows.begin * columns, rows.size(), columns, worker);
       });
     return layers_.operand_of(from, columns, *shared_);
@@ -155,7 +155,7 @@ class Pass {
 
   /// Runs `work` on blocks of rows that fit the cache with what they become.
   template <typename F>
-  void for_blocks(Share rows, const F& work) {
+  void for_blocks(Range rows, const F& work) {
     if (rows.size() == 0) return;
     const int64_t count = (rows.size() + block_rows_ - 1) / block_rows_;
     const int64_t step = std::min(block_rows_, simd::round_up((rows.size() + count - 1) / count));
@@ -163,15 +163,15 @@ class Pass {
       work(row, std::min(step, rows.end - row));
   }
 
-  void project_qkv(int64_t index, const float* x, Share share, Worker<T>& worker) {
-    for_blocks(share, [&](int64_t first, int64_t rows) {
+  void project_qkv(int64_t index, const float* x, Range range, Worker<T>& worker) {
+    for_blocks(range, [&](int64_t first, int64_t rows) {
       const Operand operand = steps_.prepare_qkv(index, x, first, rows, worker);
       steps_.project_heads(index, operand, first, rows, {0, steps_.qkv_groups()}, worker);
     });
   }
 
   void attend_and_match(int64_t index) {
-    each_part(steps_.attention_units(index), [&](Share units, Worker<T>& worker) {
+    each_part(steps_.attention_units(index), [&](Range units, Worker<T>& worker) {
       steps_.attend_and_match(index, units, worker);
     });
   }
@@ -180,14 +180,14 @@ class Pass {
   void end_matching(int64_t index) {
     if (steps_.matches_late(index))
       each_part(steps_.samples(),
-                [&](Share samples, Worker<T>& worker) { steps_.match(index, samples, worker); });
+                [&](Range samples, Worker<T>& worker) { steps_.match(index, samples, worker); });
     steps_.count_rows(index);
   }
 
   /// x += proj(attended)
-  void project_attended(int64_t index, Share share, Worker<T>& worker) {
+  void project_attended(int64_t index, Range range, Worker<T>& worker) {
     const EncoderLayer& layer = encoder_.layer(index);
-    for_blocks(share, [&](int64_t first, int64_t rows) {
+    for_blocks(range, [&](int64_t first, int64_t rows) {
       const Operand operand =
           layers_.operand(steps_.attended() + first * columns_, rows, columns_, worker);
       layers_.add_linear(layer.proj, operand, layer.gamma1, steps_.x() + first * columns_, rows,
@@ -196,9 +196,9 @@ class Pass {
   }
 
   /// Merges the tokens into fewer, if this layer does, and x += mlp(x).
-  void mlp(int64_t index, Share share, Worker<T>& worker) {
+  void mlp(int64_t index, Range range, Worker<T>& worker) {
     const EncoderLayer& layer = encoder_.layer(index);
-    for_blocks(share, [&](int64_t first, int64_t rows) {
+    for_blocks(range, [&](int64_t first, int64_t rows) {
       float* x = steps_.x_after(index) + first * columns_;
       if (steps_.merges(index)) steps_.merge({first, first + rows});
       const Operand operand =
@@ -230,8 +230,8 @@ bool TokenPlan::needs_metric() const {
   return std::any_of(needs.begin(), needs.end(), [](const auto& x) { return x && x->key_metric; });
 }
 
-Sharing best_sharing(const Encoder& encoder, const TokenPlan& plan, Share samples,
-                     int64_t threads) {
+Parallelism best_parallelism(const Encoder& encoder, const TokenPlan& plan, Range samples,
+                             int64_t threads) {
   // What of the cache that cores share may keep weights from one input to the next.
   constexpr int64_t kKept = int64_t{32} << 20;
   const EncoderLayer& layer = encoder.layer(0);
@@ -242,15 +242,15 @@ Sharing best_sharing(const Encoder& encoder, const TokenPlan& plan, Share sample
   const bool sums_keys = !layer.metric && plan.needs_metric();
   const bool few_rows = samples.size() * plan.tokens.front() < threads * block_rows(encoder);
   const bool columns = threads > 1 && weights > kKept && few_rows && evenly && !sums_keys;
-  return columns ? Sharing::columns : Sharing::rows;
+  return columns ? Parallelism::columns : Parallelism::rows;
 }
 
 void run_pass(const Encoder& encoder, const TokenPlan& plan, const BatchTensors& tensors,
-              Share samples, int64_t threads, Sharing sharing, Arena& arena) {
+              Range samples, int64_t threads, Parallelism parallelism, Workspace& workspace) {
   if (attention_math(encoder.math()) == Math::fp32)
-    Pass<float>(encoder, plan, tensors, samples, threads, sharing, arena).run();
+    Pass<float>(encoder, plan, tensors, samples, threads, parallelism, workspace).run();
   else
-    Pass<simd::Bf16>(encoder, plan, tensors, samples, threads, sharing, arena).run();
+    Pass<simd::Bf16>(encoder, plan, tensors, samples, threads, parallelism, workspace).run();
 }
 
 }  // namespace vit::kernels

@@ -6,10 +6,10 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <vit/kernels/arena.h>
 #include <vit/kernels/encoder.h>
 #include <vit/kernels/merge_plan.h>
-#include <vit/kernels/share.h>
+#include <vit/kernels/range.h>
+#include <vit/kernels/workspace.h>
 
 namespace vit::kernels {
 
@@ -35,7 +35,7 @@ struct BatchTensors : MergeTensors {
 };
 
 /// What threads that run the same samples have for themselves in a linear layer.
-enum class Sharing {
+enum class Parallelism {
   rows,    ///< each takes some through several layers and waits rarely, but reads all weights
   columns  ///< each reads its part of the weights alone; not where keys are summed over heads
 };
@@ -43,10 +43,11 @@ enum class Sharing {
 /// The faster one. Columns pay where no cache keeps the weights from one input to the next, where
 /// few rows are multiplied each time they are read, and where they divide evenly. (ViT-B, one
 /// input, two threads of AMD's fourth EPYC, bfloat16: 1.03 to 1.06x, and 1.09 to 1.12x at r=13.)
-Sharing best_sharing(const Encoder& encoder, const TokenPlan& plan, Share samples, int64_t threads);
+Parallelism best_parallelism(const Encoder& encoder, const TokenPlan& plan, Range samples,
+                             int64_t threads);
 
 /// Runs some samples of a batch through all layers, on `threads` threads together.
 void run_pass(const Encoder& encoder, const TokenPlan& plan, const BatchTensors& tensors,
-              Share samples, int64_t threads, Sharing sharing, Arena& arena);
+              Range samples, int64_t threads, Parallelism parallelism, Workspace& workspace);
 
 }  // namespace vit::kernels

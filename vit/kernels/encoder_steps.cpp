@@ -18,7 +18,7 @@ namespace {
 
 /// Calls work(row, sample, row within the sample) for rows of samples that begin at `begins`.
 template <typename F>
-void each_row(const std::vector<int64_t>& begins, Share rows, const F& work) {
+void each_row(const std::vector<int64_t>& begins, Range rows, const F& work) {
   int64_t sample = 0;
   if (rows.size() > 0)
     sample = std::upper_bound(begins.begin(), begins.end(), rows.begin) - begins.begin() - 1;
@@ -32,7 +32,7 @@ void each_row(const std::vector<int64_t>& begins, Share rows, const F& work) {
 
 template <typename T>
 EncoderSteps<T>::EncoderSteps(const Encoder& encoder, const TokenPlan& plan,
-                              const BatchTensors& tensors, Share samples, Arena& arena)
+                              const BatchTensors& tensors, Range samples, Workspace& workspace)
     : encoder_(encoder),
       block_(encoder.block()),
       plan_(plan),
@@ -44,22 +44,22 @@ EncoderSteps<T>::EncoderSteps(const Encoder& encoder, const TokenPlan& plan,
       heads_(block_.num_heads),
       head_columns_(simd::round_up(block_.head_dim())) {
   const int64_t tokens = plan.tokens.front(), rows = samples.size() * tokens;
-  x_ = arena.take<float>(rows * columns_);
+  x_ = workspace.take<float>(rows * columns_);
   rows_.assign(encoder.depth() + 1, rows);
   for (int64_t i = 0; i <= samples.size(); ++i) begins_.push_back(i * tokens);
   if (plan.merges()) {
-    merged_x_ = arena.take<float>(rows * columns_);
-    merges_.emplace(arena, samples.size(), tokens, tensors, samples.begin);
+    merged_x_ = workspace.take<float>(rows * columns_);
+    merges_.emplace(workspace, samples.size(), tokens, tensors, samples.begin);
     next_begins_ = begins_;
   }
-  if (plan.needs_metric()) metric_ = arena.take<float>(rows * head_columns_);
-  heads_data_ = arena.take<T>(3 * heads_ * rows * head_columns_);
-  attended_ = arena.take<T>(rows * columns_);
+  if (plan.needs_metric()) metric_ = workspace.take<float>(rows * head_columns_);
+  heads_data_ = workspace.take<T>(3 * heads_ * rows * head_columns_);
+  attended_ = workspace.take<T>(rows * columns_);
   if (columns_ != dim_) std::fill_n(attended_, rows * columns_, T{});
 }
 
 template <typename T>
-void EncoderSteps<T>::read_input(Share rows) {
+void EncoderSteps<T>::read_input(Range rows) {
   const int64_t first = samples_.begin * plan_.tokens.front();
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     float* to = x_ + row * columns_;
@@ -74,7 +74,7 @@ void EncoderSteps<T>::read_input(Share rows) {
 }
 
 template <typename T>
-void EncoderSteps<T>::write_output(const float* x, Share rows) const {
+void EncoderSteps<T>::write_output(const float* x, Range rows) const {
   const int64_t last = encoder_.depth() - 1, most = tensors_.output.size(1);
   each_row(merges(last) ? next_begins_ : begins_, rows,
            [&](int64_t row, int64_t sample, int64_t i) {
@@ -104,7 +104,7 @@ Operand EncoderSteps<T>::prepare_qkv(int64_t index, const float* x, int64_t firs
 
 template <typename T>
 void EncoderSteps<T>::project_heads(int64_t index, const Operand& operand, int64_t first,
-                                    int64_t rows, Share groups, Worker<T>& worker) {
+                                    int64_t rows, Range groups, Worker<T>& worker) {
   const EncoderLayer& layer = encoder_.layer(index);
   const bool sums_keys = !layer.metric && needs_metric(index);
   for (int64_t group = groups.begin; group < groups.end; ++group)
@@ -144,8 +144,8 @@ const float* EncoderSteps<T>::normalize_head(const EncoderLayer& layer, int64_t 
   const float* weight = float_data(which == 0 ? layer.q_norm_weight : layer.k_norm_weight);
   const float* shift = float_data(which == 0 ? layer.q_norm_bias : layer.k_norm_bias);
   for (int64_t i = 0; i < tile.rows; ++i)
-    simd::layer_norm(worker.other_tile + i * tile.ld, block_.head_dim(), weight, shift, block_.norm_eps,
-                     worker.tile + i * tile.ld);
+    simd::layer_norm(worker.other_tile + i * tile.ld, block_.head_dim(), weight, shift,
+                     block_.norm_eps, worker.tile + i * tile.ld);
   tile.scales = {};
   static constexpr float kNoBias[kMaxHeadDim] = {};
   return kNoBias;
@@ -161,16 +161,16 @@ void EncoderSteps<T>::add_to_metric(const Tile& tile, const float* bias, int64_t
 }
 
 template <typename T>
-void EncoderSteps<T>::attend_and_match(int64_t index, Share units, Worker<T>& worker) {
+void EncoderSteps<T>::attend_and_match(int64_t index, Range units, Worker<T>& worker) {
   const int64_t matchings = matches_early(index) ? samples_.size() : 0;
-  const Share samples{std::min(units.begin, matchings), std::min(units.end, matchings)};
+  const Range samples{std::min(units.begin, matchings), std::min(units.end, matchings)};
   if (samples.size() > 0) match(index, samples, worker);
   for (int64_t unit = std::max(units.begin, matchings); unit < units.end; ++unit)
     attend_head(index, (unit - matchings) / heads_, (unit - matchings) % heads_, worker);
 }
 
 template <typename T>
-void EncoderSteps<T>::match(int64_t index, Share samples, Worker<T>& worker) {
+void EncoderSteps<T>::match(int64_t index, Range samples, Worker<T>& worker) {
   const ReducerNeeds& needs = *plan_.needs[index];
   for (int64_t sample = samples.begin; sample < samples.end; ++sample) {
     const int64_t tokens = begins_[sample + 1] - begins_[sample];
@@ -225,7 +225,7 @@ void EncoderSteps<T>::attend_head(int64_t index, int64_t sample, int64_t head, W
 }
 
 template <typename T>
-void EncoderSteps<T>::merge(Share rows) {
+void EncoderSteps<T>::merge(Range rows) {
   each_row(next_begins_, rows, [&](int64_t row, int64_t sample, int64_t i) {
     merges_->merge_row(sample, i, x_ + begins_[sample] * columns_, columns_,
                        merged_x_ + row * columns_);

@@ -4,13 +4,13 @@
 #include <optional>
 #include <vector>
 
-#include <vit/kernels/arena.h>
 #include <vit/kernels/encoder.h>
 #include <vit/kernels/encoder_pass.h>
 #include <vit/kernels/encoder_worker.h>
 #include <vit/kernels/merge_plan.h>
+#include <vit/kernels/range.h>
 #include <vit/kernels/row_layers.h>
-#include <vit/kernels/share.h>
+#include <vit/kernels/workspace.h>
 
 namespace vit::kernels {
 
@@ -22,7 +22,7 @@ template <typename T>
 class EncoderSteps {
  public:
   EncoderSteps(const Encoder& encoder, const TokenPlan& plan, const BatchTensors& tensors,
-               Share samples, Arena& arena);
+               Range samples, Workspace& workspace);
 
   const RowLayers<T>& layers() const { return layers_; }
   int64_t head_columns() const { return head_columns_; }
@@ -40,7 +40,7 @@ class EncoderSteps {
   const T* attended() const { return attended_; }
 
   /// The batch -> x.
-  void read_input(Share rows);
+  void read_input(Range rows);
 
   /// The norm of rows of x, the tokens that enter the layer, and their metric where that is a
   /// projection.
@@ -52,28 +52,28 @@ class EncoderSteps {
   /// Rows from `first` on, which `operand` holds, -> some groups of their columns. Without
   /// layer.metric all groups are one thread's, which sums the keys.
   void project_heads(int64_t index, const Operand& operand, int64_t first, int64_t rows,
-                     Share groups, Worker<T>& worker);
+                     Range groups, Worker<T>& worker);
 
   /// Samples to match, if the layer merges and not late, and heads of samples.
   int64_t attention_units(int64_t index) const {
     return samples_.size() * (heads_ + (matches_early(index) ? 1 : 0));
   }
-  void attend_and_match(int64_t index, Share units, Worker<T>& worker);
+  void attend_and_match(int64_t index, Range units, Worker<T>& worker);
 
   /// Whether the reducer wants to see the tokens after attention: match() is a step of its own.
   bool matches_late(int64_t index) const { return merges(index) && plan_.needs[index]->tokens; }
-  void match(int64_t index, Share samples, Worker<T>& worker);
+  void match(int64_t index, Range samples, Worker<T>& worker);
   /// When all samples are matched, on one thread.
   void count_rows(int64_t index);
 
   /// Rows of x_after(), each merged from some of x, in a layer that merges.
-  void merge(Share rows);
+  void merge(Range rows);
 
   /// What leaves the layer is what enters the next one.
   void end_of_layer(int64_t index);
 
   /// Rows that leave the last layer -> the batch.
-  void write_output(const float* x, Share rows) const;
+  void write_output(const float* x, Range rows) const;
   void write_sizes() const;
 
  private:
@@ -100,7 +100,7 @@ class EncoderSteps {
   const KernelBlock block_;
   const TokenPlan& plan_;
   const BatchTensors& tensors_;
-  const Share samples_;
+  const Range samples_;
   const RowLayers<T> layers_;
   const int64_t dim_, columns_, heads_, head_columns_;
   float* x_ = nullptr;         // [rows, columns] tokens

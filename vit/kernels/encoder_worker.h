@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cstdint>
 
-#include <vit/kernels/arena.h>
 #include <vit/kernels/head_attention.h>
 #include <vit/kernels/product.h>
 #include <vit/kernels/simd.h>
 #include <vit/kernels/tile_rows.h>
+#include <vit/kernels/workspace.h>
 
 namespace vit::kernels {
 
@@ -24,17 +24,18 @@ struct WorkerSizes {
 /// Scratch memory of one thread of the fused encoder. `T` is float or simd::Bf16.
 template <typename T>
 struct Worker {
-  Worker(Arena& arena, const WorkerSizes& sizes)
-      : operand(arena.take<T>(sizes.block_rows * sizes.columns)),
-        hidden(arena.take<T>(sizes.block_rows * sizes.hidden_columns)),
-        tile(arena.take<float>(kTileRows * std::max(sizes.head_columns, kBlockColumns))),
-        other_tile(arena.take<float>(kTileRows * std::max(sizes.head_columns, kBlockColumns))),
-        row(arena.take<float>(sizes.columns)),
-        rest(arena.take<T>(sizes.block_rows * sizes.columns)),
-        head(arena, sizes.tokens, sizes.head_columns) {
+  Worker(Workspace& workspace, const WorkerSizes& sizes)
+      : operand(workspace.take<T>(sizes.block_rows * sizes.columns)),
+        hidden(workspace.take<T>(sizes.block_rows * sizes.hidden_columns)),
+        tile(workspace.take<float>(kTileRows * std::max(sizes.head_columns, kBlockColumns))),
+        other_tile(workspace.take<float>(kTileRows * std::max(sizes.head_columns, kBlockColumns))),
+        row(workspace.take<float>(sizes.columns)),
+        rest(workspace.take<T>(sizes.block_rows * sizes.columns)),
+        head(workspace, sizes.tokens, sizes.head_columns) {
     if (!sizes.quantizes) return;
-    bytes = arena.take<uint8_t>(sizes.block_rows * std::max(sizes.columns, sizes.hidden_columns));
-    scales = arena.take<simd::Quantized>(sizes.block_rows);
+    bytes =
+        workspace.take<uint8_t>(sizes.block_rows * std::max(sizes.columns, sizes.hidden_columns));
+    scales = workspace.take<simd::Quantized>(sizes.block_rows);
   }
 
   /// What becomes of rows of `columns` from `first` on, with the other memory of `thread`.

@@ -1,5 +1,3 @@
-#include <vit/kernels/fused_blocks.h>
-
 #include <mutex>
 #include <vector>
 
@@ -10,6 +8,7 @@
 #include <vit/error.h>
 #include <vit/kernels/choice.h>
 #include <vit/kernels/encoder.h>
+#include <vit/kernels/fused_blocks.h>
 #include <vit/kernels/run_count.h>
 
 namespace vit::kernels {

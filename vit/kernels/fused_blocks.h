@@ -29,8 +29,8 @@ class FusedBlocks {
 
   /// Runs all blocks on `state` where the fused kernels fit: blocks that lower() knows, on a CPU
   /// that has the instructions, in float32 or bfloat16, with no gradient wanted, and no reducer or
-  /// one that decides per sample. Otherwise returns false, and nothing has happened. `quantize`: linear
-  /// layers in 8-bit integers. Many threads may call it at once.
+  /// one that decides per sample. Otherwise returns false, and nothing has happened. `quantize`:
+  /// linear layers in 8-bit integers. Many threads may call it at once.
   bool run(std::span<const BlockWeights> weights, bool quantize, TokenState& state,
            const TokenReducer* reducer) const;
 

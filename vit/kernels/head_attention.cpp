@@ -34,16 +34,16 @@ float dot(const T* a, const T* b, int64_t padded) {
 }  // namespace
 
 template <typename T>
-HeadScratch<T>::HeadScratch(Arena& arena, int64_t tokens, int64_t head_columns) {
+HeadScratch<T>::HeadScratch(Workspace& workspace, int64_t tokens, int64_t head_columns) {
   const int64_t padded = simd::round_up(tokens);
   const int64_t fit = kScoreBytes / static_cast<int64_t>(sizeof(float)) / padded;
   query_rows = std::min(tokens, std::max(kMinQueryRows, fit));
-  keys = arena.take<T>(padded * head_columns);
-  values = arena.take<T>(padded * head_columns);
-  scores = arena.take<float>(query_rows * padded);
-  factors = arena.take<float>(query_rows);
-  sums = arena.take<float>(query_rows * kBlockColumns);
-  rows = arena.take<T>(query_rows * kBlockColumns);
+  keys = workspace.take<T>(padded * head_columns);
+  values = workspace.take<T>(padded * head_columns);
+  scores = workspace.take<float>(query_rows * padded);
+  factors = workspace.take<float>(query_rows);
+  sums = workspace.take<float>(query_rows * kBlockColumns);
+  rows = workspace.take<T>(query_rows * kBlockColumns);
 }
 
 template <typename T>
@@ -82,7 +82,7 @@ void attend(const Head<T>& head, const HeadScratch<T>& scratch, T* out, int64_t 
 }
 
 template <typename T>
-void add_first_attention(const Head<T>& head, const HeadScratch<T>& scratch, float share,
+void add_first_attention(const Head<T>& head, const HeadScratch<T>& scratch, float factor,
                          float* out) {
   const float factor = head.scale * std::numbers::log2e_v<float>;
   float* scores = scratch.scores;
@@ -97,7 +97,7 @@ void add_first_attention(const Head<T>& head, const HeadScratch<T>& scratch, flo
     scores[i] = std::exp2(scores[i] - most);
     total += scores[i];
   }
-  for (int64_t i = 0; i < head.tokens; ++i) out[i] += share * (scores[i] / total);
+  for (int64_t i = 0; i < head.tokens; ++i) out[i] += factor * (scores[i] / total);
 }
 
 template struct HeadScratch<float>;

@@ -2,14 +2,14 @@
 
 #include <cstdint>
 
-#include <vit/kernels/arena.h>
+#include <vit/kernels/workspace.h>
 
 namespace vit::kernels {
 
 /// Scratch memory of attend() for up to `tokens` tokens.
 template <typename T>
 struct HeadScratch {
-  HeadScratch(Arena& arena, int64_t tokens, int64_t head_columns);
+  HeadScratch(Workspace& workspace, int64_t tokens, int64_t head_columns);
 
   int64_t query_rows;  ///< queries that are worked on together
   T* keys;
@@ -40,10 +40,10 @@ struct Head {
 template <typename T>
 void attend(const Head<T>& head, const HeadScratch<T>& scratch, T* out, int64_t out_ld);
 
-/// Adds `share` times the attention of the first query, after softmax, to `out` [tokens]; exact in
+/// Adds `factor` times the attention of the first query, after softmax, to `out` [tokens]; exact in
 /// float32.
 template <typename T>
-void add_first_attention(const Head<T>& head, const HeadScratch<T>& scratch, float share,
+void add_first_attention(const Head<T>& head, const HeadScratch<T>& scratch, float factor,
                          float* out);
 
 }  // namespace vit::kernels

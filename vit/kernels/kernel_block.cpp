@@ -1,6 +1,5 @@
-#include <vit/kernels/kernel_block.h>
-
 #include <vit/error.h>
+#include <vit/kernels/kernel_block.h>
 
 namespace vit::kernels {
 namespace {
@@ -58,8 +57,9 @@ std::optional<KernelBlock> lower(const BlockConfig& config) {
   const auto& [norm_kind, norm_eps] = norm;
   if (rotary || mlp_norm || !knows(norm_kind) || !knows(norm_place)) return std::nullopt;
   if (dim / num_heads > kMaxHeadDim) return std::nullopt;
-  return KernelBlock{dim,     num_heads, hidden_dim, lower(mlp_kind, activation),
-                     qk_norm, static_cast<float>(norm_eps)};
+  return KernelBlock{dim,        num_heads,
+                     hidden_dim, lower(mlp_kind, activation),
+                     qk_norm,    static_cast<float>(norm_eps)};
 }
 
 }  // namespace vit::kernels

@@ -16,11 +16,11 @@ enum class HiddenKind { gelu, gelu_tanh, quick_gelu, swiglu };
 /// A block as the fused engines compute it: pre-norm, layer norms, biased or unbiased linear
 /// layers, softmax attention of every token to every token.
 struct KernelBlock {
-  int64_t dim;         ///< channels of a token
+  int64_t dim;  ///< channels of a token
   int64_t num_heads;
   int64_t hidden_dim;  ///< columns of fc2
   HiddenKind hidden;
-  bool qk_norm;        ///< layer norm on q and k of every head
+  bool qk_norm;  ///< layer norm on q and k of every head
   float norm_eps;
 
   int64_t head_dim() const { return dim / num_heads; }

@@ -28,8 +28,8 @@ void write_rows(const float* from, int64_t rows, int64_t width, const at::Tensor
 
 }  // namespace
 
-MergePlan::MergePlan(Arena& arena, int64_t samples, int64_t tokens, const MergeTensors& tensors,
-                     int64_t first)
+MergePlan::MergePlan(Workspace& workspace, int64_t samples, int64_t tokens,
+                     const MergeTensors& tensors, int64_t first)
     : tensors_(tensors),
       first_(first),
       samples_(samples),
@@ -39,34 +39,34 @@ MergePlan::MergePlan(Arena& arena, int64_t samples, int64_t tokens, const MergeT
       next_counts_(samples, tokens),
       rules_(samples, RowRule::size_weighted_mean) {
   const int64_t all = samples * stride_;
-  sizes_ = arena.take<float>(all);
-  next_sizes_ = arena.take<float>(all);
-  log_sizes_ = arena.take<float>(all);
-  next_log_sizes_ = arena.take<float>(all);
-  class_attention_ = arena.take<float>(all);
-  begins_ = arena.take<int64_t>(all);
-  positions_ = arena.take<int64_t>(all);
-  weights_ = arena.take<float>(all);
-  keep_ = arena.take<int64_t>(all);
-  removed_ = arena.take<int64_t>(all);
-  into_ = arena.take<int64_t>(all);
-  given_weights_ = arena.take<float>(all);
-  next_ = arena.take<int64_t>(all);
+  sizes_ = workspace.take<float>(all);
+  next_sizes_ = workspace.take<float>(all);
+  log_sizes_ = workspace.take<float>(all);
+  next_log_sizes_ = workspace.take<float>(all);
+  class_attention_ = workspace.take<float>(all);
+  begins_ = workspace.take<int64_t>(all);
+  positions_ = workspace.take<int64_t>(all);
+  weights_ = workspace.take<float>(all);
+  keep_ = workspace.take<int64_t>(all);
+  removed_ = workspace.take<int64_t>(all);
+  into_ = workspace.take<int64_t>(all);
+  given_weights_ = workspace.take<float>(all);
+  next_ = workspace.take<int64_t>(all);
   std::fill_n(sizes_, all, 1.0f);
   std::fill_n(log_sizes_, all, 0.0f);
   std::fill_n(next_log_sizes_, all, 0.0f);
   if (tensors.positions.defined()) {
     axes_ = tensors.positions.size(2);
-    coordinates_ = arena.take<float>(all * axes_);
-    next_coordinates_ = arena.take<float>(all * axes_);
+    coordinates_ = workspace.take<float>(all * axes_);
+    next_coordinates_ = workspace.take<float>(all * axes_);
     for (int64_t sample = 0; sample < samples; ++sample)
       std::copy_n(
           tensors.input_positions.const_data_ptr<float>() + (first + sample) * tokens * axes_,
           tokens * axes_, coordinates_ + sample * stride_ * axes_);
   }
   if (!tensors.source.defined()) return;
-  source_ = arena.take<float>(all * tokens);
-  next_source_ = arena.take<float>(all * tokens);
+  source_ = workspace.take<float>(all * tokens);
+  next_source_ = workspace.take<float>(all * tokens);
   std::fill_n(source_, all * tokens, 0.0f);
   for (int64_t sample = 0; sample < samples; ++sample)
     for (int64_t token = 0; token < tokens; ++token)

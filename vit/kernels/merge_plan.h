@@ -5,7 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <vit/kernels/arena.h>
+#include <vit/kernels/workspace.h>
 #include <vit/token_reducer.h>
 
 namespace vit::kernels {
@@ -25,7 +25,7 @@ class MergePlan {
  public:
   /// For `samples` samples of `tokens` tokens, which all stand for one patch; `first` is the first
   /// one's index in `tensors`.
-  MergePlan(Arena& arena, int64_t samples, int64_t tokens, const MergeTensors& tensors,
+  MergePlan(Workspace& workspace, int64_t samples, int64_t tokens, const MergeTensors& tensors,
             int64_t first);
 
   /// Whether any token stands for more than one patch.
@@ -76,8 +76,8 @@ class MergePlan {
   float* log_sizes_;
   float* next_log_sizes_;
   float* class_attention_;
-  // Row i of a sample is the sum over j from begins[i] to begins[i + 1] of weights[j] times token
-  // positions[j].
+  // The merge of a sample as a sparse matrix in CSR form: row i is the sum over j from begins[i] to
+  // begins[i + 1] of weights[j] times token positions[j].
   int64_t* begins_;
   int64_t* positions_;
   float* weights_;

@@ -1,10 +1,10 @@
-#include <vit/kernels/packed_linear.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include <ATen/ATen.h>
 #include <c10/util/BFloat16.h>
+
+#include <vit/kernels/packed_linear.h>
 
 namespace vit::kernels {
 namespace {
@@ -54,7 +54,7 @@ PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Mat
               " outputs are no ", groups, " groups");
   cut_ = {groups, simd::round_up(outputs)};
   for (int64_t i = 0; i < cut_.count(); ++i) {
-    const Share columns = cut_.block(i);
+    const Range columns = cut_.block(i);
     blocks_.push_back({columns.begin, columns.size(), columns.begin * inner_ * element_size(math)});
   }
   weights_ = at::zeros({columns() * inner_ * element_size(math)}, at::kByte);

@@ -11,7 +11,8 @@ enum class Math {
   int8,  ///< uint8 activations with int8 weights, summed in int32
 };
 
-/// Numbers that lie together in the right-hand side of a product: 32 bits of them.
+/// Rows of the right-hand side of a product whose numbers lie together, column by column: 32 bits
+/// of them, as the dot product instructions read them (VNNI layout).
 constexpr int64_t group_size(Math math) {
   return math == Math::fp32 ? 1 : math == Math::bf16 ? 2 : 4;
 }

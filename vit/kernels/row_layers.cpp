@@ -60,7 +60,7 @@ Operand RowLayers<T>::operand_of(const T* from, int64_t columns, const Worker<T>
 
 template <typename T>
 void RowLayers<T>::add_linear(const PackedLinear& linear, const Operand& operand,
-                              const at::Tensor& gamma, float* x, int64_t rows, Share blocks,
+                              const at::Tensor& gamma, float* x, int64_t rows, Range blocks,
                               Worker<T>& worker) const {
   for (int64_t i = blocks.begin; i < blocks.end; ++i) {
     const auto& block = linear.block(i);
@@ -76,7 +76,7 @@ void RowLayers<T>::add_linear(const PackedLinear& linear, const Operand& operand
 
 template <typename T>
 void RowLayers<T>::activate(const PackedLinear& fc1, const Operand& operand, int64_t rows,
-                            Share blocks, T* hidden, Worker<T>& worker) const {
+                            Range blocks, T* hidden, Worker<T>& worker) const {
   const bool gated = block_.gated();
   const auto activation = gated ? simd::TileActivation{} : tile_activation(block_.hidden);
   for (int64_t i = blocks.begin; i < blocks.end; ++i) {

@@ -8,7 +8,7 @@
 #include <vit/kernels/kernel_block.h>
 #include <vit/kernels/packed_linear.h>
 #include <vit/kernels/product.h>
-#include <vit/kernels/share.h>
+#include <vit/kernels/range.h>
 
 namespace vit::kernels {
 
@@ -38,11 +38,11 @@ class RowLayers {
 
   /// x += gamma * linear(operand) in the columns of `blocks`; `gamma` may be undefined.
   void add_linear(const PackedLinear& linear, const Operand& operand, const at::Tensor& gamma,
-                  float* x, int64_t rows, Share blocks, Worker<T>& worker) const;
+                  float* x, int64_t rows, Range blocks, Worker<T>& worker) const;
 
   /// act(fc1(operand)), or its gated form, -> `hidden` [rows, hidden_columns] in the columns of
   /// `blocks`.
-  void activate(const PackedLinear& fc1, const Operand& operand, int64_t rows, Share blocks,
+  void activate(const PackedLinear& fc1, const Operand& operand, int64_t rows, Range blocks,
                 T* hidden, Worker<T>& worker) const;
 
  private:

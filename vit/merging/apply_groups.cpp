@@ -103,7 +103,7 @@ class Sums {
 };
 
 /// sum / total, 0 for padding, where both are 0.
-at::Tensor share(const at::Tensor& sum, const at::Tensor& total) {
+at::Tensor quotient(const at::Tensor& sum, const at::Tensor& total) {
   return sum / total.clamp_min(std::numeric_limits<float>::min());
 }
 
@@ -116,14 +116,14 @@ at::Tensor form_rows(const BatchGroups& groups, const Sums& sums, const at::Tens
                      const at::Tensor& size, const at::Tensor& total) {
   switch (groups.row_rule) {
     case RowRule::size_weighted_mean:
-      return share(sums(x * size), total);
+      return quotient(sums(x * size), total);
     case RowRule::mean:
-      return share(sums(x), sums(at::ones_like(size)));
+      return quotient(sums(x), sums(at::ones_like(size)));
     case RowRule::weighted_sum:
       return sums(x * groups.weights.unsqueeze(-1));
     case RowRule::largest_norm: {
       const auto members = sums(at::ones_like(size));
-      const auto mean = share(sums(x), members);
+      const auto mean = quotient(sums(x), members);
       const auto lengths = norms(mean).clamp_min(std::numeric_limits<float>::min());
       return at::where(members > 1, mean * (sums.largest(norms(x)) / lengths), mean);
     }
@@ -160,7 +160,7 @@ void apply_groups(const TokenReducer& reducer, const BatchGroups& groups, TokenS
   state.size =
       groups.size_rule == SizeRule::given ? groups.sizes.to(at::kFloat) : total.squeeze(-1);
   if (state.source.defined()) state.source = sums(state.source).clamp_max(1);
-  if (state.positions.defined()) state.positions = share(sums(state.positions * size), total);
+  if (state.positions.defined()) state.positions = quotient(sums(state.positions * size), total);
   state.counts = groups.counts;
   if (std::all_of(state.counts.begin(), state.counts.end(),
                   [&](int64_t count) { return count == state.tokens.size(1); }))

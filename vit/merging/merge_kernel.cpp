@@ -41,12 +41,13 @@ void merge_weighted(const T* x, const float* size, int64_t channels, const int64
 }
 
 template <typename T>
-void share_rows(const T* from, const float* share, int64_t channels, const int64_t* keep,
-                int64_t rows, const int64_t* removed, const int64_t* into, int64_t count, T* out) {
+void scatter_rows(const T* from, const float* weight, int64_t channels, const int64_t* keep,
+                  int64_t rows, const int64_t* removed, const int64_t* into, int64_t count,
+                  T* out) {
   const auto fill = [&](int64_t token, int64_t row) {
     const T* source = from + row * channels;
     T* target = out + token * channels;
-    const float factor = share[token];
+    const float factor = weight[token];
     if (factor == 1.0f) {  // most tokens are alone
       std::memcpy(target, source, channels * sizeof(T));
       return;
@@ -58,11 +59,11 @@ void share_rows(const T* from, const float* share, int64_t channels, const int64
   for (int64_t i = 0; i < count; ++i) fill(removed[i], into[i]);
 }
 
-template void share_rows<float>(const float*, const float*, int64_t, const int64_t*, int64_t,
-                                const int64_t*, const int64_t*, int64_t, float*);
-template void share_rows<c10::BFloat16>(const c10::BFloat16*, const float*, int64_t, const int64_t*,
-                                        int64_t, const int64_t*, const int64_t*, int64_t,
-                                        c10::BFloat16*);
+template void scatter_rows<float>(const float*, const float*, int64_t, const int64_t*, int64_t,
+                                  const int64_t*, const int64_t*, int64_t, float*);
+template void scatter_rows<c10::BFloat16>(const c10::BFloat16*, const float*, int64_t,
+                                          const int64_t*, int64_t, const int64_t*, const int64_t*,
+                                          int64_t, c10::BFloat16*);
 template void merge_weighted<float>(const float*, const float*, int64_t, const int64_t*, int64_t,
                                     const int64_t*, const int64_t*, int64_t, float*, float*);
 template void merge_weighted<c10::BFloat16>(const c10::BFloat16*, const float*, int64_t,

@@ -15,9 +15,9 @@ void merge_weighted(const T* x, const float* size, int64_t channels, const int64
                     T* out, float* out_size);
 
 /// The other way: row i of `from` [rows, C] goes to every token that was merged into it, times that
-/// token's `share` [N] -> out [N, C].
+/// token's `weight` [N] -> out [N, C].
 template <typename T>
-void share_rows(const T* from, const float* share, int64_t channels, const int64_t* keep,
-                int64_t rows, const int64_t* removed, const int64_t* into, int64_t count, T* out);
+void scatter_rows(const T* from, const float* weight, int64_t channels, const int64_t* keep,
+                  int64_t rows, const int64_t* removed, const int64_t* into, int64_t count, T* out);
 
 }  // namespace vit::merging

@@ -53,16 +53,16 @@ Merged fused_forward(const at::Tensor& x, const Partition& partition, const at::
   return {out, out_size};
 }
 
-/// What a backward pass needs: indices and `share` [B, tokens] float32, how much of the row that it
-/// went into each token makes up.
+/// What a backward pass needs: indices and `weight` [B, tokens] float32, how much of the row that
+/// it went into each token makes up.
 struct Plan {
   Partition partition;
-  at::Tensor share;
+  at::Tensor weight;
 };
 
 /// Composed of operators that have gradients of their own.
 at::Tensor composed_backward(const at::Tensor& gradient, const Plan& plan) {
-  return unmerge(gradient, plan.partition) * plan.share.unsqueeze(-1).to(gradient.scalar_type());
+  return unmerge(gradient, plan.partition) * plan.weight.unsqueeze(-1).to(gradient.scalar_type());
 }
 
 at::Tensor fused_backward(const at::Tensor& gradient, const Plan& plan) {
@@ -73,10 +73,10 @@ at::Tensor fused_backward(const at::Tensor& gradient, const Plan& plan) {
   const auto run = [&]<typename T>(const T* gradients, T* to) {
     at::parallel_for(0, batch, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const float* share = plan.share.const_data_ptr<float>() + i * tokens;
-        share_rows(gradients + i * rows * channels, share, channels,
-                   indices(plan.partition.keep, i), rows, indices(plan.partition.removed, i),
-                   indices(plan.partition.into, i), count, to + i * tokens * channels);
+        const float* weight = plan.weight.const_data_ptr<float>() + i * tokens;
+        scatter_rows(gradients + i * rows * channels, weight, channels,
+                     indices(plan.partition.keep, i), rows, indices(plan.partition.removed, i),
+                     indices(plan.partition.into, i), count, to + i * tokens * channels);
       }
     });
   };
@@ -94,8 +94,8 @@ class Function : public torch::autograd::Function<Function> {
                                const at::Tensor& into, const at::Tensor& size) {
     const Partition partition = contiguous({keep, removed, into});
     auto [out, out_size] = fused_forward(x, partition, size);
-    const auto share = size / unmerge(out_size.unsqueeze(-1), partition).squeeze(-1);
-    context->save_for_backward({partition.keep, partition.removed, partition.into, share});
+    const auto weight = size / unmerge(out_size.unsqueeze(-1), partition).squeeze(-1);
+    context->save_for_backward({partition.keep, partition.removed, partition.into, weight});
     context->mark_non_differentiable({out_size});
     return {out, out_size};
   }

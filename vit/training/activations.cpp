@@ -78,7 +78,7 @@ HWY_INLINE Point activation_at(DF d, VF x) {
 }
 
 template <TileActivation kKind, typename T>
-HWY_INLINE void keep_of(const Tile& tile, const float* bias, T* kept, int64_t kept_ld, T* out,
+HWY_INLINE void save_of(const Tile& tile, const float* bias, T* saved, int64_t saved_ld, T* out,
                         int64_t out_ld) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -86,57 +86,57 @@ HWY_INLINE void keep_of(const Tile& tile, const float* bias, T* kept, int64_t ke
     const auto b = load(d, bias + c);
     for (int64_t r = 0; r < tile.rows; ++r) {
       const auto x = hn::Add(load(d, tile.data + r * tile.ld + c), b);
-      put(d, x, kept + r * kept_ld + c);
+      put(d, x, saved + r * saved_ld + c);
       put(d, activated<kKind, T>(d, x), out + r * out_ld + c);
     }
   }
 }
 
 template <TileActivation kKind, typename T>
-HWY_INLINE void backward_of(const Tile& tile, const T* kept, int64_t kept_ld, T* dkept,
-                            int64_t dkept_ld, T* value, int64_t value_ld) {
+HWY_INLINE void backward_of(const Tile& tile, const T* saved, int64_t saved_ld, T* dsaved,
+                            int64_t dsaved_ld, T* value, int64_t value_ld) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t r = 0; r < tile.rows; ++r)
     for (int64_t c = 0; c < tile.cols; c += lanes) {
-      const auto at = activation_at<kKind, T>(d, load(d, kept + r * kept_ld + c));
-      put(d, hn::Mul(load(d, tile.data + r * tile.ld + c), at.slope), dkept + r * dkept_ld + c);
+      const auto at = activation_at<kKind, T>(d, load(d, saved + r * saved_ld + c));
+      put(d, hn::Mul(load(d, tile.data + r * tile.ld + c), at.slope), dsaved + r * dsaved_ld + c);
       put(d, at.value, value + r * value_ld + c);
     }
 }
 
 template <typename T>
-HWY_INLINE void keep_any(const Tile& tile, const float* bias, TileActivation activation, T* kept,
-                         int64_t kept_ld, T* out, int64_t out_ld) {
+HWY_INLINE void save_any(const Tile& tile, const float* bias, TileActivation activation, T* saved,
+                         int64_t saved_ld, T* out, int64_t out_ld) {
   switch (activation) {
     case TileActivation::gelu:
-      return keep_of<TileActivation::gelu>(tile, bias, kept, kept_ld, out, out_ld);
+      return save_of<TileActivation::gelu>(tile, bias, saved, saved_ld, out, out_ld);
     case TileActivation::gelu_tanh:
-      return keep_of<TileActivation::gelu_tanh>(tile, bias, kept, kept_ld, out, out_ld);
+      return save_of<TileActivation::gelu_tanh>(tile, bias, saved, saved_ld, out, out_ld);
     case TileActivation::quick_gelu:
-      return keep_of<TileActivation::quick_gelu>(tile, bias, kept, kept_ld, out, out_ld);
+      return save_of<TileActivation::quick_gelu>(tile, bias, saved, saved_ld, out, out_ld);
   }
 }
 
 template <typename T>
-HWY_INLINE void backward_any(const Tile& tile, const T* kept, int64_t kept_ld,
-                             TileActivation activation, T* dkept, int64_t dkept_ld, T* value,
+HWY_INLINE void backward_any(const Tile& tile, const T* saved, int64_t saved_ld,
+                             TileActivation activation, T* dsaved, int64_t dsaved_ld, T* value,
                              int64_t value_ld) {
   switch (activation) {
     case TileActivation::gelu:
-      return backward_of<TileActivation::gelu>(tile, kept, kept_ld, dkept, dkept_ld, value,
+      return backward_of<TileActivation::gelu>(tile, saved, saved_ld, dsaved, dsaved_ld, value,
                                                value_ld);
     case TileActivation::gelu_tanh:
-      return backward_of<TileActivation::gelu_tanh>(tile, kept, kept_ld, dkept, dkept_ld, value,
+      return backward_of<TileActivation::gelu_tanh>(tile, saved, saved_ld, dsaved, dsaved_ld, value,
                                                     value_ld);
     case TileActivation::quick_gelu:
-      return backward_of<TileActivation::quick_gelu>(tile, kept, kept_ld, dkept, dkept_ld, value,
-                                                     value_ld);
+      return backward_of<TileActivation::quick_gelu>(tile, saved, saved_ld, dsaved, dsaved_ld,
+                                                     value, value_ld);
   }
 }
 
 template <typename T>
-HWY_INLINE void gate_keep_of(const GatedTile& tile, int64_t distance, T* kept, int64_t kept_ld,
+HWY_INLINE void gate_save_of(const GatedTile& tile, int64_t distance, T* saved, int64_t saved_ld,
                              T* out, int64_t out_ld) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -145,59 +145,60 @@ HWY_INLINE void gate_keep_of(const GatedTile& tile, int64_t distance, T* kept, i
       const int64_t at = r * tile.gate.ld + c;
       const auto g = hn::Add(load(d, tile.gate.data + at), load(d, tile.gate_bias + c));
       const auto v = hn::Add(load(d, tile.value + at), load(d, tile.value_bias + c));
-      put(d, g, kept + r * kept_ld + c);
-      put(d, v, kept + r * kept_ld + distance + c);
+      put(d, g, saved + r * saved_ld + c);
+      put(d, v, saved + r * saved_ld + distance + c);
       put(d, hn::Mul(sigmoid_gate(d, g, 1.0f), v), out + r * out_ld + c);
     }
 }
 
 template <typename T>
-HWY_INLINE void gate_backward_of(const Tile& tile, const T* kept, int64_t kept_ld, int64_t distance,
-                                 T* dkept, int64_t dkept_ld, T* value, int64_t value_ld) {
+HWY_INLINE void gate_backward_of(const Tile& tile, const T* saved, int64_t saved_ld,
+                                 int64_t distance, T* dsaved, int64_t dsaved_ld, T* value,
+                                 int64_t value_ld) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t r = 0; r < tile.rows; ++r)
     for (int64_t c = 0; c < tile.cols; c += lanes) {
       const auto gradient = load(d, tile.data + r * tile.ld + c);
-      const auto gate = sigmoid_gate_at(d, load(d, kept + r * kept_ld + c), 1.0f);
-      const auto v = load(d, kept + r * kept_ld + distance + c);
-      put(d, hn::Mul(hn::Mul(gradient, v), gate.slope), dkept + r * dkept_ld + c);
-      put(d, hn::Mul(gradient, gate.value), dkept + r * dkept_ld + distance + c);
+      const auto gate = sigmoid_gate_at(d, load(d, saved + r * saved_ld + c), 1.0f);
+      const auto v = load(d, saved + r * saved_ld + distance + c);
+      put(d, hn::Mul(hn::Mul(gradient, v), gate.slope), dsaved + r * dsaved_ld + c);
+      put(d, hn::Mul(gradient, gate.value), dsaved + r * dsaved_ld + distance + c);
       put(d, hn::Mul(gate.value, v), value + r * value_ld + c);
     }
 }
 
-void keep_f32(const Tile& tile, const float* bias, TileActivation activation, float* kept,
-              int64_t kept_ld, float* out, int64_t out_ld) {
-  keep_any(tile, bias, activation, kept, kept_ld, out, out_ld);
+void save_f32(const Tile& tile, const float* bias, TileActivation activation, float* saved,
+              int64_t saved_ld, float* out, int64_t out_ld) {
+  save_any(tile, bias, activation, saved, saved_ld, out, out_ld);
 }
-void keep_bf16(const Tile& tile, const float* bias, TileActivation activation, Bf16* kept,
-               int64_t kept_ld, Bf16* out, int64_t out_ld) {
-  keep_any(tile, bias, activation, kept, kept_ld, out, out_ld);
+void save_bf16(const Tile& tile, const float* bias, TileActivation activation, Bf16* saved,
+               int64_t saved_ld, Bf16* out, int64_t out_ld) {
+  save_any(tile, bias, activation, saved, saved_ld, out, out_ld);
 }
-void backward_f32(const Tile& tile, const float* kept, int64_t kept_ld, TileActivation activation,
-                  float* dkept, int64_t dkept_ld, float* value, int64_t value_ld) {
-  backward_any(tile, kept, kept_ld, activation, dkept, dkept_ld, value, value_ld);
+void backward_f32(const Tile& tile, const float* saved, int64_t saved_ld, TileActivation activation,
+                  float* dsaved, int64_t dsaved_ld, float* value, int64_t value_ld) {
+  backward_any(tile, saved, saved_ld, activation, dsaved, dsaved_ld, value, value_ld);
 }
-void backward_bf16(const Tile& tile, const Bf16* kept, int64_t kept_ld, TileActivation activation,
-                   Bf16* dkept, int64_t dkept_ld, Bf16* value, int64_t value_ld) {
-  backward_any(tile, kept, kept_ld, activation, dkept, dkept_ld, value, value_ld);
+void backward_bf16(const Tile& tile, const Bf16* saved, int64_t saved_ld, TileActivation activation,
+                   Bf16* dsaved, int64_t dsaved_ld, Bf16* value, int64_t value_ld) {
+  backward_any(tile, saved, saved_ld, activation, dsaved, dsaved_ld, value, value_ld);
 }
-void gate_keep_f32(const GatedTile& tile, int64_t distance, float* kept, int64_t kept_ld,
+void gate_save_f32(const GatedTile& tile, int64_t distance, float* saved, int64_t saved_ld,
                    float* out, int64_t out_ld) {
-  gate_keep_of(tile, distance, kept, kept_ld, out, out_ld);
+  gate_save_of(tile, distance, saved, saved_ld, out, out_ld);
 }
-void gate_keep_bf16(const GatedTile& tile, int64_t distance, Bf16* kept, int64_t kept_ld, Bf16* out,
-                    int64_t out_ld) {
-  gate_keep_of(tile, distance, kept, kept_ld, out, out_ld);
+void gate_save_bf16(const GatedTile& tile, int64_t distance, Bf16* saved, int64_t saved_ld,
+                    Bf16* out, int64_t out_ld) {
+  gate_save_of(tile, distance, saved, saved_ld, out, out_ld);
 }
-void gate_backward_f32(const Tile& tile, const float* kept, int64_t kept_ld, int64_t distance,
-                       float* dkept, int64_t dkept_ld, float* value, int64_t value_ld) {
-  gate_backward_of(tile, kept, kept_ld, distance, dkept, dkept_ld, value, value_ld);
+void gate_backward_f32(const Tile& tile, const float* saved, int64_t saved_ld, int64_t distance,
+                       float* dsaved, int64_t dsaved_ld, float* value, int64_t value_ld) {
+  gate_backward_of(tile, saved, saved_ld, distance, dsaved, dsaved_ld, value, value_ld);
 }
-void gate_backward_bf16(const Tile& tile, const Bf16* kept, int64_t kept_ld, int64_t distance,
-                        Bf16* dkept, int64_t dkept_ld, Bf16* value, int64_t value_ld) {
-  gate_backward_of(tile, kept, kept_ld, distance, dkept, dkept_ld, value, value_ld);
+void gate_backward_bf16(const Tile& tile, const Bf16* saved, int64_t saved_ld, int64_t distance,
+                        Bf16* dsaved, int64_t dsaved_ld, Bf16* value, int64_t value_ld) {
+  gate_backward_of(tile, saved, saved_ld, distance, dsaved, dsaved_ld, value, value_ld);
 }
 
 void add_branch_of(const Tile& tile, const Branch& branch, const float* x, float* out, int64_t ld) {
@@ -221,12 +222,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace vit::simd {
 
-HWY_EXPORT(keep_f32);
-HWY_EXPORT(keep_bf16);
+HWY_EXPORT(save_f32);
+HWY_EXPORT(save_bf16);
 HWY_EXPORT(backward_f32);
 HWY_EXPORT(backward_bf16);
-HWY_EXPORT(gate_keep_f32);
-HWY_EXPORT(gate_keep_bf16);
+HWY_EXPORT(gate_save_f32);
+HWY_EXPORT(gate_save_bf16);
 HWY_EXPORT(gate_backward_f32);
 HWY_EXPORT(gate_backward_bf16);
 HWY_EXPORT(add_branch_of);
@@ -235,50 +236,50 @@ void add_branch(const Tile& tile, const Branch& branch, const float* x, float* o
   HWY_DYNAMIC_DISPATCH(add_branch_of)(tile, branch, x, out, ld);
 }
 template <>
-void activate_and_keep(const Tile& tile, const float* bias, TileActivation activation, float* kept,
-                       int64_t kept_ld, float* out, int64_t out_ld) {
-  HWY_DYNAMIC_DISPATCH(keep_f32)(tile, bias, activation, kept, kept_ld, out, out_ld);
+void activate_and_save(const Tile& tile, const float* bias, TileActivation activation, float* saved,
+                       int64_t saved_ld, float* out, int64_t out_ld) {
+  HWY_DYNAMIC_DISPATCH(save_f32)(tile, bias, activation, saved, saved_ld, out, out_ld);
 }
 template <>
-void activate_and_keep(const Tile& tile, const float* bias, TileActivation activation, Bf16* kept,
-                       int64_t kept_ld, Bf16* out, int64_t out_ld) {
-  HWY_DYNAMIC_DISPATCH(keep_bf16)(tile, bias, activation, kept, kept_ld, out, out_ld);
+void activate_and_save(const Tile& tile, const float* bias, TileActivation activation, Bf16* saved,
+                       int64_t saved_ld, Bf16* out, int64_t out_ld) {
+  HWY_DYNAMIC_DISPATCH(save_bf16)(tile, bias, activation, saved, saved_ld, out, out_ld);
 }
 template <>
-void activate_backward(const Tile& tile, const float* kept, int64_t kept_ld,
-                       TileActivation activation, float* dkept, int64_t dkept_ld, float* value,
+void activate_backward(const Tile& tile, const float* saved, int64_t saved_ld,
+                       TileActivation activation, float* dsaved, int64_t dsaved_ld, float* value,
                        int64_t value_ld) {
   HWY_DYNAMIC_DISPATCH(backward_f32)
-  (tile, kept, kept_ld, activation, dkept, dkept_ld, value, value_ld);
+  (tile, saved, saved_ld, activation, dsaved, dsaved_ld, value, value_ld);
 }
 template <>
-void activate_backward(const Tile& tile, const Bf16* kept, int64_t kept_ld,
-                       TileActivation activation, Bf16* dkept, int64_t dkept_ld, Bf16* value,
+void activate_backward(const Tile& tile, const Bf16* saved, int64_t saved_ld,
+                       TileActivation activation, Bf16* dsaved, int64_t dsaved_ld, Bf16* value,
                        int64_t value_ld) {
   HWY_DYNAMIC_DISPATCH(backward_bf16)
-  (tile, kept, kept_ld, activation, dkept, dkept_ld, value, value_ld);
+  (tile, saved, saved_ld, activation, dsaved, dsaved_ld, value, value_ld);
 }
 template <>
-void gate_and_keep(const GatedTile& tile, int64_t distance, float* kept, int64_t kept_ld,
+void gate_and_save(const GatedTile& tile, int64_t distance, float* saved, int64_t saved_ld,
                    float* out, int64_t out_ld) {
-  HWY_DYNAMIC_DISPATCH(gate_keep_f32)(tile, distance, kept, kept_ld, out, out_ld);
+  HWY_DYNAMIC_DISPATCH(gate_save_f32)(tile, distance, saved, saved_ld, out, out_ld);
 }
 template <>
-void gate_and_keep(const GatedTile& tile, int64_t distance, Bf16* kept, int64_t kept_ld, Bf16* out,
-                   int64_t out_ld) {
-  HWY_DYNAMIC_DISPATCH(gate_keep_bf16)(tile, distance, kept, kept_ld, out, out_ld);
+void gate_and_save(const GatedTile& tile, int64_t distance, Bf16* saved, int64_t saved_ld,
+                   Bf16* out, int64_t out_ld) {
+  HWY_DYNAMIC_DISPATCH(gate_save_bf16)(tile, distance, saved, saved_ld, out, out_ld);
 }
 template <>
-void gate_backward(const Tile& tile, const float* kept, int64_t kept_ld, int64_t distance,
-                   float* dkept, int64_t dkept_ld, float* value, int64_t value_ld) {
+void gate_backward(const Tile& tile, const float* saved, int64_t saved_ld, int64_t distance,
+                   float* dsaved, int64_t dsaved_ld, float* value, int64_t value_ld) {
   HWY_DYNAMIC_DISPATCH(gate_backward_f32)
-  (tile, kept, kept_ld, distance, dkept, dkept_ld, value, value_ld);
+  (tile, saved, saved_ld, distance, dsaved, dsaved_ld, value, value_ld);
 }
 template <>
-void gate_backward(const Tile& tile, const Bf16* kept, int64_t kept_ld, int64_t distance,
-                   Bf16* dkept, int64_t dkept_ld, Bf16* value, int64_t value_ld) {
+void gate_backward(const Tile& tile, const Bf16* saved, int64_t saved_ld, int64_t distance,
+                   Bf16* dsaved, int64_t dsaved_ld, Bf16* value, int64_t value_ld) {
   HWY_DYNAMIC_DISPATCH(gate_backward_bf16)
-  (tile, kept, kept_ld, distance, dkept, dkept_ld, value, value_ld);
+  (tile, saved, saved_ld, distance, dsaved, dsaved_ld, value, value_ld);
 }
 
 }  // namespace vit::simd

@@ -25,10 +25,11 @@ int64_t row_bytes(const AttentionData& data) {
 template <typename T>
 struct Worker {
   Worker(Pass& pass, const AttentionData& data)
-      : packing(pass.arena().template take<T>(pack_scratch(3 * data.branch.dim, data.branch.dim))),
-        operand(pass.arena().template take<T>(pass.chunk_rows() * data.branch.dim)),
-        tile(pass.arena().template take<float>(GradientOperands<T>::kTile)),
-        other_tile(pass.arena().template take<float>(kTileRows * kBlockColumns)) {}
+      : packing(
+            pass.workspace().template take<T>(pack_scratch(3 * data.branch.dim, data.branch.dim))),
+        operand(pass.workspace().template take<T>(pass.chunk_rows() * data.branch.dim)),
+        tile(pass.workspace().template take<float>(GradientOperands<T>::kTile)),
+        other_tile(pass.workspace().template take<float>(kTileRows * kBlockColumns)) {}
 
   T* packing;
   T* operand;  ///< [chunk_rows, dim]
@@ -64,10 +65,10 @@ kernels::Head<T> head_of(const AttentionData& data, T* heads, int64_t sample, in
   return result;
 }
 
-/// kept = qkv(worker.operand) of a chunk, head by head.
+/// saved = qkv(worker.operand) of a chunk, head by head.
 template <typename T>
 void project(const AttentionData& data, const PackedMatrix<T>& qkv, const Chunk& chunk,
-             const Worker<T>& worker, T* kept, float* metric) {
+             const Worker<T>& worker, T* saved, float* metric) {
   const int64_t dim = data.branch.dim, head_dim = data.head_dim();
   for (int64_t i = 0; i < qkv.blocks(); ++i) {
     const auto block = qkv.block(i);
@@ -75,12 +76,12 @@ void project(const AttentionData& data, const PackedMatrix<T>& qkv, const Chunk&
     const int64_t which = group / data.heads, head = group % data.heads;
     each_tile(chunk.rows, [&](int64_t row, int64_t count) {
       const int64_t at = (chunk.first + row) * head_dim + column;
-      kernels::prefetch_rows(head_rows(data, kept, which, head) + at, head_dim, count,
+      kernels::prefetch_rows(head_rows(data, saved, which, head) + at, head_dim, count,
                              block.size());
       multiply_block(worker.operand + row * dim, dim, count, qkv, block, worker.tile, block.size());
       const Tile tile{worker.tile, block.size(), count, block.size()};
       const float* bias = data.qkv_bias + block.begin;
-      simd::store(tile, bias, head_rows(data, kept, which, head) + at, head_dim);
+      simd::store(tile, bias, head_rows(data, saved, which, head) + at, head_dim);
       if (!metric || which != 1) return;
       simd::store(tile, bias, worker.other_tile, tile.ld);
       simd::accumulate({worker.other_tile, tile.ld, tile.rows, tile.cols},
@@ -92,57 +93,57 @@ void project(const AttentionData& data, const PackedMatrix<T>& qkv, const Chunk&
 }  // namespace
 
 template <typename T>
-void attention_forward(const AttentionData& data, const AttentionKept<T>& kept, float* out,
+void attention_forward(const AttentionData& data, const SavedAttention<T>& saved, float* out,
                        float* metric) {
   const int64_t dim = data.branch.dim;
   Pass pass(data.branch, row_bytes<T>(data));
-  const auto qkv = take_matrix<T>(pass.arena(), dim, 3 * dim, data.head_dim());
-  const auto proj = take_matrix<T>(pass.arena(), dim, dim);
+  const auto qkv = take_matrix<T>(pass.workspace(), dim, 3 * dim, data.head_dim());
+  const auto proj = take_matrix<T>(pass.workspace(), dim, dim);
   const auto workers = take_workers<T>(pass, data);
   std::vector<kernels::HeadScratch<T>> scratch;
   for (int64_t i = 0; i < pass.threads(); ++i)
-    scratch.emplace_back(pass.arena(), data.branch.tokens, data.head_dim());
+    scratch.emplace_back(pass.workspace(), data.branch.tokens, data.head_dim());
 
   pass.each_thread([&](int64_t thread) {
     T* packing = workers[thread].packing;
-    pack_transposed(data.qkv_weight, qkv, pass.share(qkv.blocks(), thread), packing);
-    pack_transposed(data.proj_weight, proj, pass.share(proj.blocks(), thread), packing);
+    pack_transposed(data.qkv_weight, qkv, pass.part(qkv.blocks(), thread), packing);
+    pack_transposed(data.proj_weight, proj, pass.part(proj.blocks(), thread), packing);
   });
   pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
     const auto& worker = workers[thread];
     normalize(data.branch, chunk, worker.operand);
-    project(data, qkv, chunk, worker, kept.heads, metric);
+    project(data, qkv, chunk, worker, saved.heads, metric);
   });
   pass.each_unit(data.branch.samples * data.heads, [&](int64_t unit, int64_t thread) {
     const int64_t sample = unit / data.heads, head = unit % data.heads;
-    kernels::attend(head_of(data, kept.heads, sample, head), scratch[thread],
-                    kept.attended + sample * data.branch.tokens * dim + head * data.head_dim(),
+    kernels::attend(head_of(data, saved.heads, sample, head), scratch[thread],
+                    saved.attended + sample * data.branch.tokens * dim + head * data.head_dim(),
                     dim);
   });
   pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
-    add_to_tokens(data.branch, pass, chunk, kept.attended + chunk.first * dim, proj, data.proj_bias,
-                  workers[thread].tile, out);
+    add_to_tokens(data.branch, pass, chunk, saved.attended + chunk.first * dim, proj,
+                  data.proj_bias, workers[thread].tile, out);
   });
 }
 
 template <typename T>
-BranchGradients attention_backward(const AttentionData& data, const AttentionKept<T>& kept,
-                                      const float* gradient, bool wants_qkv, bool wants_proj) {
+BranchGradients attention_backward(const AttentionData& data, const SavedAttention<T>& saved,
+                                   const float* gradient, bool wants_qkv, bool wants_proj) {
   const int64_t dim = data.branch.dim, columns = 3 * dim, head_dim = data.head_dim();
   Pass pass(data.branch, row_bytes<T>(data));
-  auto& arena = pass.arena();
-  const auto qkv = take_matrix<T>(arena, columns, dim);
-  const auto proj = take_matrix<T>(arena, dim, dim);
-  GradientOperands<T> qkv_operands(arena, pass.chunks(), columns, dim);
-  GradientOperands<T> proj_operands(arena, pass.chunks(), dim, dim);
-  T* dattended = arena.template take<T>(data.branch.rows() * dim);
-  T* dqkv = arena.template take<T>(data.branch.rows() * columns);
+  auto& workspace = pass.workspace();
+  const auto qkv = take_matrix<T>(workspace, columns, dim);
+  const auto proj = take_matrix<T>(workspace, dim, dim);
+  GradientOperands<T> qkv_operands(workspace, pass.chunks(), columns, dim);
+  GradientOperands<T> proj_operands(workspace, pass.chunks(), dim, dim);
+  T* dattended = workspace.template take<T>(data.branch.rows() * dim);
+  T* dqkv = workspace.template take<T>(data.branch.rows() * columns);
   const auto workers = take_workers<T>(pass, data);
   std::vector<HeadGradientScratch<T>> scratch;
   std::vector<float*> sums;  // [chunk_rows, dim] of each thread
   for (int64_t i = 0; i < pass.threads(); ++i) {
-    scratch.emplace_back(arena, data.branch.tokens, head_dim);
-    sums.push_back(arena.template take<float>(pass.chunk_rows() * dim));
+    scratch.emplace_back(workspace, data.branch.tokens, head_dim);
+    sums.push_back(workspace.template take<float>(pass.chunk_rows() * dim));
   }
   const VectorGradient qkv_bias(pass, columns), proj_bias(pass, dim), norm_weight(pass, dim),
       norm_bias(pass, dim);
@@ -153,8 +154,8 @@ BranchGradients attention_backward(const AttentionData& data, const AttentionKep
 
   pass.each_thread([&](int64_t thread) {
     T* packing = workers[thread].packing;
-    pack_weight(data.qkv_weight, nullptr, qkv, pass.share(qkv.blocks(), thread), packing);
-    pack_weight(data.proj_weight, data.branch.gamma, proj, pass.share(proj.blocks(), thread),
+    pack_weight(data.qkv_weight, nullptr, qkv, pass.part(qkv.blocks(), thread), packing);
+    pack_weight(data.proj_weight, data.branch.gamma, proj, pass.part(proj.blocks(), thread),
                 packing);
   });
   pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
@@ -162,7 +163,7 @@ BranchGradients attention_backward(const AttentionData& data, const AttentionKep
     narrow_gradient(data.branch, pass, chunk, gradient, worker.operand);
     simd::sum_rows(worker.operand, dim, chunk.rows, dim, proj_bias.of(chunk));
     proj_operands.put_left(chunk, worker.operand);
-    proj_operands.put_right(chunk, kept.attended + chunk.first * dim);
+    proj_operands.put_right(chunk, saved.attended + chunk.first * dim);
     for (int64_t i = 0; i < proj.blocks(); ++i) {
       const auto block = proj.block(i);
       each_tile(chunk.rows, [&](int64_t row, int64_t count) {
@@ -178,7 +179,7 @@ BranchGradients attention_backward(const AttentionData& data, const AttentionKep
     const int64_t row = sample * data.branch.tokens;
     T* to = dqkv + row * columns + head * head_dim;
     attend_backward(
-        head_of(data, kept.heads, sample, head), scratch[thread],
+        head_of(data, saved.heads, sample, head), scratch[thread],
         {dattended + row * dim + head * head_dim, dim, to, to + dim, to + 2 * dim, columns});
   });
   pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
@@ -209,13 +210,12 @@ BranchGradients attention_backward(const AttentionData& data, const AttentionKep
   return result;
 }
 
-template void attention_forward(const AttentionData&, const AttentionKept<float>&, float*, float*);
-template void attention_forward(const AttentionData&, const AttentionKept<simd::Bf16>&, float*,
+template void attention_forward(const AttentionData&, const SavedAttention<float>&, float*, float*);
+template void attention_forward(const AttentionData&, const SavedAttention<simd::Bf16>&, float*,
                                 float*);
-template BranchGradients attention_backward(const AttentionData&, const AttentionKept<float>&,
-                                               const float*, bool, bool);
-template BranchGradients attention_backward(const AttentionData&,
-                                               const AttentionKept<simd::Bf16>&, const float*, bool,
-                                               bool);
+template BranchGradients attention_backward(const AttentionData&, const SavedAttention<float>&,
+                                            const float*, bool, bool);
+template BranchGradients attention_backward(const AttentionData&, const SavedAttention<simd::Bf16>&,
+                                            const float*, bool, bool);
 
 }  // namespace vit::training

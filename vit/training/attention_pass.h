@@ -24,7 +24,7 @@ struct AttentionData {
 
 /// What the backward pass needs of the forward pass.
 template <typename T>
-struct AttentionKept {
+struct SavedAttention {
   T* heads;     ///< [3, heads, rows, head_dim] queries, keys and values
   T* attended;  ///< [rows, dim]
 };
@@ -32,13 +32,13 @@ struct AttentionKept {
 /// Writes the new tokens to `out` and, unless it is null, the mean of the keys over the heads to
 /// `metric` [rows, head_dim].
 template <typename T>
-void attention_forward(const AttentionData& data, const AttentionKept<T>& kept, float* out,
+void attention_forward(const AttentionData& data, const SavedAttention<T>& saved, float* out,
                        float* metric);
 
 /// `gradient` is that of the new tokens. The gradients of weights are left out where they are not
 /// wanted.
 template <typename T>
-BranchGradients attention_backward(const AttentionData& data, const AttentionKept<T>& kept,
-                                      const float* gradient, bool wants_qkv, bool wants_proj);
+BranchGradients attention_backward(const AttentionData& data, const SavedAttention<T>& saved,
+                                   const float* gradient, bool wants_qkv, bool wants_proj);
 
 }  // namespace vit::training

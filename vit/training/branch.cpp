@@ -9,20 +9,20 @@ namespace vit::training {
 namespace {
 
 // All passes of all models: what one leaves, the next one finds.
-kernels::ArenaPool& arenas() {
-  static kernels::ArenaPool pool;
+kernels::WorkspacePool& workspaces() {
+  static kernels::WorkspacePool pool;
   return pool;
 }
 
 }  // namespace
 
 Pass::Pass(const BranchData& data, int64_t row_bytes)
-    : loan_(arenas()),
+    : loan_(workspaces()),
       threads_(at::in_parallel_region() ? 1 : at::get_num_threads()),
       chunk_rows_(kernels::rows_together(row_bytes)),
       chunks_(data.rows(), threads_, chunk_rows_) {
   if (!data.path_factors) return;
-  factors_ = arena().take<float>(data.rows());
+  factors_ = workspace().take<float>(data.rows());
   for (int64_t i = 0; i < data.rows(); ++i) factors_[i] = data.path_factors[i / data.tokens];
 }
 

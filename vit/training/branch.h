@@ -5,14 +5,14 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <vit/kernels/arena.h>
 #include <vit/kernels/threads.h>
 #include <vit/kernels/tile_rows.h>
+#include <vit/kernels/workspace.h>
 #include <vit/training/chunks.h>
 #include <vit/training/matrices.h>
-#include <vit/training/shared_work.h>
+#include <vit/training/work_stealing.h>
 
-// What the two fused branches of a block share. `T` is what they multiply and keep: float or
+// What the two fused branches of a block share. `T` is what they multiply and save: float or
 // simd::Bf16.
 
 namespace vit::training {
@@ -41,7 +41,7 @@ class Pass {
   /// `row_bytes`: what a row becomes on its way through the layers.
   Pass(const BranchData& data, int64_t row_bytes);
 
-  kernels::Arena& arena() { return *loan_; }
+  kernels::Workspace& workspace() { return *loan_; }
   int64_t threads() const { return threads_; }
   const RowChunks& chunks() const { return chunks_; }
   /// Rows of the largest chunk, padded.
@@ -56,8 +56,8 @@ class Pass {
   /// Runs work(unit, thread) for all units below `count`.
   template <typename F>
   void each_unit(int64_t count, const F& work) const {
-    std::vector<kernels::Share> parts;
-    for (int64_t i = 0; i < threads_; ++i) parts.push_back(share(count, i));
+    std::vector<kernels::Range> parts;
+    for (int64_t i = 0; i < threads_; ++i) parts.push_back(part(count, i));
     each_of(parts, work);
   }
   /// Runs work(chunk, thread) for all chunks.
@@ -65,19 +65,19 @@ class Pass {
   void each_chunk(const F& work) const {
     each_of(chunks_.shares(), [&](int64_t i, int64_t thread) { work(chunks_[i], thread); });
   }
-  kernels::Share share(int64_t total, int64_t thread) const {
-    return kernels::share_of(total, thread, threads_);
+  kernels::Range part(int64_t total, int64_t thread) const {
+    return kernels::part_of(total, thread, threads_);
   }
 
  private:
   template <typename F>
-  void each_of(const std::vector<kernels::Share>& parts, const F& work) const {
-    SharedWork shared(parts);
+  void each_of(const std::vector<kernels::Range>& parts, const F& work) const {
+    WorkStealing shared(parts);
     each_thread(
         [&](int64_t thread) { shared.run(thread, [&](int64_t unit) { work(unit, thread); }); });
   }
 
-  kernels::ArenaPool::Loan loan_;
+  kernels::WorkspacePool::Loan loan_;
   int64_t threads_;
   int64_t chunk_rows_;
   RowChunks chunks_;

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <vit/kernels/share.h>
+#include <vit/kernels/range.h>
 #include <vit/kernels/simd.h>
 
 namespace vit::training {
@@ -24,13 +24,13 @@ class RowChunks {
   /// `most` rows in a chunk, a multiple of simd::kPad.
   RowChunks(int64_t rows, int64_t threads, int64_t most) {
     for (int64_t thread = 0; thread < threads; ++thread) {
-      const auto share = kernels::share_of(rows, thread, threads);
+      const auto range = kernels::part_of(rows, thread, threads);
       const auto before = static_cast<int64_t>(chunks_.size());
-      const int64_t count = (share.size() + most - 1) / most;
+      const int64_t count = (range.size() + most - 1) / most;
       for (int64_t i = 0; i < count; ++i) {
         // Equal parts, but cut where vectors end.
         const auto edge = [&](int64_t part) {
-          return std::min(share.end, share.begin + simd::round_up(share.size() * part / count));
+          return std::min(range.end, range.begin + simd::round_up(range.size() * part / count));
         };
         const int64_t size = edge(i + 1) - edge(i);
         if (size == 0) continue;
@@ -44,12 +44,12 @@ class RowChunks {
   int64_t size() const { return static_cast<int64_t>(chunks_.size()); }
   const Chunk& operator[](int64_t index) const { return chunks_[index]; }
   /// Of the chunks, by thread.
-  const std::vector<kernels::Share>& shares() const { return shares_; }
+  const std::vector<kernels::Range>& shares() const { return shares_; }
   int64_t padded_rows() const { return padded_rows_; }
 
  private:
   std::vector<Chunk> chunks_;
-  std::vector<kernels::Share> shares_;
+  std::vector<kernels::Range> shares_;
   int64_t padded_rows_ = 0;
 };
 

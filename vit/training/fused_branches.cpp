@@ -1,5 +1,3 @@
-#include <vit/training/fused_branches.h>
-
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
 #include <c10/core/GradMode.h>
@@ -9,14 +7,15 @@
 #include <vit/kernels/float_data.h>
 #include <vit/kernels/tile_activation.h>
 #include <vit/training/attention_pass.h>
+#include <vit/training/fused_branches.h>
 #include <vit/training/mlp_pass.h>
 
 namespace vit::training {
 namespace {
 
 using kernels::BlockWeights;
-using kernels::KernelBlock;
 using kernels::float_data;
+using kernels::KernelBlock;
 using simd::Bf16;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -309,11 +308,10 @@ at::Tensor mlp_branch(const KernelBlock& block, const BlockWeights& weights,
   const auto& w = weights;
   const auto activation =
       block.gated() ? simd::TileActivation{} : kernels::tile_activation(block.hidden);
-  return MlpFunction::apply(tokens.to(at::kFloat), w.norm2.weight, w.norm2.bias, w.fc1.weight,
-                            w.fc2.weight, optional(w.fc1.bias), optional(w.fc2.bias),
-                            optional(w.gamma2), optional(path_factors),
-                            static_cast<int64_t>(activation), block.gated(),
-                            double{block.norm_eps}, dtype);
+  return MlpFunction::apply(
+      tokens.to(at::kFloat), w.norm2.weight, w.norm2.bias, w.fc1.weight, w.fc2.weight,
+      optional(w.fc1.bias), optional(w.fc2.bias), optional(w.gamma2), optional(path_factors),
+      static_cast<int64_t>(activation), block.gated(), double{block.norm_eps}, dtype);
 }
 
 }  // namespace vit::training

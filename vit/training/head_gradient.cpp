@@ -48,23 +48,23 @@ void store_rows(const float* x, int64_t rows, int64_t columns, T* out, int64_t l
 }  // namespace
 
 template <typename T>
-HeadGradientScratch<T>::HeadGradientScratch(kernels::Arena& arena, int64_t tokens,
+HeadGradientScratch<T>::HeadGradientScratch(kernels::Workspace& workspace, int64_t tokens,
                                             int64_t columns) {
   const int64_t padded = simd::round_up(tokens);
   const int64_t fit = kScoreBytes / static_cast<int64_t>(sizeof(float)) / padded;
   const int64_t rounds = (tokens + std::max(fit, simd::kPad) - 1) / std::max(fit, simd::kPad);
   query_rows = simd::round_up((tokens + rounds - 1) / rounds);
-  keys = arena.take<T>(padded * columns);
-  values = arena.take<T>(padded * columns);
-  key_rows = arena.take<T>(padded * columns);
-  query_rows_data = arena.take<T>(query_rows * columns);
-  gradient_rows = arena.take<T>(query_rows * columns);
-  scores = arena.take<float>(query_rows * padded);
-  gradients = arena.take<float>(query_rows * padded);
-  transposed = arena.take<T>(padded * query_rows);
-  tile = arena.take<float>(query_rows * columns);
-  dk = arena.take<float>(padded * columns);
-  dv = arena.take<float>(padded * columns);
+  keys = workspace.take<T>(padded * columns);
+  values = workspace.take<T>(padded * columns);
+  key_rows = workspace.take<T>(padded * columns);
+  query_rows_data = workspace.take<T>(query_rows * columns);
+  gradient_rows = workspace.take<T>(query_rows * columns);
+  scores = workspace.take<float>(query_rows * padded);
+  gradients = workspace.take<float>(query_rows * padded);
+  transposed = workspace.take<T>(padded * query_rows);
+  tile = workspace.take<float>(query_rows * columns);
+  dk = workspace.take<float>(padded * columns);
+  dv = workspace.take<float>(padded * columns);
 }
 
 template <typename T>

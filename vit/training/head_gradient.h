@@ -2,15 +2,15 @@
 
 #include <cstdint>
 
-#include <vit/kernels/arena.h>
 #include <vit/kernels/head_attention.h>
+#include <vit/kernels/workspace.h>
 
 namespace vit::training {
 
 /// Scratch memory of attend_backward() for up to `tokens` tokens; columns as in kernels::Head.
 template <typename T>
 struct HeadGradientScratch {
-  HeadGradientScratch(kernels::Arena& arena, int64_t tokens, int64_t columns);
+  HeadGradientScratch(kernels::Workspace& workspace, int64_t tokens, int64_t columns);
 
   int64_t query_rows;  ///< queries that are worked on together, a multiple of simd::kPad
   T* keys;             ///< packed as the right-hand side of scores

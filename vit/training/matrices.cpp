@@ -6,12 +6,12 @@
 namespace vit::training {
 
 using kernels::kBlockColumns;
-using kernels::Share;
+using kernels::Range;
 
 template <typename T>
-void pack_transposed(const float* weight, const PackedMatrix<T>& to, Share blocks, T* scratch) {
+void pack_transposed(const float* weight, const PackedMatrix<T>& to, Range blocks, T* scratch) {
   for (int64_t i = blocks.begin; i < blocks.end; ++i) {
-    const Share block = to.block(i);
+    const Range block = to.block(i);
     const float* rows = weight + block.begin * to.inner;
     const T* from = nullptr;
     if constexpr (std::is_same_v<T, float>) {
@@ -25,10 +25,10 @@ void pack_transposed(const float* weight, const PackedMatrix<T>& to, Share block
 }
 
 template <typename T>
-void pack_weight(const float* weight, const float* factors, const PackedMatrix<T>& to, Share blocks,
+void pack_weight(const float* weight, const float* factors, const PackedMatrix<T>& to, Range blocks,
                  T* scratch) {
   for (int64_t i = blocks.begin; i < blocks.end; ++i) {
-    const Share block = to.block(i);
+    const Range block = to.block(i);
     const simd::Tile tile{weight + block.begin, to.cut.columns(), to.inner, block.size()};
     if (factors)
       simd::scale_rows(tile, factors, scratch, block.size());
@@ -75,10 +75,10 @@ void GradientOperands<T>::multiply(const RowChunks& chunks, int64_t index, float
     std::copy_n(tile + i * width, width, out + (row + i) * right_columns_ + column);
 }
 
-template void pack_transposed(const float*, const PackedMatrix<float>&, Share, float*);
-template void pack_transposed(const float*, const PackedMatrix<simd::Bf16>&, Share, simd::Bf16*);
-template void pack_weight(const float*, const float*, const PackedMatrix<float>&, Share, float*);
-template void pack_weight(const float*, const float*, const PackedMatrix<simd::Bf16>&, Share,
+template void pack_transposed(const float*, const PackedMatrix<float>&, Range, float*);
+template void pack_transposed(const float*, const PackedMatrix<simd::Bf16>&, Range, simd::Bf16*);
+template void pack_weight(const float*, const float*, const PackedMatrix<float>&, Range, float*);
+template void pack_weight(const float*, const float*, const PackedMatrix<simd::Bf16>&, Range,
                           simd::Bf16*);
 template class GradientOperands<float>;
 template class GradientOperands<simd::Bf16>;

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <type_traits>
 
-#include <vit/kernels/arena.h>
 #include <vit/kernels/column_blocks.h>
 #include <vit/kernels/product.h>
-#include <vit/kernels/share.h>
+#include <vit/kernels/range.h>
 #include <vit/kernels/simd.h>
+#include <vit/kernels/workspace.h>
 #include <vit/training/chunks.h>
 
 // Matrix products of the fused branches. `T` is what they multiply: float or simd::Bf16. Sums are
@@ -34,21 +34,21 @@ struct PackedMatrix {
   int64_t blocks_per_group() const { return cut.blocks_per_group(); }
   int64_t blocks() const { return cut.count(); }
   /// Columns of a block.
-  kernels::Share block(int64_t index) const { return cut.block(index); }
-  T* at(kernels::Share block) const { return data + block.begin * inner; }
+  kernels::Range block(int64_t index) const { return cut.block(index); }
+  T* at(kernels::Range block) const { return data + block.begin * inner; }
 };
 
 template <typename T>
-PackedMatrix<T> take_matrix(kernels::Arena& arena, int64_t inner, int64_t columns,
+PackedMatrix<T> take_matrix(kernels::Workspace& workspace, int64_t inner, int64_t columns,
                             int64_t group = 0) {
   const int64_t group_columns = group ? group : columns;
-  return {arena.take<T>(inner * columns), inner, {columns / group_columns, group_columns}};
+  return {workspace.take<T>(inner * columns), inner, {columns / group_columns, group_columns}};
 }
 
 /// tile [rows, block] = a [rows, inner] times a block of `b`; the tile's rows lie `ld` apart.
 template <typename T>
 void multiply_block(const T* a, int64_t lda, int64_t rows, const PackedMatrix<T>& b,
-                    kernels::Share block, float* tile, int64_t ld) {
+                    kernels::Range block, float* tile, int64_t ld) {
   kernels::multiply(kMath<T>, rows, block.size(), b.inner, a, lda, b.at(block), tile, ld);
 }
 
@@ -60,26 +60,26 @@ inline int64_t pack_scratch(int64_t out, int64_t in) {
 /// Packs one thread's share of the transpose of `weight` [out, in], which rows of inputs are
 /// multiplied with.
 template <typename T>
-void pack_transposed(const float* weight, const PackedMatrix<T>& to, kernels::Share blocks,
+void pack_transposed(const float* weight, const PackedMatrix<T>& to, kernels::Range blocks,
                      T* scratch);
 
 /// Packs one thread's share of `weight` [out, in] itself, which gradients of outputs are multiplied
 /// with. Row i is taken times factors[i]; null for no factors.
 template <typename T>
 void pack_weight(const float* weight, const float* factors, const PackedMatrix<T>& to,
-                 kernels::Share blocks, T* scratch);
+                 kernels::Range blocks, T* scratch);
 
 /// The operands of a weight gradient left^T right, which sums over all rows of a batch. They are
 /// filled chunk by chunk: left transposed, right packed.
 template <typename T>
 class GradientOperands {
  public:
-  GradientOperands(kernels::Arena& arena, const RowChunks& chunks, int64_t left_columns,
+  GradientOperands(kernels::Workspace& workspace, const RowChunks& chunks, int64_t left_columns,
                    int64_t right_columns)
       : left_columns_(left_columns),
         right_columns_(right_columns),
-        left_(arena.take<T>(chunks.padded_rows() * left_columns)),
-        right_(arena.take<T>(chunks.padded_rows() * right_columns)) {}
+        left_(workspace.take<T>(chunks.padded_rows() * left_columns)),
+        right_(workspace.take<T>(chunks.padded_rows() * right_columns)) {}
 
   /// Columns from `column` on of the left operand, rows `ld` apart.
   void put_left(const Chunk& chunk, int64_t column, int64_t columns, const T* x, int64_t ld);

@@ -22,13 +22,14 @@ int64_t row_bytes(const MlpData& data) {
 template <typename T>
 struct Worker {
   Worker(Pass& pass, const MlpData& data, int64_t hidden_columns)
-      : packing(pass.arena().template take<T>(pack_scratch(data.fc1_columns(), data.branch.dim))),
-        operand(pass.arena().template take<T>(pass.chunk_rows() * data.branch.dim)),
-        hidden(pass.arena().template take<T>(pass.chunk_rows() * hidden_columns)),
-        value(pass.arena().template take<T>(kTileRows * kBlockColumns)),
-        tile(pass.arena().template take<float>(GradientOperands<T>::kTile)),
-        other_tile(pass.arena().template take<float>(kTileRows * kBlockColumns)),
-        sums(pass.arena().template take<float>(pass.chunk_rows() * data.branch.dim)) {}
+      : packing(
+            pass.workspace().template take<T>(pack_scratch(data.fc1_columns(), data.branch.dim))),
+        operand(pass.workspace().template take<T>(pass.chunk_rows() * data.branch.dim)),
+        hidden(pass.workspace().template take<T>(pass.chunk_rows() * hidden_columns)),
+        value(pass.workspace().template take<T>(kTileRows * kBlockColumns)),
+        tile(pass.workspace().template take<float>(GradientOperands<T>::kTile)),
+        other_tile(pass.workspace().template take<float>(kTileRows * kBlockColumns)),
+        sums(pass.workspace().template take<float>(pass.chunk_rows() * data.branch.dim)) {}
 
   T* packing;
   T* operand;  ///< [chunk_rows, dim]
@@ -49,15 +50,15 @@ std::vector<Worker<T>> take_workers(Pass& pass, const MlpData& data, int64_t hid
 /// worker.hidden = act(fc1(worker.operand)) of a chunk.
 template <typename T>
 void hidden_forward(const MlpData& data, const PackedMatrix<T>& fc1, const Chunk& chunk,
-                    const Worker<T>& worker, T* kept) {
-  const int64_t dim = data.branch.dim, hidden = data.hidden, kept_ld = data.fc1_columns();
+                    const Worker<T>& worker, T* saved) {
+  const int64_t dim = data.branch.dim, hidden = data.hidden, saved_ld = data.fc1_columns();
   for (int64_t i = 0; i < fc1.blocks_per_group(); ++i) {
     const auto block = fc1.block(i);
     const int64_t width = block.size();
     each_tile(chunk.rows, [&](int64_t row, int64_t count) {
       const T* operand = worker.operand + row * dim;
-      T* keep = kept + (chunk.first + row) * kept_ld + block.begin;
-      kernels::prefetch_rows(keep, kept_ld, count, width);
+      T* at_row = saved + (chunk.first + row) * saved_ld + block.begin;
+      kernels::prefetch_rows(at_row, saved_ld, count, width);
       multiply_block(operand, dim, count, fc1, block, worker.tile, width);
       const Tile tile{worker.tile, width, count, width};
       T* out = worker.hidden + row * hidden + block.begin;
@@ -65,10 +66,10 @@ void hidden_forward(const MlpData& data, const PackedMatrix<T>& fc1, const Chunk
       if (data.gated) {
         multiply_block(operand, dim, count, fc1, fc1.block(fc1.blocks_per_group() + i),
                        worker.other_tile, width);
-        simd::gate_and_keep({tile, worker.other_tile, bias, bias + hidden}, hidden, keep, kept_ld,
-                            out, hidden);
+        simd::gate_and_save({tile, worker.other_tile, bias, bias + hidden}, hidden, at_row,
+                            saved_ld, out, hidden);
       } else {
-        simd::activate_and_keep(tile, bias, data.activation, keep, kept_ld, out, hidden);
+        simd::activate_and_save(tile, bias, data.activation, at_row, saved_ld, out, hidden);
       }
     });
   }
@@ -78,22 +79,22 @@ void hidden_forward(const MlpData& data, const PackedMatrix<T>& fc1, const Chunk
 /// fc2's inputs to `fc2_operands`.
 template <typename T>
 void hidden_backward(const MlpData& data, const PackedMatrix<T>& fc2, const Chunk& chunk,
-                     const Worker<T>& worker, const T* kept, GradientOperands<T>& fc2_operands) {
+                     const Worker<T>& worker, const T* saved, GradientOperands<T>& fc2_operands) {
   const int64_t dim = data.branch.dim, ld = data.fc1_columns();
   for (int64_t i = 0; i < fc2.blocks(); ++i) {
     const auto block = fc2.block(i);
     const int64_t width = block.size();
     each_tile(chunk.rows, [&](int64_t row, int64_t count) {
-      const T* keep = kept + (chunk.first + row) * ld + block.begin;
-      kernels::prefetch_rows(keep, ld, count, width);
+      const T* at_row = saved + (chunk.first + row) * ld + block.begin;
+      kernels::prefetch_rows(at_row, ld, count, width);
       multiply_block(worker.operand + row * dim, dim, count, fc2, block, worker.tile, width);
       const Tile tile{worker.tile, width, count, width};
       T* to = worker.hidden + row * ld + block.begin;
       fc2_operands.make_right(chunk, block.begin, width, row, count, worker.value, [&](T* value) {
         if (data.gated)
-          simd::gate_backward(tile, keep, ld, data.hidden, to, ld, value, width);
+          simd::gate_backward(tile, at_row, ld, data.hidden, to, ld, value, width);
         else
-          simd::activate_backward(tile, keep, ld, data.activation, to, ld, value, width);
+          simd::activate_backward(tile, at_row, ld, data.activation, to, ld, value, width);
       });
     });
   }
@@ -102,33 +103,34 @@ void hidden_backward(const MlpData& data, const PackedMatrix<T>& fc2, const Chun
 }  // namespace
 
 template <typename T>
-void mlp_forward(const MlpData& data, T* kept, float* out) {
+void mlp_forward(const MlpData& data, T* saved, float* out) {
   Pass pass(data.branch, row_bytes<T>(data));
-  const auto fc1 = take_matrix<T>(pass.arena(), data.branch.dim, data.fc1_columns(), data.hidden);
-  const auto fc2 = take_matrix<T>(pass.arena(), data.hidden, data.branch.dim);
+  const auto fc1 =
+      take_matrix<T>(pass.workspace(), data.branch.dim, data.fc1_columns(), data.hidden);
+  const auto fc2 = take_matrix<T>(pass.workspace(), data.hidden, data.branch.dim);
   const auto workers = take_workers<T>(pass, data, data.hidden);
   pass.each_thread([&](int64_t thread) {
     T* scratch = workers[thread].packing;
-    pack_transposed(data.fc1_weight, fc1, pass.share(fc1.blocks(), thread), scratch);
-    pack_transposed(data.fc2_weight, fc2, pass.share(fc2.blocks(), thread), scratch);
+    pack_transposed(data.fc1_weight, fc1, pass.part(fc1.blocks(), thread), scratch);
+    pack_transposed(data.fc2_weight, fc2, pass.part(fc2.blocks(), thread), scratch);
   });
   pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
     const auto& worker = workers[thread];
     normalize(data.branch, chunk, worker.operand);
-    hidden_forward(data, fc1, chunk, worker, kept);
+    hidden_forward(data, fc1, chunk, worker, saved);
     add_to_tokens(data.branch, pass, chunk, worker.hidden, fc2, data.fc2_bias, worker.tile, out);
   });
 }
 
 template <typename T>
-BranchGradients mlp_backward(const MlpData& data, const T* kept, const float* gradient, bool wants_fc1,
-                          bool wants_fc2) {
+BranchGradients mlp_backward(const MlpData& data, const T* saved, const float* gradient,
+                             bool wants_fc1, bool wants_fc2) {
   const int64_t dim = data.branch.dim, columns = data.fc1_columns();
   Pass pass(data.branch, row_bytes<T>(data));
-  const auto fc1 = take_matrix<T>(pass.arena(), columns, dim);
-  const auto fc2 = take_matrix<T>(pass.arena(), dim, data.hidden);
-  GradientOperands<T> fc1_operands(pass.arena(), pass.chunks(), columns, dim);
-  GradientOperands<T> fc2_operands(pass.arena(), pass.chunks(), dim, data.hidden);
+  const auto fc1 = take_matrix<T>(pass.workspace(), columns, dim);
+  const auto fc2 = take_matrix<T>(pass.workspace(), dim, data.hidden);
+  GradientOperands<T> fc1_operands(pass.workspace(), pass.chunks(), columns, dim);
+  GradientOperands<T> fc2_operands(pass.workspace(), pass.chunks(), dim, data.hidden);
   const auto workers = take_workers<T>(pass, data, columns);
   const VectorGradient fc1_bias(pass, columns), fc2_bias(pass, dim), norm_weight(pass, dim),
       norm_bias(pass, dim);
@@ -139,15 +141,15 @@ BranchGradients mlp_backward(const MlpData& data, const T* kept, const float* gr
 
   pass.each_thread([&](int64_t thread) {
     T* scratch = workers[thread].packing;
-    pack_weight(data.fc1_weight, nullptr, fc1, pass.share(fc1.blocks(), thread), scratch);
-    pack_weight(data.fc2_weight, data.branch.gamma, fc2, pass.share(fc2.blocks(), thread), scratch);
+    pack_weight(data.fc1_weight, nullptr, fc1, pass.part(fc1.blocks(), thread), scratch);
+    pack_weight(data.fc2_weight, data.branch.gamma, fc2, pass.part(fc2.blocks(), thread), scratch);
   });
   pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
     const auto& worker = workers[thread];
     narrow_gradient(data.branch, pass, chunk, gradient, worker.operand);
     simd::sum_rows(worker.operand, dim, chunk.rows, dim, fc2_bias.of(chunk));
     fc2_operands.put_left(chunk, worker.operand);
-    hidden_backward(data, fc2, chunk, worker, kept, fc2_operands);
+    hidden_backward(data, fc2, chunk, worker, saved, fc2_operands);
     simd::sum_rows(worker.hidden, columns, chunk.rows, columns, fc1_bias.of(chunk));
     fc1_operands.put_left(chunk, worker.hidden);
     normalize(data.branch, chunk, worker.operand);

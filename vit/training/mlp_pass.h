@@ -23,15 +23,15 @@ struct MlpData {
   int64_t fc1_columns() const { return gated ? 2 * hidden : hidden; }
 };
 
-/// Writes the new tokens to `out`, and to `kept` [rows, fc1_columns()] what the backward pass
+/// Writes the new tokens to `out`, and to `saved` [rows, fc1_columns()] what the backward pass
 /// needs.
 template <typename T>
-void mlp_forward(const MlpData& data, T* kept, float* out);
+void mlp_forward(const MlpData& data, T* saved, float* out);
 
 /// `gradient` is that of the new tokens. The gradients of weights are left out where they are not
 /// wanted.
 template <typename T>
-BranchGradients mlp_backward(const MlpData& data, const T* kept, const float* gradient, bool wants_fc1,
-                          bool wants_fc2);
+BranchGradients mlp_backward(const MlpData& data, const T* saved, const float* gradient,
+                             bool wants_fc1, bool wants_fc2);
 
 }  // namespace vit::training

@@ -22,10 +22,10 @@ void layer_norm_backward_of(const LayerNormRow& row, int64_t dim, const float* w
                             float* dweight, float* dbias) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const float share = 1.0f / static_cast<float>(dim);
+  const float inverse_dim = 1.0f / static_cast<float>(dim);
   auto sum = hn::Zero(d);
   for (int64_t i = 0; i < dim; i += lanes) sum = hn::Add(sum, load(d, row.x + i));
-  const auto mean = hn::Set(d, sum_lanes(d, sum) * share);
+  const auto mean = hn::Set(d, sum_lanes(d, sum) * inverse_dim);
   auto squares = hn::Zero(d), weighted = hn::Zero(d), correlated = hn::Zero(d);
   for (int64_t i = 0; i < dim; i += lanes) {
     const auto centered = hn::Sub(load(d, row.x + i), mean);
@@ -34,10 +34,10 @@ void layer_norm_backward_of(const LayerNormRow& row, int64_t dim, const float* w
     weighted = hn::Add(weighted, g);
     correlated = hn::MulAdd(g, centered, correlated);
   }
-  const float scale = 1.0f / std::sqrt(sum_lanes(d, squares) * share + eps);
+  const float scale = 1.0f / std::sqrt(sum_lanes(d, squares) * inverse_dim + eps);
   const auto factor = hn::Set(d, scale);
-  const auto mean_g = hn::Set(d, sum_lanes(d, weighted) * share);
-  const auto slope = hn::Set(d, sum_lanes(d, correlated) * share * scale);
+  const auto mean_g = hn::Set(d, sum_lanes(d, weighted) * inverse_dim);
+  const auto slope = hn::Set(d, sum_lanes(d, correlated) * inverse_dim * scale);
   for (int64_t i = 0; i < dim; i += lanes) {
     const auto normal = hn::Mul(hn::Sub(load(d, row.x + i), mean), factor);
     const auto dy = load(d, row.dy + i);

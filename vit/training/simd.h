@@ -43,18 +43,20 @@ struct Branch {
 };
 void add_branch(const Tile& tile, const Branch& branch, const float* x, float* out, int64_t ld);
 
-/// kept = tile + bias, out = activation(tile + bias).
+/// saved = tile + bias, out = activation(tile + bias).
 template <typename T>
-void activate_and_keep(const Tile& tile, const float* bias, TileActivation activation, T* kept,
-                       int64_t kept_ld, T* out, int64_t out_ld);
+void activate_and_save(const Tile& tile, const float* bias, TileActivation activation, T* saved,
+                       int64_t saved_ld, T* out, int64_t out_ld);
 
-/// The tile is the gradient of activation(kept): `dkept` = that of kept, `value` = activation(kept)
-/// once more.
+/// The tile is the gradient of activation(saved): `dsaved` = that of saved, `value` =
+/// activation(saved) once more.
 template <typename T>
-void activate_backward(const Tile& tile, const T* kept, int64_t kept_ld, TileActivation activation,
-                       T* dkept, int64_t dkept_ld, T* value, int64_t value_ld);
+void activate_backward(const Tile& tile, const T* saved, int64_t saved_ld,
+                       TileActivation activation, T* dsaved, int64_t dsaved_ld, T* value,
+                       int64_t value_ld);
 
-/// kept = tile + bias of both, out = silu(gate) * value. The values lie `distance` after the gates.
+/// saved = tile + bias of both, out = silu(gate) * value. The values lie `distance` after the
+/// gates.
 struct GatedTile {
   Tile gate;
   const float* value;
@@ -62,12 +64,12 @@ struct GatedTile {
   const float* value_bias;
 };
 template <typename T>
-void gate_and_keep(const GatedTile& tile, int64_t distance, T* kept, int64_t kept_ld, T* out,
+void gate_and_save(const GatedTile& tile, int64_t distance, T* saved, int64_t saved_ld, T* out,
                    int64_t out_ld);
 
-/// activate_backward() for the gated form: gates in `kept` and `dkept`, values `distance` later.
+/// activate_backward() for the gated form: gates in `saved` and `dsaved`, values `distance` later.
 template <typename T>
-void gate_backward(const Tile& tile, const T* kept, int64_t kept_ld, int64_t distance, T* dkept,
-                   int64_t dkept_ld, T* value, int64_t value_ld);
+void gate_backward(const Tile& tile, const T* saved, int64_t saved_ld, int64_t distance, T* dsaved,
+                   int64_t dsaved_ld, T* value, int64_t value_ld);
 
 }  // namespace vit::simd

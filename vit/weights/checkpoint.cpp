@@ -110,8 +110,7 @@ Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
   check_config_fits(vit, checkpoint.weights, stored, where);
   checkpoint.image_size = options.image_size.value_or(vit.image_size());
   // The model is built for the size of its position table and resampled from there.
-  vit.set_image_size(
-      image_size_of_weights(vit, checkpoint.image_size, checkpoint.weights, where));
+  vit.set_image_size(image_size_of_weights(vit, checkpoint.image_size, checkpoint.weights, where));
   if (!options.image_size) check_positions(vit, checkpoint.image_size, checkpoint.weights, where);
   auto& labels = checkpoint.config.labels;
   if (labels.empty() && !checkpoint.new_head) labels = imagenet_labels(vit.head.num_classes);

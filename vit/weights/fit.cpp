@@ -85,7 +85,8 @@ void check_config_fits(const VitConfig& config, const StateDict& weights, const 
 Size2d image_size_of_weights(const VitConfig& config, Size2d wanted, const StateDict& weights,
                              const std::string& where) {
   const auto table = weights.find("pos_embed");
-  if (config.positions.kind != PositionKind::learned || table == weights.end() || table->second.dim() != 3)
+  if (config.positions.kind != PositionKind::learned || table == weights.end() ||
+      table->second.dim() != 3)
     return config.image_size();
   const int64_t rows = table->second.size(1);
   if (rows == config.num_positions()) return config.image_size();

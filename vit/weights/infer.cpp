@@ -118,8 +118,7 @@ int64_t usual_heads(const VitConfig& config, const std::string& where) {
   }
   constexpr int64_t kUsualHeadDim = 64;
   if (dim % kUsualHeadDim)
-    fail(where, ": ", dim, " channels are no multiple of the usual head size of ",
-         kUsualHeadDim,
+    fail(where, ": ", dim, " channels are no multiple of the usual head size of ", kUsualHeadDim,
          "; a config.json or the name of the architecture must say how many heads there are");
   return dim / kUsualHeadDim;
 }
@@ -206,7 +205,7 @@ ModelConfig infer_config(const StateDict& weights, const std::string& where,
   HeadConfig& head = c.head;
   head.norm_after = shapes.has("fc_norm.weight");
   head.norm_before = !head.norm_after && shapes.has("norm.weight");
-  head.pooling = shapes.has("attn_pool.latent")              ? Pooling::map
+  head.pooling = shapes.has("attn_pool.latent")           ? Pooling::map
                  : head.norm_after || !c.prefix.cls_token ? Pooling::avg
                                                           : Pooling::cls;
   head.num_classes = 0;

@@ -1,10 +1,9 @@
-#include <vit/weights/refused.h>
-
 #include <span>
 
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
+#include <vit/weights/refused.h>
 #include <vit/weights/text.h>
 
 namespace vit {

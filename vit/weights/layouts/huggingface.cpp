@@ -57,9 +57,7 @@ void apply_defaults(const StateDict&, VitConfig& config) {
   config.block.norm.eps = config.block.layer_scale ? 1e-6 : 1e-12;
   config.positions.resampling =
       config.prefix.reg_tokens ? Resampling::bicubic_antialias : Resampling::bicubic;
-  config.family = config.block.layer_scale   ? "dinov2"
-                  : config.prefix.dist_token ? "deit"
-                                             : "vit";
+  config.family = config.block.layer_scale ? "dinov2" : config.prefix.dist_token ? "deit" : "vit";
 }
 
 /// What a head adds to the bare model, by the class that wrote the file.
@@ -149,7 +147,8 @@ void read_labels(const JsonNode& root, ModelConfig& config) {
   if (generic) config.labels.clear();
 }
 
-void normalize_as(PicturePreprocessing& preprocessing, std::vector<double> mean, std::vector<double> std) {
+void normalize_as(PicturePreprocessing& preprocessing, std::vector<double> mean,
+                  std::vector<double> std) {
   preprocessing.mean = std::move(mean);
   preprocessing.std = std::move(std);
 }
@@ -315,8 +314,7 @@ ModelConfig read_config(const JsonNode& root) {
 
 }  // namespace
 
-const Layout kHuggingfaceLayout{"huggingface",  detect, to_timm,
-                                apply_defaults, wrote,  read_config};
+const Layout kHuggingfaceLayout{"huggingface", detect, to_timm, apply_defaults, wrote, read_config};
 
 void read_huggingface_preprocessor(const JsonNode& root, ModelConfig& config) {
   PicturePreprocessing& preprocessing = config.vit.picture();

@@ -1,14 +1,15 @@
-#include <vit/weights/layouts/layout.h>
-
 #include <ATen/ATen.h>
+
+#include <vit/weights/layouts/layout.h>
 
 namespace vit {
 namespace {
 
 // The first that knows its names counts.
 constexpr const Layout* kLayouts[] = {
-    &kTorchvisionLayout, &kOpenClipLayout, &kHuggingfaceClipLayout, &kHuggingfaceLayout,
-    &kAuthorsLayout,     &kFlaxLayout,     &kTimmLayout};
+    &kTorchvisionLayout, &kOpenClipLayout, &kHuggingfaceClipLayout,
+    &kHuggingfaceLayout, &kAuthorsLayout,  &kFlaxLayout,
+    &kTimmLayout};
 
 }  // namespace
 

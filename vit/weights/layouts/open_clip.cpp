@@ -137,10 +137,10 @@ ModelConfig read_timm_tower(const JsonNode& model, const JsonNode& vision, const
   if (const auto size = vision.find("image_size")) vit.set_image_size(parse_size(*size));
   if (const auto pool = vision.find("timm_pool"); pool && !pool->string().empty())
     vit.head.pooling = choose<Pooling>(*pool, {{"token", Pooling::cls},
-                                          {"avg", Pooling::avg},
-                                          {"max", Pooling::max},
-                                          {"avgmax", Pooling::avg_max},
-                                          {"map", Pooling::map}});
+                                               {"avg", Pooling::avg},
+                                               {"max", Pooling::max},
+                                               {"avgmax", Pooling::avg_max},
+                                               {"map", Pooling::map}});
   const auto projection = vision.find("timm_proj");
   const std::string kind = projection ? projection->string() : "linear";
   if (kind != "linear" && kind != "none" && !kind.empty())

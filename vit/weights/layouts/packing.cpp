@@ -1,5 +1,3 @@
-#include <vit/weights/layouts/packing.h>
-
 #include <algorithm>
 #include <iterator>
 #include <string_view>
@@ -8,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
+#include <vit/weights/layouts/packing.h>
 #include <vit/weights/text.h>
 
 namespace vit {

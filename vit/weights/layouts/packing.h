@@ -17,9 +17,9 @@ bool has_in_model(const StateDict& weights, const std::string& name);
 /// All names without those prefixes. Throws Error if two tensors get the same name.
 StateDict without_model_prefix(const StateDict& weights, const std::string& where);
 
-/// Renames by the rules; then gives tokens and tables their batch dim and packs blocks.N.attn.{q,k,v}
-/// and splits attn_pool.qkv as timm has them. Keys may lack the bias that queries and values have:
-/// it cancels in the softmax, and zero stands for it.
+/// Renames by the rules; then gives tokens and tables their batch dim and packs
+/// blocks.N.attn.{q,k,v} and splits attn_pool.qkv as timm has them. Keys may lack the bias that
+/// queries and values have: it cancels in the softmax, and zero stands for it.
 StateDict rename_and_pack(const StateDict& weights, std::span<const KeyRule> rules,
                           const std::string& where);
 

@@ -1,11 +1,10 @@
-#include <vit/weights/layouts/timm.h>
-
 #include <algorithm>
 #include <set>
 
 #include <vit/architecture_table.h>
 #include <vit/weights/json_values.h>
 #include <vit/weights/layouts/layout.h>
+#include <vit/weights/layouts/timm.h>
 #include <vit/weights/layouts/timm_fields.h>
 #include <vit/weights/refused.h>
 
@@ -98,7 +97,8 @@ std::vector<double> parse_per_channel(const JsonNode& node, int64_t channels) {
   return values;
 }
 
-void read_preprocessing(const JsonNode& cfg, int64_t channels, PicturePreprocessing& preprocessing) {
+void read_preprocessing(const JsonNode& cfg, int64_t channels,
+                        PicturePreprocessing& preprocessing) {
   if (const auto node = cfg.find("mean")) preprocessing.mean = parse_per_channel(*node, channels);
   if (const auto node = cfg.find("std")) preprocessing.std = parse_per_channel(*node, channels);
   if (const auto node = cfg.find("crop_pct")) preprocessing.crop_pct = node->number();

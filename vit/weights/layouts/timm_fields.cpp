@@ -1,5 +1,3 @@
-#include <vit/weights/layouts/timm_fields.h>
-
 #include <cmath>
 #include <iterator>
 #include <string>
@@ -7,6 +5,7 @@
 
 #include <vit/architecture_table.h>
 #include <vit/weights/json_values.h>
+#include <vit/weights/layouts/timm_fields.h>
 
 namespace vit {
 namespace {
@@ -28,8 +27,8 @@ constexpr Names<Pooling> kPoolings[] = {{"token", Pooling::cls}, {"avg", Pooling
                                         {"map", Pooling::map},   {"", Pooling::none}};
 constexpr Names<Pooling> kOwnPoolings[] = {{"cls_avg", Pooling::cls_avg},
                                            {"cls_dist", Pooling::cls_dist}};
-constexpr Names<Resampling> kResamplings[] = {
-    {"bicubic_antialias", Resampling::bicubic_antialias}, {"bicubic", Resampling::bicubic}};
+constexpr Names<Resampling> kResamplings[] = {{"bicubic_antialias", Resampling::bicubic_antialias},
+                                              {"bicubic", Resampling::bicubic}};
 constexpr Names<NormKind> kNorms[] = {{"layer_norm", NormKind::layer_norm},
                                       {"rms_norm", NormKind::rms_norm}};
 constexpr Names<NormPlace> kNormPlaces[] = {
@@ -89,8 +88,8 @@ OrderedJson sides(Size2d value) {
 /// The ratio from which timm computes exactly the hidden channels.
 double mlp_ratio(const VitConfig& c) {
   const MlpConfig& mlp = c.block.mlp;
-  double ratio = static_cast<double>(mlp.gates() * mlp.hidden_dim) /
-                 static_cast<double>(c.embed_dim());
+  double ratio =
+      static_cast<double>(mlp.gates() * mlp.hidden_dim) / static_cast<double>(c.embed_dim());
   while (mlp_hidden_dim(c.embed_dim(), ratio, mlp.kind) < mlp.hidden_dim)
     ratio = std::nextafter(ratio, INFINITY);
   return ratio;
@@ -109,10 +108,12 @@ constexpr TimmField kTimmFields[] = {
     {"patch_size",
      [](TimmDraft& draft, const JsonNode& node) { draft.vit.patch.set_size(parse_size(node)); },
      [](const VitConfig& c) { return std::optional(sides(c.patch.size())); }},
-    field<[](VitConfig& c) -> auto& { return c.input.channels; }>("in_chans"),
-    field<[](VitConfig& c) -> auto& { return c.block.dim; }>("embed_dim"),
-    field<[](VitConfig& c) -> auto& { return c.depth; }>("depth"),
-    field<[](VitConfig& c) -> auto& { return c.block.attention.num_heads; }>("num_heads"),
+    field < [](VitConfig& c) -> auto& {return c.input.channels;
+}  // namespace
+> ("in_chans"), field < [](VitConfig& c) -> auto& { return c.block.dim; }
+> ("embed_dim"), field < [](VitConfig& c) -> auto& { return c.depth; }
+> ("depth"), field < [](VitConfig& c) -> auto& { return c.block.attention.num_heads; }
+> ("num_heads"),
     {"mlp_ratio", read_mlp_ratio,
      [](const VitConfig& c) { return std::optional<OrderedJson>(mlp_ratio(c)); }},
     {"qkv_bias",
@@ -122,9 +123,12 @@ constexpr TimmField kTimmFields[] = {
      [](const VitConfig& c) {
        return std::optional<OrderedJson>(c.block.attention.has_qkv_bias());
      }},
-    field<[](VitConfig& c) -> auto& { return c.block.attention.qk_norm; }>("qk_norm"),
-    field<[](VitConfig& c) -> auto& { return c.prefix.cls_token; }>("class_token"),
-    field<[](VitConfig& c) -> auto& { return c.prefix.reg_tokens; }>("reg_tokens"),
+    field < [](VitConfig& c) -> auto& {
+  return c.block.attention.qk_norm;
+}
+> ("qk_norm"), field < [](VitConfig& c) -> auto& { return c.prefix.cls_token; }
+> ("class_token"), field < [](VitConfig& c) -> auto& { return c.prefix.reg_tokens; }
+> ("reg_tokens"),
     {"no_embed_class",
      [](TimmDraft& draft, const JsonNode& node) {
        draft.vit.positions.covers_prefix = !node.boolean();
@@ -198,10 +202,8 @@ constexpr TimmField kTimmFields[] = {
        if (node.boolean()) draft.padded = node;
      },
      nullptr},
-    fixed<true>("proj_bias"),
-    fixed<false>("scale_attn_norm"),
-    fixed<false>("scale_mlp_norm"),
-};
+    fixed<true>("proj_bias"), fixed<false>("scale_attn_norm"), fixed<false>("scale_mlp_norm"),
+};  // namespace vit
 
 OrderedJson extent_json(const Extent& e) { return OrderedJson::array({e.frames, e.rows, e.cols}); }
 
@@ -270,29 +272,37 @@ constexpr ExtensionField named(const char* name) {
 }
 
 constexpr ExtensionField kExtensionFields[] = {
-    own<[](VitConfig& c) -> auto& { return c.block.norm.eps; }>("norm_eps"),
-    named<kOwnPoolings, [](VitConfig& c) -> auto& { return c.head.pooling; }>("global_pool"),
-    named<kResamplings, [](VitConfig& c) -> auto& { return c.positions.resampling; }>("resampling"),
-    own<[](VitConfig& c) -> auto& { return c.family; }>("family"),
+    own < [](VitConfig & c) -> auto& {return c.block.norm.eps;
+}
+> ("norm_eps"), named < kOwnPoolings, [](VitConfig& c) -> auto& { return c.head.pooling; }
+> ("global_pool"), named < kResamplings, [](VitConfig& c) -> auto& {
+  return c.positions.resampling;
+}
+> ("resampling"), own < [](VitConfig& c) -> auto& { return c.family; }
+> ("family"),
     {"dist_head",
      [](VitConfig& c, const JsonNode& node) { c.head.token_heads = node.boolean() ? 2 : 1; },
      [](const VitConfig& c) -> OrderedJson { return c.head.token_heads == 2; }},
-    own<[](VitConfig& c) -> auto& { return c.head.bias; }>("head_bias"),
-    own<[](VitConfig& c) -> auto& { return c.patch.bias; }>("patch_bias"),
-    own<[](VitConfig& c) -> auto& { return c.input.extent; }>("input_extent"),
-    own<[](VitConfig& c) -> auto& { return c.patch.kernel; }>("patch_kernel"),
-    own<[](VitConfig& c) -> auto& { return c.patch.stride; }>("patch_stride"),
-    own<[](VitConfig& c) -> auto& { return c.head.norm_before; }>("norm_before_pool"),
-    named<kNorms, [](VitConfig& c) -> auto& { return c.block.norm.kind; }>("norm"),
-    named<kNormPlaces, [](VitConfig& c) -> auto& { return c.block.norm_place; }>("norm_place"),
-    own<[](VitConfig& c) -> auto& { return c.block.attention.q_bias; }>("q_bias"),
-    own<[](VitConfig& c) -> auto& { return c.block.attention.k_bias; }>("k_bias"),
-    own<[](VitConfig& c) -> auto& { return c.block.attention.v_bias; }>("v_bias"),
-    own<[](VitConfig& c) -> auto& { return c.block.mlp.norm; }>("mlp_norm"),
+    own < [](VitConfig& c) -> auto& {
+  return c.head.bias;
+}
+> ("head_bias"), own < [](VitConfig& c) -> auto& { return c.patch.bias; }
+> ("patch_bias"), own < [](VitConfig& c) -> auto& { return c.input.extent; }
+> ("input_extent"), own < [](VitConfig& c) -> auto& { return c.patch.kernel; }
+> ("patch_kernel"), own < [](VitConfig& c) -> auto& { return c.patch.stride; }
+> ("patch_stride"), own < [](VitConfig& c) -> auto& { return c.head.norm_before; }
+> ("norm_before_pool"), named < kNorms, [](VitConfig& c) -> auto& { return c.block.norm.kind; }
+> ("norm"), named < kNormPlaces, [](VitConfig& c) -> auto& { return c.block.norm_place; }
+> ("norm_place"), own < [](VitConfig& c) -> auto& { return c.block.attention.q_bias; }
+> ("q_bias"), own < [](VitConfig& c) -> auto& { return c.block.attention.k_bias; }
+> ("k_bias"), own < [](VitConfig& c) -> auto& { return c.block.attention.v_bias; }
+> ("v_bias"), own < [](VitConfig& c) -> auto& { return c.block.mlp.norm; }
+> ("mlp_norm"),
     {"rotary",
      [](VitConfig& c, const JsonNode& node) { c.block.attention.rotary = parse_rotary(node); },
      [](const VitConfig& c) { return rotary_json(c.block.attention.rotary); }},
-};
+}
+;
 
 }  // namespace
 

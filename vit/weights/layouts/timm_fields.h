@@ -19,8 +19,8 @@ using OrderedJson = nlohmann::ordered_json;
 struct TimmDraft {
   VitConfig vit;
   double mlp_ratio = 4;
-  bool final_norm = true;               ///< there is a norm after the blocks
-  std::optional<bool> fc_norm = {};     ///< it follows the pooling; unset: as the pooling has it
+  bool final_norm = true;            ///< there is a norm after the blocks
+  std::optional<bool> fc_norm = {};  ///< it follows the pooling; unset: as the pooling has it
   std::optional<JsonNode> activation = {};  ///< read when the kind of MLP is known
   std::optional<JsonNode> padded = {};  ///< the option by which images are padded to whole patches
 };

@@ -1,5 +1,3 @@
-#include <vit/weights/layouts/timm_writer.h>
-
 #include <nlohmann/json.hpp>
 
 #include <vit/architecture_table.h>
@@ -7,6 +5,7 @@
 #include <vit/weights/json.h>
 #include <vit/weights/layouts/timm.h>
 #include <vit/weights/layouts/timm_fields.h>
+#include <vit/weights/layouts/timm_writer.h>
 
 namespace vit {
 namespace {
@@ -102,14 +101,14 @@ std::string timm_obstacle(const VitConfig& config) {
     bool is_there;
     const char* obstacle;
   } obstacles[] = {
-      {head.pooling == Pooling::cls_avg, "its head reads class token and mean patch token together"},
+      {head.pooling == Pooling::cls_avg,
+       "its head reads class token and mean patch token together"},
       {head.pooling == Pooling::cls_dist,
        "its head reads the mean of class and distillation token"},
       {config.prefix.dist_token && head.token_heads == 1,
        "it has a distillation token without a head of its own"},
       {!head.bias && head.num_classes, "its head has no bias"},
-      {config.patch.bias && config.pre_norm,
-       "it has a bias in the patch embedding before a norm"},
+      {config.patch.bias && config.pre_norm, "it has a bias in the patch embedding before a norm"},
       {!config.patch.bias && !config.pre_norm, "it has no bias in the patch embedding"},
       {config.patch.kernel != config.patch.stride, "its patches overlap"},
       {config.input.extent.frames != 1, "it takes clips of several frames"},

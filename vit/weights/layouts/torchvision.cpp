@@ -65,7 +65,6 @@ ModelConfig read_config(const JsonNode& root) {
 
 }  // namespace
 
-const Layout kTorchvisionLayout{"torchvision",  detect, to_timm,
-                                apply_defaults, wrote,  read_config};
+const Layout kTorchvisionLayout{"torchvision", detect, to_timm, apply_defaults, wrote, read_config};
 
 }  // namespace vit

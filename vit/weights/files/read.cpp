@@ -5,13 +5,13 @@
 #include <vector>
 
 #include <vit/error.h>
+#include <vit/weights/files/npz.h>
+#include <vit/weights/files/read.h>
+#include <vit/weights/files/safetensors_format.h>
+#include <vit/weights/files/shard_index.h>
+#include <vit/weights/files/torch_file.h>
+#include <vit/weights/files/zip.h>
 #include <vit/weights/mapped_file.h>
-#include <vit/weights/npz.h>
-#include <vit/weights/read.h>
-#include <vit/weights/safetensors_format.h>
-#include <vit/weights/shard_index.h>
-#include <vit/weights/torch_file.h>
-#include <vit/weights/zip.h>
 
 namespace vit {
 

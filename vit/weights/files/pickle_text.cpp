@@ -2,8 +2,8 @@
 #include <charconv>
 #include <cstring>
 
-#include <vit/weights/pickle.h>
-#include <vit/weights/pickle_opcodes.h>
+#include <vit/weights/files/pickle.h>
+#include <vit/weights/files/pickle_opcodes.h>
 
 namespace vit {
 

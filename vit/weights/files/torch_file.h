@@ -3,9 +3,9 @@
 #include <memory>
 #include <string_view>
 
+#include <vit/weights/files/zip.h>
 #include <vit/weights/mapped_file.h>
 #include <vit/weights/state_dict.h>
-#include <vit/weights/zip.h>
 
 namespace vit {
 

@@ -9,7 +9,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <vit/weights/pickle.h>
+#include <vit/weights/files/pickle.h>
 #include <vit/weights/state_dict.h>
 
 namespace vit {

@@ -2,7 +2,7 @@
 #include <utility>
 
 #include <vit/error.h>
-#include <vit/weights/npy_header.h>
+#include <vit/weights/files/npy_header.h>
 #include <vit/weights/text.h>
 
 namespace vit {

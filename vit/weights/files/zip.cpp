@@ -2,9 +2,9 @@
 #include <string_view>
 
 #include <vit/error.h>
-#include <vit/weights/bytes.h>
+#include <vit/weights/files/bytes.h>
+#include <vit/weights/files/zip.h>
 #include <vit/weights/text.h>
-#include <vit/weights/zip.h>
 
 // The layout is that of PKWARE's APPNOTE.TXT 6.3.10.
 

@@ -4,15 +4,15 @@
 #include <thread>
 #include <vector>
 
-#include <vit/training/shared_work.h>
+#include <vit/training/work_stealing.h>
 
-using vit::kernels::Share;
-using vit::training::SharedWork;
+using vit::kernels::Range;
+using vit::training::WorkStealing;
 
 TEST_CASE("threads do every unit of shared work once") {
   constexpr int64_t kUnits = 3000;
-  const std::vector<Share> parts = {{0, 1}, {1, 2000}, {2000, 2000}, {2000, kUnits}};
-  SharedWork work(parts);
+  const std::vector<Range> parts = {{0, 1}, {1, 2000}, {2000, 2000}, {2000, kUnits}};
+  WorkStealing work(parts);
   std::vector<std::atomic<int>> done(kUnits);
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < parts.size(); ++i)
@@ -25,7 +25,7 @@ TEST_CASE("threads do every unit of shared work once") {
 }
 
 TEST_CASE("a thread does its own part of shared work first, then what others have not begun") {
-  SharedWork work({{0, 2}, {2, 4}, {4, 6}});
+  WorkStealing work({{0, 2}, {2, 4}, {4, 6}});
   std::vector<int64_t> order;
   work.run(1, [&](int64_t unit) {
     order.push_back(unit);

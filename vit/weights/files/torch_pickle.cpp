@@ -6,10 +6,10 @@
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
+#include <vit/weights/files/torch_globals.h>
+#include <vit/weights/files/torch_pickle.h>
 #include <vit/weights/shape.h>
 #include <vit/weights/text.h>
-#include <vit/weights/torch_globals.h>
-#include <vit/weights/torch_pickle.h>
 
 namespace vit {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <base/temporary_file.h>
 #include <vit/error.h>
-#include <vit/weights/safetensors.h>
-#include <vit/weights/safetensors_format.h>
+#include <vit/weights/files/safetensors.h>
+#include <vit/weights/files/safetensors_format.h>
 
 namespace vit {
 namespace {

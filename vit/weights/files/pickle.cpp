@@ -2,9 +2,9 @@
 #include <utility>
 
 #include <vit/error.h>
-#include <vit/weights/bytes.h>
-#include <vit/weights/pickle.h>
-#include <vit/weights/pickle_opcodes.h>
+#include <vit/weights/files/bytes.h>
+#include <vit/weights/files/pickle.h>
+#include <vit/weights/files/pickle_opcodes.h>
 #include <vit/weights/text.h>
 
 namespace vit {

@@ -18,7 +18,7 @@ using vit::kernels::BatchTensors;
 using vit::kernels::BlockWeights;
 using vit::kernels::Encoder;
 using vit::kernels::Math;
-using vit::kernels::Sharing;
+using vit::kernels::Parallelism;
 
 namespace {
 
@@ -35,7 +35,7 @@ std::vector<BlockWeights> random_blocks(const vit::VitConfig& config) {
 }
 
 BatchTensors run(const Encoder& encoder, const at::Tensor& input, const tome::Reducer& reducer,
-                 Sharing sharing, int64_t threads) {
+                 Parallelism parallelism, int64_t threads) {
   const auto plan = vit::kernels::plan_tokens(encoder, input.size(1), 1, &reducer);
   const int64_t batch = input.size(0), left = plan.tokens.back();
   BatchTensors tensors;
@@ -43,8 +43,8 @@ BatchTensors run(const Encoder& encoder, const at::Tensor& input, const tome::Re
   tensors.output = at::empty({batch, left, input.size(2)});
   tensors.size = at::empty({batch, left});
   tensors.source = at::empty({batch, left, input.size(1)});
-  vit::kernels::Arena arena;
-  vit::kernels::run_pass(encoder, plan, tensors, {0, batch}, threads, sharing, arena);
+  vit::kernels::Workspace workspace;
+  vit::kernels::run_pass(encoder, plan, tensors, {0, batch}, threads, parallelism, workspace);
   return tensors;
 }
 
@@ -61,13 +61,14 @@ void check_columns_and_rows(Math math) {
   config.block.mlp.hidden_dim = 3 * dim - 6;
   test::set_block_kind(config, kind);
   const test::ThreadCount thread_count(threads);
-  const Encoder encoder(*vit::kernels::lower(config.block), random_blocks(config), math, /*free_weights=*/false);
+  const Encoder encoder(*vit::kernels::lower(config.block), random_blocks(config), math,
+                        /*free_weights=*/false);
   const tome::Reducer reducer({.r = tome::Schedule(std::vector<int64_t>{5, 0, 70})});
   const auto input =
       at::randn({batch, 150, dim}, at::make_generator<at::CPUGeneratorImpl>(2)).contiguous();
 
-  const auto rows = run(encoder, input, reducer, Sharing::rows, threads);
-  const auto columns = run(encoder, input, reducer, Sharing::columns, threads);
+  const auto rows = run(encoder, input, reducer, Parallelism::rows, threads);
+  const auto columns = run(encoder, input, reducer, Parallelism::columns, threads);
   // No number depends on which others are computed beside it.
   CHECK(test::same(columns.output, rows.output));
   CHECK(test::same(columns.size, rows.size));
@@ -92,8 +93,8 @@ TEST_CASE("threads that share columns compute what those that share rows do, in 
 }
 
 TEST_CASE("threads share columns of large models for few rows") {
-  const auto sharing_of = [](int64_t dim, int64_t heads, int64_t depth, int64_t batch,
-                             int64_t threads, bool qk_norm = false) {
+  const auto parallelism_of = [](int64_t dim, int64_t heads, int64_t depth, int64_t batch,
+                                 int64_t threads, bool qk_norm = false) {
     vit::VitConfig config;
     config.block.dim = dim;
     config.block.attention.num_heads = heads;
@@ -106,13 +107,13 @@ TEST_CASE("threads share columns of large models for few rows") {
                           /*free_weights=*/false);
     const tome::Reducer reducer({.r = 8});
     const auto plan = vit::kernels::plan_tokens(encoder, 197, 1, &reducer);
-    return vit::kernels::best_sharing(encoder, plan, {0, batch}, threads);
+    return vit::kernels::best_parallelism(encoder, plan, {0, batch}, threads);
   };
   SKIP_UNLESS_NATIVE(Math::fp32);
-  CHECK(sharing_of(768, 12, 2, 1, 2) == Sharing::columns);
-  CHECK(sharing_of(768, 12, 2, 1, 1) == Sharing::rows);        // nobody to share with
-  CHECK(sharing_of(768, 12, 2, 64, 2) == Sharing::rows);       // many rows
-  CHECK(sharing_of(768, 12, 2, 1, 5) == Sharing::rows);        // 12 blocks of columns
-  CHECK(sharing_of(192, 3, 2, 1, 3) == Sharing::rows);         // small
-  CHECK(sharing_of(768, 12, 2, 1, 2, true) == Sharing::rows);  // sums keys over heads
+  CHECK(parallelism_of(768, 12, 2, 1, 2) == Parallelism::columns);
+  CHECK(parallelism_of(768, 12, 2, 1, 1) == Parallelism::rows);        // nobody to share with
+  CHECK(parallelism_of(768, 12, 2, 64, 2) == Parallelism::rows);       // many rows
+  CHECK(parallelism_of(768, 12, 2, 1, 5) == Parallelism::rows);        // 12 blocks of columns
+  CHECK(parallelism_of(192, 3, 2, 1, 3) == Parallelism::rows);         // small
+  CHECK(parallelism_of(768, 12, 2, 1, 2, true) == Parallelism::rows);  // sums keys over heads
 }

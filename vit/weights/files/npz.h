@@ -1,7 +1,7 @@
 #pragma once
 
+#include <vit/weights/files/zip.h>
 #include <vit/weights/state_dict.h>
-#include <vit/weights/zip.h>
 
 namespace vit {
 

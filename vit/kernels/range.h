@@ -5,14 +5,14 @@
 namespace vit::kernels {
 
 /// Half-open range.
-struct Share {
+struct Range {
   int64_t begin;
   int64_t end;
   int64_t size() const { return end - begin; }
 };
 
 /// Part `index` of `count` nearly equal parts of 0 .. total.
-inline Share share_of(int64_t total, int64_t index, int64_t count) {
+inline Range part_of(int64_t total, int64_t index, int64_t count) {
   return {total * index / count, total * (index + 1) / count};
 }
 

@@ -4,11 +4,11 @@
 #include <vector>
 
 #include <vit/error.h>
+#include <vit/weights/files/mapped_tensor.h>
+#include <vit/weights/files/safetensors.h>
+#include <vit/weights/files/safetensors_format.h>
 #include <vit/weights/json.h>
 #include <vit/weights/mapped_file.h>
-#include <vit/weights/mapped_tensor.h>
-#include <vit/weights/safetensors.h>
-#include <vit/weights/safetensors_format.h>
 #include <vit/weights/shape.h>
 #include <vit/weights/text.h>
 

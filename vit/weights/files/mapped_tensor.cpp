@@ -4,7 +4,7 @@
 
 #include <ATen/ATen.h>
 
-#include <vit/weights/mapped_tensor.h>
+#include <vit/weights/files/mapped_tensor.h>
 
 namespace vit {
 namespace {

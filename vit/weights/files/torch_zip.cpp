@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
+#include <vit/weights/files/torch_file.h>
+#include <vit/weights/files/torch_pickle.h>
 #include <vit/weights/text.h>
-#include <vit/weights/torch_file.h>
-#include <vit/weights/torch_pickle.h>
 
 namespace vit {
 namespace {

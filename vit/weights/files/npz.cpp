@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
-#include <vit/weights/bytes.h>
-#include <vit/weights/npy_header.h>
-#include <vit/weights/npz.h>
+#include <vit/weights/files/bytes.h>
+#include <vit/weights/files/npy_header.h>
+#include <vit/weights/files/npz.h>
 #include <vit/weights/shape.h>
 #include <vit/weights/text.h>
 

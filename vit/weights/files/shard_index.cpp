@@ -1,7 +1,7 @@
 #include <base/shard_index.h>
 #include <vit/error.h>
-#include <vit/weights/safetensors.h>
-#include <vit/weights/shard_index.h>
+#include <vit/weights/files/safetensors.h>
+#include <vit/weights/files/shard_index.h>
 #include <vit/weights/text.h>
 
 namespace vit {

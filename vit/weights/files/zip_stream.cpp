@@ -5,9 +5,9 @@
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
-#include <vit/weights/mapped_tensor.h>
+#include <vit/weights/files/mapped_tensor.h>
+#include <vit/weights/files/zip.h>
 #include <vit/weights/text.h>
-#include <vit/weights/zip.h>
 
 namespace vit {
 

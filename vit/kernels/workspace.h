@@ -10,9 +10,9 @@
 
 namespace vit::kernels {
 
-/// Scratch memory that is given out piece by piece and taken back at once. It keeps what it has
-/// for the next round.
-class Arena {
+/// Scratch memory of a pass (an arena): given out piece by piece, taken back at once, and reused by
+/// the next pass.
+class Workspace {
  public:
   /// Uninitialised memory for `count` numbers, aligned to a cache line.
   template <typename T>
@@ -54,38 +54,38 @@ class Arena {
   std::size_t total_ = 0;  // since reset()
 };
 
-/// Arenas that passes running at the same time borrow, each its own.
-class ArenaPool {
+/// Workspaces that passes running at the same time borrow, each its own.
+class WorkspacePool {
  public:
   class Loan {
    public:
-    explicit Loan(ArenaPool& pool) : pool_(pool), arena_(pool.borrow()) {}
-    ~Loan() { pool_.give_back(std::move(arena_)); }
+    explicit Loan(WorkspacePool& pool) : pool_(pool), workspace_(pool.borrow()) {}
+    ~Loan() { pool_.give_back(std::move(workspace_)); }
     Loan(const Loan&) = delete;
     Loan& operator=(const Loan&) = delete;
-    Arena& operator*() { return *arena_; }
+    Workspace& operator*() { return *workspace_; }
 
    private:
-    ArenaPool& pool_;
-    std::unique_ptr<Arena> arena_;
+    WorkspacePool& pool_;
+    std::unique_ptr<Workspace> workspace_;
   };
 
  private:
-  std::unique_ptr<Arena> borrow() {
+  std::unique_ptr<Workspace> borrow() {
     const std::lock_guard lock(mutex_);
-    if (idle_.empty()) return std::make_unique<Arena>();
-    auto arena = std::move(idle_.back());
+    if (idle_.empty()) return std::make_unique<Workspace>();
+    auto workspace = std::move(idle_.back());
     idle_.pop_back();
-    return arena;
+    return workspace;
   }
-  void give_back(std::unique_ptr<Arena> arena) {
-    arena->reset();
+  void give_back(std::unique_ptr<Workspace> workspace) {
+    workspace->reset();
     const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(arena));
+    idle_.push_back(std::move(workspace));
   }
 
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Arena>> idle_;
+  std::vector<std::unique_ptr<Workspace>> idle_;
 };
 
 }  // namespace vit::kernels

@@ -1,7 +1,7 @@
 #include <array>
 #include <utility>
 
-#include <vit/weights/torch_globals.h>
+#include <vit/weights/files/torch_globals.h>
 
 namespace vit {
 namespace {

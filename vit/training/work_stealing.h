@@ -5,17 +5,17 @@
 #include <cstdint>
 #include <vector>
 
-#include <vit/kernels/share.h>
+#include <vit/kernels/range.h>
 
 namespace vit::training {
 
-/// Numbered units of work that threads share. Each thread does its own part first, in order, and
-/// then what others have not begun, so that none waits long for one that the machine slows down.
-/// What is computed must not depend on who does a unit.
-class SharedWork {
+/// Work stealing: numbered units of work for several threads. Each does its own part first, in
+/// order, and then what others have not begun, so that none waits long for one that the machine
+/// slows down. What is computed must not depend on who does a unit.
+class WorkStealing {
  public:
   /// Part i is thread i's.
-  explicit SharedWork(const std::vector<kernels::Share>& parts) : parts_(parts.size()) {
+  explicit WorkStealing(const std::vector<kernels::Range>& parts) : parts_(parts.size()) {
     for (std::size_t i = 0; i < parts.size(); ++i) {
       parts_[i].next = parts[i].begin;
       parts_[i].end = parts[i].end;
