@@ -6,7 +6,7 @@
 #include <vit/architecture_table.h>
 #include <vit/architectures.h>
 #include <vit/error.h>
-#include <vit/weights/refused.h>
+#include <vit/refused.h>
 
 namespace vit {
 namespace {

@@ -1,6 +1,6 @@
 #include "tests/support/fused_runs.h"
 
-#include <vit/kernels/choice.h>
+#include <vit/kernel_choice.h>
 
 #ifdef VITOME_CPU_KERNELS
 #include <vit/kernels/product.h>

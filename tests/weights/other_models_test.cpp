@@ -10,8 +10,8 @@
 
 #include <vit/error.h>
 #include <vit/load.h>
+#include <vit/refused.h>
 #include <vit/weights/files/safetensors.h>
-#include <vit/weights/refused.h>
 
 using Catch::ContainsSubstring;
 
@@ -72,7 +72,9 @@ TEST_CASE("relatives of Vision Transformers are refused by the parts that are no
     changed.merge(named(more));
     changed.erase(without);
     try {
-      vit::refuse_other_models(changed, changed, "x.pth");
+      std::vector<std::string> names;
+      for (const auto& [name, tensor] : changed) names.push_back(name);
+      vit::refuse_other_models(names, names, "x.pth");
     } catch (const vit::Error& error) {
       return std::string(error.what());
     }

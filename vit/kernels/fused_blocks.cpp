@@ -6,7 +6,7 @@
 #include <c10/core/GradMode.h>
 
 #include <vit/error.h>
-#include <vit/kernels/choice.h>
+#include <vit/kernel_choice.h>
 #include <vit/kernels/encoder.h>
 #include <vit/kernels/fused_blocks.h>
 #include <vit/kernels/run_count.h>

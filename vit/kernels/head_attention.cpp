@@ -82,7 +82,7 @@ void attend(const Head<T>& head, const HeadScratch<T>& scratch, T* out, int64_t 
 }
 
 template <typename T>
-void add_first_attention(const Head<T>& head, const HeadScratch<T>& scratch, float factor,
+void add_first_attention(const Head<T>& head, const HeadScratch<T>& scratch, float weight,
                          float* out) {
   const float factor = head.scale * std::numbers::log2e_v<float>;
   float* scores = scratch.scores;
@@ -97,7 +97,7 @@ void add_first_attention(const Head<T>& head, const HeadScratch<T>& scratch, flo
     scores[i] = std::exp2(scores[i] - most);
     total += scores[i];
   }
-  for (int64_t i = 0; i < head.tokens; ++i) out[i] += factor * (scores[i] / total);
+  for (int64_t i = 0; i < head.tokens; ++i) out[i] += weight * (scores[i] / total);
 }
 
 template struct HeadScratch<float>;

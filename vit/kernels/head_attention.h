@@ -40,10 +40,10 @@ struct Head {
 template <typename T>
 void attend(const Head<T>& head, const HeadScratch<T>& scratch, T* out, int64_t out_ld);
 
-/// Adds `factor` times the attention of the first query, after softmax, to `out` [tokens]; exact in
+/// Adds `weight` times the attention of the first query, after softmax, to `out` [tokens]; exact in
 /// float32.
 template <typename T>
-void add_first_attention(const Head<T>& head, const HeadScratch<T>& scratch, float factor,
+void add_first_attention(const Head<T>& head, const HeadScratch<T>& scratch, float weight,
                          float* out);
 
 }  // namespace vit::kernels

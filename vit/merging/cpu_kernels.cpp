@@ -1,6 +1,6 @@
 #include <ATen/core/Tensor.h>
 
-#include <vit/kernels/choice.h>
+#include <vit/kernel_choice.h>
 #include <vit/merging/cpu_kernels.h>
 
 namespace vit::merging {

@@ -3,7 +3,7 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <vit/kernels/choice.h>
+#include <vit/kernel_choice.h>
 #include <vit/kernels/float_data.h>
 #include <vit/kernels/tile_activation.h>
 #include <vit/training/attention_pass.h>

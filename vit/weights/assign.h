@@ -3,7 +3,8 @@
 #include <string>
 #include <vector>
 
-#include <vit/load.h>
+#include <vit/load_options.h>
+#include <vit/vision_transformer.h>
 #include <vit/weights/state_dict.h>
 
 namespace vit {

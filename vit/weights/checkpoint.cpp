@@ -6,16 +6,22 @@
 #include <vit/architectures.h>
 #include <vit/error.h>
 #include <vit/imagenet_labels.h>
+#include <vit/refused.h>
 #include <vit/weights/checkpoint.h>
 #include <vit/weights/fit.h>
 #include <vit/weights/infer.h>
 #include <vit/weights/layouts/layout.h>
-#include <vit/weights/refused.h>
 #include <vit/weights/text.h>
 #include <vit/weights/wrappers.h>
 
 namespace vit {
 namespace {
+
+std::vector<std::string> names_of(const StateDict& weights) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : weights) names.push_back(name);
+  return names;
+}
 
 /// Classes of the head that the weights have; 0 if they have none.
 int64_t classes_of(const StateDict& weights) {
@@ -100,7 +106,7 @@ Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
   const Layout& layout = detect_layout(stored);
   Checkpoint checkpoint;
   checkpoint.weights = layout.to_timm(stored, where);
-  refuse_other_models(stored, checkpoint.weights, where);
+  refuse_other_models(names_of(stored), names_of(checkpoint.weights), where);
   checkpoint.config = choose_config(config_of, checkpoint.weights, stored, layout, options, where);
   auto& vit = checkpoint.config.vit;
   name_norm_by_place(vit, layout, checkpoint.weights);

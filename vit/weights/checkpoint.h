@@ -5,7 +5,7 @@
 #include <string>
 
 #include <vit/config.h>
-#include <vit/load.h>
+#include <vit/load_options.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/state_dict.h>
 

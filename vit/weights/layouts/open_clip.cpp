@@ -2,11 +2,11 @@
 
 #include <vit/architecture_table.h>
 #include <vit/error.h>
+#include <vit/refused.h>
 #include <vit/weights/json_values.h>
 #include <vit/weights/layouts/key_rules.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/packing.h>
-#include <vit/weights/refused.h>
 #include <vit/weights/text.h>
 
 namespace vit {

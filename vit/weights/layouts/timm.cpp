@@ -2,11 +2,11 @@
 #include <set>
 
 #include <vit/architecture_table.h>
+#include <vit/refused.h>
 #include <vit/weights/json_values.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/timm.h>
 #include <vit/weights/layouts/timm_fields.h>
-#include <vit/weights/refused.h>
 
 namespace vit {
 namespace {

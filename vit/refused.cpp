@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
-#include <vit/weights/refused.h>
+#include <vit/refused.h>
 #include <vit/weights/text.h>
 
 namespace vit {
@@ -89,9 +89,11 @@ constexpr Sign kOthers[] = {
     {".running_mean", "a convolutional network"},
 };
 
-const char* find_sign(std::span<const Sign> signs, const StateDict& stored, std::string& example) {
+using Names = std::span<const std::string>;
+
+const char* find_sign(std::span<const Sign> signs, Names names, std::string& example) {
   for (const auto& sign : signs)
-    for (const auto& [name, tensor] : stored)
+    for (const auto& name : names)
       if (name.find(sign.part) != name.npos) {
         example = name;
         return sign.meaning;
@@ -99,10 +101,12 @@ const char* find_sign(std::span<const Sign> signs, const StateDict& stored, std:
   return nullptr;
 }
 
-bool has_parts_of_vit(const StateDict& weights) {
-  return weights.contains("patch_embed.proj.weight") &&
-         weights.contains("blocks.0.attn.qkv.weight") &&
-         weights.contains("blocks.0.mlp.fc1.weight");
+bool has_parts_of_vit(Names names) {
+  const auto has = [&](std::string_view name) {
+    return std::ranges::find(names, name) != names.end();
+  };
+  return has("patch_embed.proj.weight") && has("blocks.0.attn.qkv.weight") &&
+         has("blocks.0.mlp.fc1.weight");
 }
 
 }  // namespace
@@ -117,14 +121,13 @@ std::span<const char* const> refused_timm_arguments() { return kTimmArguments; }
 
 std::span<const char* const> refused_open_clip_fields() { return kOpenClipFields; }
 
-void refuse_other_models(const StateDict& stored, const StateDict& weights,
-                         const std::string& where) {
+void refuse_other_models(Names stored, Names renamed, const std::string& where) {
   std::string example;
-  const char* model = find_sign(kVariants, weights, example);
+  const char* model = find_sign(kVariants, renamed, example);
   // The text tower of a CLIP is no fault.
-  if (!model && !has_parts_of_vit(weights)) model = find_sign(kOthers, stored, example);
+  if (!model && !has_parts_of_vit(renamed)) model = find_sign(kOthers, stored, example);
   if (!model) return;
-  fail(where, ": looks like ", model, ", by its tensor ", in_quotes(example),
+  fail(where, ": looks like ", model, ", by its tensor ", base::in_quotes(example),
        "; plain Vision Transformers are what can be loaded: ViT, DeiT, MAE, DINO, DINOv2, CLIP, "
        "SigLIP and their kin");
 }

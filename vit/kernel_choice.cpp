@@ -2,7 +2,7 @@
 #include <string_view>
 
 #include <vit/error.h>
-#include <vit/kernels/choice.h>
+#include <vit/kernel_choice.h>
 
 namespace vit::kernels {
 

@@ -4,8 +4,6 @@
 #include <string>
 #include <string_view>
 
-#include <vit/weights/state_dict.h>
-
 // Everything that is refused because this library does not compute it, in one place: what learns to
 // run is struck here, and nowhere else.
 
@@ -22,10 +20,10 @@ std::span<const char* const> refused_timm_arguments();
 std::span<const char* const> refused_open_clip_fields();
 
 /// Throws Error if tensors are, by their names, those of a model that this library does not
-/// compute, and says which kind it looks like. `stored` are the names of the file, `weights` those
-/// in timm's names, `where` is the file. Weights of no known kind pass: what they lack is told when
-/// they are compared with a model.
-void refuse_other_models(const StateDict& stored, const StateDict& weights,
+/// compute, and says which kind it looks like. `stored` are the names of the file, `renamed` those
+/// that they have in timm, `where` is the file. Weights of no known kind pass: what they lack is
+/// told when they are compared with a model.
+void refuse_other_models(std::span<const std::string> stored, std::span<const std::string> renamed,
                          const std::string& where);
 
 }  // namespace vit
