@@ -156,7 +156,7 @@ TEST_CASE("bare weights of images that are not square need to be told their size
         vit::load(file, {.architecture = architecture}),
         ContainsSubstring(file.string() + ": 7 positions with 1 prefix tokens") &&
             ContainsSubstring(
-                "by --image-size HxW, perhaps 32x48 or 48x32, or by a config.json (Load"));
+                "by LoadOptions::image_size, perhaps 32x48 or 48x32, or by a config.json"));
     const auto told =
         vit::load(file, {.image_size = vit::Size2d{32, 48}, .architecture = architecture});
     CHECK(told->config().image_size() == vit::Size2d{32, 48});
