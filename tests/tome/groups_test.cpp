@@ -292,6 +292,47 @@ TEST_CASE("answers that do not hold together are errors that say what is wrong")
   CHECK(model->forward(pixels(3)).isfinite().all().item<bool>());
 }
 
+namespace {
+
+/// Keeps the class attention of each sample in the first layer.
+class AttentionSpy : public test::ReducerWrapper {
+ public:
+  using ReducerWrapper::ReducerWrapper;
+  void group(const vit::GroupRequest& request, vit::Groups& groups) const override {
+    if (request.at.layer == 0)
+      seen[request.sample] =
+          std::vector<float>(request.class_attention, request.class_attention + request.at.tokens);
+    inner().group(request, groups);
+  }
+  vit::BatchGroups group_batch(const vit::BatchRequest& request) const override {
+    return TokenReducer::group_batch(request);
+  }
+  mutable std::vector<std::vector<float>> seen = std::vector<std::vector<float>>(2);
+};
+
+}  // namespace
+
+TEST_CASE("fused blocks in bfloat16 see the class attention of float32 but for its rounding") {
+  at::NoGradGuard no_grad;
+  const auto attention = [](at::ScalarType dtype, const char* kernels) {
+    const test::KernelChoice choice(kernels);
+    const test::ThreadCount one_thread(1);
+    auto model = model_of(config_of());
+    model->to(dtype);
+    const auto spy = std::make_shared<AttentionSpy>(std::make_shared<test::Evit>(
+        test::OtherReducer::SizeUse{false, false}, std::vector<double>(3, 0.7), false));
+    model->set_reducer(spy);
+    model->forward(pixels(2).to(dtype));
+    return at::stack({at::tensor(spy->seen[0]), at::tensor(spy->seen[1])});
+  };
+  const auto exact = attention(at::kFloat, "reference");
+  const auto half = attention(at::kBFloat16, "auto");
+  CHECK(test::max_difference(half.sum(1), at::ones({2})) < 1e-5);
+  // Eight bits of mantissa in queries and keys.
+  CHECK(test::max_difference(half, exact) < 0.05 * exact.max().item<double>());
+  CHECK(test::max_difference(half, exact) > 0);
+}
+
 TEST_CASE("class attention is an error in a model without a class token") {
   const std::string kernels = GENERATE(as<std::string>{}, "auto", "reference");
   const test::KernelChoice choice(kernels.c_str());
