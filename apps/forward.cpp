@@ -30,8 +30,10 @@ cli::Options options() {
       .value("input-key", "NAME", "name of the input tensor", "input")
       .value("output", "FILE", "the safetensors file to write")
       .flag("trace",
-            "also write source [B,N,N0]: which input tokens went into each token, and positions "
-            "[B,N,2]: where in the grid of patches each token is");
+            "also write source [B,N,N0]: which input tokens went into each token")
+      .flag("positions",
+            "also write positions [B,N,2]: row and column of each token in the grid of patches, of "
+            "merged ones the mean");
   cli::add_model_options(options, "; without --model: random weights");
   cli::add_seed_option(options);
   cli::add_image_size_option(options);
@@ -118,8 +120,8 @@ int run(const cli::Arguments& arguments) {
       is_tensor ? read_tensor(file, arguments.text("input-key"))
                 : cli::read_picture(file, model->picture_preprocessing()).unsqueeze(0);
   check_shape(input, model->config(), file);
-  const bool trace = arguments.has("trace");
-  const vit::ForwardOptions tracked{.track_source = trace, .track_positions = trace};
+  const vit::ForwardOptions tracked{.track_source = arguments.has("trace"),
+                                    .track_positions = arguments.has("positions")};
   const at::Tensor pixels = input.to(device, precision.dtype);
   // What decides on a whole batch runs as separate operators, which read the parameters.
   const vit::ForwardResult result =

@@ -108,8 +108,28 @@ std::string missing(c10d::Store& store, int64_t size) {
 
 void gather(c10d::Store& store, const Environment& environment, milliseconds timeout,
             Clock::time_point deadline) {
+  const auto wait = [&](const std::vector<std::string>& keys, const auto& absent) {
+    try {
+      store.wait(keys, until(deadline));
+    } catch (const std::exception&) {
+      constexpr milliseconds kEarly(100);  // the store's clock counts in other steps
+      if (Clock::now() + kEarly < deadline) throw;
+      base::fail("process ", environment.rank, " waited ", seconds(timeout), " at ",
+                 place(environment), " for all ", environment.size,
+                 " processes (WORLD_SIZE), but RANK ", absent(),
+                 " did not come; did they start, with the same MASTER_ADDR and MASTER_PORT?");
+    }
+  };
+  // Process 0 says how many they are, whoever comes first.
   const std::string size = std::to_string(environment.size);
-  const std::string agreed = store.compareSet("size", "", size);
+  std::string agreed;
+  if (environment.rank == 0) {
+    agreed = store.compareSet("size", "", size);
+  } else {
+    wait({"size"}, [] { return "0"; });
+    const auto stored = store.get("size");
+    agreed.assign(stored.begin(), stored.end());
+  }
   if (agreed != size)
     base::fail("process ", environment.rank, " has WORLD_SIZE=", size, ", another at ",
                place(environment), " has ", base::printable(agreed),
@@ -120,16 +140,7 @@ void gather(c10d::Store& store, const Environment& environment, milliseconds tim
                ", and give each job a MASTER_PORT of its own");
   std::vector<std::string> all;
   for (int64_t rank = 0; rank < environment.size; ++rank) all.push_back(key(rank));
-  try {
-    store.wait(all, until(deadline));
-  } catch (const std::exception&) {
-    constexpr milliseconds kEarly(100);  // the store's clock counts in other steps
-    if (Clock::now() + kEarly < deadline) throw;
-    base::fail("process ", environment.rank, " waited ", seconds(timeout), " at ",
-               place(environment), " for all ", environment.size,
-               " processes (WORLD_SIZE), but RANK ", missing(store, environment.size),
-               " did not come; did they start, with the same MASTER_ADDR and MASTER_PORT?");
-  }
+  wait(all, [&] { return missing(store, environment.size); });
 }
 
 }  // namespace

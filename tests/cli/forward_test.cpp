@@ -71,7 +71,7 @@ TEST_CASE("forward reduces tokens in other ways") {
   const auto out = temp / "out.safetensors";
   const auto run = vitome({"forward", "--model", folder.string(), "--input",
                            (folder / "io.safetensors").string(), "--output", out.string(),
-                           "--reducer", spec, "--trace"});
+                           "--reducer", spec, "--trace", "--positions"});
   CAPTURE(run.err);
   REQUIRE(run.status == 0);
   const auto written = vit::read_safetensors(out);

@@ -88,7 +88,7 @@ void check_equal(const vit::ForwardResult& got, const vit::ForwardResult& expect
   CHECK(test::max_difference(got.features, expected.features) < kTolerance);
   CHECK(test::same(got.size, expected.size));
   CHECK(test::same(got.source, expected.source));
-  CHECK(test::max_difference(got.positions.kind, expected.positions.kind) < 1e-5);
+  CHECK(test::max_difference(got.positions, expected.positions) < 1e-5);
 }
 
 const vit::ForwardOptions kEverything{.track_source = true, .track_positions = true};
@@ -155,7 +155,7 @@ TEST_CASE("both paths carry everything alike through every rule") {
   CHECK(test::max_difference(got.features, expected.features) < kTolerance);
   CHECK(test::max_difference(got.size, expected.size) < 1e-5);
   CHECK(test::same(got.source, expected.source));
-  CHECK(test::max_difference(got.positions.kind, expected.positions.kind) < 1e-5);
+  CHECK(test::max_difference(got.positions, expected.positions) < 1e-5);
 }
 
 TEST_CASE("merged tokens stand at the mean of the patches they stand for") {

@@ -165,8 +165,13 @@ std::optional<at::ScalarType> dtype_of(vit::VisionTransformer& model) {
   const auto& block = model->config().block;
   const auto lowered = vit::kernels::lower(block);
   if (!lowered) return std::nullopt;
+  // Frozen blocks pass gradients on to what is before them.
+  const auto parameters = model->parameters();
+  const bool trains =
+      std::ranges::any_of(parameters, [](const at::Tensor& p) { return p.requires_grad(); });
+  const auto tokens = at::zeros({1, 2, block.dim}).requires_grad_(trains);
   const auto first = model->named_modules()["blocks.0"]->as<vit::BlockImpl>();
-  return vit::training::fused_dtype(*lowered, at::zeros({1, 2, block.dim}), first->weights());
+  return vit::training::fused_dtype(*lowered, tokens, first->weights());
 }
 
 }  // namespace
