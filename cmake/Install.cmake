@@ -27,4 +27,7 @@ install(FILES "${PROJECT_BINARY_DIR}/vitomeConfig.cmake"
               "${CMAKE_CURRENT_LIST_DIR}/ImportTorch.cmake"
         DESTINATION "${vitome_package_dir}")
 install(EXPORT vitomeTargets NAMESPACE vitome:: DESTINATION "${vitome_package_dir}")
+if(TARGET vitome_opencv)
+  install(EXPORT vitomeOpencvTargets NAMESPACE vitome:: DESTINATION "${vitome_package_dir}")
+endif()
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
