@@ -29,8 +29,7 @@ cli::Options options() {
              "picture, which is preprocessed first and written as `input` too")
       .value("input-key", "NAME", "name of the input tensor", "input")
       .value("output", "FILE", "the safetensors file to write")
-      .flag("trace",
-            "also write source [B,N,N0]: which input tokens went into each token")
+      .flag("trace", "also write source [B,N,N0]: which input tokens went into each token")
       .flag("positions",
             "also write positions [B,N,2]: row and column of each token in the grid of patches, of "
             "merged ones the mean");
