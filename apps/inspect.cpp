@@ -18,6 +18,7 @@
 #include <vit/architectures.h>
 #include <vit/flops.h>
 #include <vit/weights/files/read.h>
+#include <vit/weights/layouts/timm_writer.h>
 
 namespace {
 
@@ -141,6 +142,10 @@ Json describe(const std::string& name, vit::VisionTransformer& model,
       {"crop_mode", input.crop_mode == vit::CropMode::center ? "center" : "squash"},
       {"mean", input.mean},
       {"std", input.std}};
+  // All fields, under the names that they have in a config.json.
+  const Json written = Json::parse(vit::timm_config_text({config, {}}));
+  json["config"] = written.at("model_args");
+  if (written.contains("vitome")) json["config"].update(written.at("vitome"));
   json["recommended_r"] = cli::recommended_r(config);
   json["merging"] = Json::array();
   for (int64_t r : shown_r(config)) {

@@ -7,10 +7,9 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace media {
+#include <media/limits.h>
 
-/// Pictures with more pixels are refused from their header alone.
-inline constexpr int64_t kMaxPixels = 178'956'970;
+namespace media {
 
 /// The picture in a file as uint8 [height, width, 3], RGB, the way a viewer shows it: EXIF
 /// orientation applied, alpha dropped without blending, gray repeated, the high byte of 16-bit

@@ -60,7 +60,7 @@ void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
   if (const auto block = kernels::lower(config_)) {
     auto weights = this->weights();
     if (const auto dtype = training::fused_dtype(*block, state.tokens, weights))
-      fused.emplace(*block, std::move(weights), *dtype);
+      fused = Fused{*block, std::move(weights), *dtype};
   }
   const Fused* const branches = fused ? &*fused : nullptr;
   // The fused branch has no gradient for sizes, which few reducers compute with one, and gives no

@@ -1,10 +1,9 @@
+#include <algorithm>
 #include <span>
 
-#include <ATen/ATen.h>
-
+#include <base/text.h>
 #include <vit/error.h>
 #include <vit/refused.h>
-#include <vit/weights/text.h>
 
 namespace vit {
 namespace {

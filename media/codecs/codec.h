@@ -6,7 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <media/image.h>
+#include <media/limits.h>
 #include <vit/error.h>
 
 namespace media {

@@ -193,3 +193,20 @@ TEST_CASE("Ctrl-C ends classify after the batch that runs") {
   CHECK_THAT(run.err, ContainsSubstring("interrupted: "));
   CHECK(test::json_lines(test::read_text(json)).size() < kPictures);
 }
+
+TEST_CASE("classify explains itself, and what is wrong with its command line") {
+  const auto help = vitome({"classify", "--help"});
+  CHECK(help.status == 0);
+  CHECK(help.err.empty());
+  CHECK_THAT(help.out, ContainsSubstring("--model MODEL") &&
+                           ContainsSubstring("Examples:\n  vitome classify"));
+  CHECK(vitome({"help", "classify"}).out == help.out);
+  const auto nothing = vitome({"classify"});
+  CHECK(nothing.status == 2);
+  CHECK_THAT(nothing.err,
+             ContainsSubstring("no FILES given") && ContainsSubstring("vitome classify --help"));
+  const auto none = vitome({"classify", "x.jpg", "--top", "0"});
+  CHECK(none.status == 2);
+  CHECK_THAT(none.err,
+             ContainsSubstring("--top is '0'") && ContainsSubstring("vitome classify --help"));
+}

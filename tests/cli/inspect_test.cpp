@@ -21,6 +21,8 @@ TEST_CASE("inspect describes a checkpoint in JSON") {
   CHECK(json.at("image_size") == std::vector<int>{48, 80});
   CHECK(json.at("patch_size") == std::vector<int>{8, 8});
   CHECK(json.at("depth") == 4);
+  CHECK(json.at("config").at("embed_dim") == 40);
+  CHECK(json.at("config").at("img_size") == std::vector<int>{48, 80});
   CHECK(json.at("embed_dim") == 40);
   CHECK(json.at("heads") == 4);
   CHECK(json.at("prefix_tokens") == 1);

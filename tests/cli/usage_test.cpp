@@ -34,7 +34,7 @@ TEST_CASE("the version option shows vitome, LibTorch and the CPU capability") {
 }
 
 TEST_CASE("every command explains itself with examples") {
-  const std::string command = GENERATE("classify", "bench", "inspect", "forward");
+  const std::string command = GENERATE("bench", "inspect", "forward");
   const auto run = vitome({command, "--help"});
   CHECK(run.status == 0);
   CHECK(run.err.empty());
@@ -84,8 +84,6 @@ TEST_CASE("wrong usage exits with 2 and names what is wrong") {
        "--image-size is '224x'",
        ""},
       {{"inspect", "--arch", "vit_base_patch16_224", "--keys"}, "name it with --model", ""},
-      {{"classify"}, "no FILES given", "vitome classify --help"},
-      {{"classify", "x.jpg", "--top", "0"}, "--top is '0'", "vitome classify --help"},
   };
   for (const Case& wrong : cases) {
     const auto run = vitome(wrong.words);
