@@ -55,7 +55,7 @@ void read_model_args(const JsonNode& node, TimmDraft& draft) {
       continue;
     }
     const auto field =
-        std::ranges::find_if(timm_fields(), [&](const TimmField& f) { return name == f.name; });
+        std::ranges::find(timm_fields(), std::string_view(name), &TimmField::name);
     if (field == timm_fields().end())
       node.fail("the option \"", shortened(name), "\" is unknown or not supported");
     if (value.is_null()) {
