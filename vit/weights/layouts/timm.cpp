@@ -54,8 +54,7 @@ void read_model_args(const JsonNode& node, TimmDraft& draft) {
       if (!value.is_null()) value.fail("is not supported");
       continue;
     }
-    const auto field =
-        std::ranges::find(timm_fields(), std::string_view(name), &TimmField::name);
+    const auto field = std::ranges::find(timm_fields(), std::string_view(name), &TimmField::name);
     if (field == timm_fields().end())
       node.fail("the option \"", shortened(name), "\" is unknown or not supported");
     if (value.is_null()) {
