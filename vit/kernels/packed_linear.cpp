@@ -23,7 +23,8 @@ float quantize_weights(const float* row, int64_t n, int8_t* out, float& sum) {
   return scale;
 }
 
-/// Places rows of weights as the columns of a block: [inputs / kGroup][width][kGroup].
+/// Places rows of weights as the columns of a block in VNNI layout: [inputs /
+/// kGroup][width][kGroup].
 template <int64_t kGroup, typename From, typename To>
 void place_columns(const From* weight, int64_t inputs, int64_t outputs, int64_t width, To* block) {
   // So few inputs at a time that their part of the block stays in the cache from row to row.

@@ -69,9 +69,9 @@ Math attention_math(Math math) {
 
 namespace {
 
-/// How much of `inner` is multiplied at once, so that what `rows` rows of the left-hand side and
-/// `columns` columns of the right-hand one hold of it stays in the second-level cache. The kernels
-/// read all of the right-hand side for every few rows.
+/// Blocking over K: how much of `inner` is multiplied at once, so that what `rows` rows of the
+/// left-hand side and `columns` columns of the right-hand one hold of it stays in the second-level
+/// cache. The kernels read all of the right-hand side for every few rows.
 int64_t inner_together(Math math, int64_t rows, int64_t columns, int64_t inner) {
   constexpr int64_t kAtLeast = 256, kMultiple = 64;
   const int64_t fit = second_level_cache() * 3 / 4 / ((rows + columns) * element_size(math)) /
