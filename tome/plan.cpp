@@ -1,5 +1,3 @@
-#include <memory>
-
 #include <tome/plan.h>
 #include <tome/reducer.h>
 #include <vit/flops.h>
@@ -8,7 +6,7 @@ namespace tome {
 
 Merging plan(const vit::VitConfig& config, const Options& options) {
   Merging merging;
-  if (!options.r.empty()) merging.reducer = std::make_shared<const Reducer>(options);
+  merging.reducer = make_reducer(options);
   const auto all = static_cast<double>(config.num_tokens());
   merging.tokens = vit::tokens_per_layer(config, merging.reducer.get());
   merging.merge_ratio = (all - static_cast<double>(merging.tokens.back())) / all;

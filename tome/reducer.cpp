@@ -30,4 +30,8 @@ vit::BatchGroups Reducer::group_batch(const vit::BatchRequest& request) const {
       .keep = matching.keep, .removed = matching.removed, .into = matching.into, .complete = true};
 }
 
+std::shared_ptr<const vit::TokenReducer> make_reducer(const Options& options) {
+  return options.r.empty() ? nullptr : std::make_shared<const Reducer>(options);
+}
+
 }  // namespace tome

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -28,5 +29,8 @@ class Reducer : public vit::TokenReducer {
  private:
   Options options_;
 };
+
+/// The reducer that options ask for; null for a schedule that merges nothing.
+std::shared_ptr<const vit::TokenReducer> make_reducer(const Options& options);
 
 }  // namespace tome

@@ -122,8 +122,7 @@ std::shared_ptr<const vit::TokenReducer> parse_reducer(const std::string& text,
   if (reader.name() == "threshold") return read_threshold(reader);
   if (reader.name() != "tome") reader.bad(reader.name());
   reader.each_option([&](std::string_view name, std::string_view) { reader.bad(name); });
-  if (merging.r.empty()) return nullptr;
-  return std::make_shared<Reducer>(merging);
+  return make_reducer(merging);
 }
 
 }  // namespace tome

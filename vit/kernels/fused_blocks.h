@@ -24,9 +24,6 @@ class FusedBlocks {
   explicit FusedBlocks(const BlockConfig& config);
   ~FusedBlocks();
 
-  /// Whether lower() knows blocks of this kind.
-  bool knows_blocks() const { return block_.has_value(); }
-
   /// Runs all blocks on `state` where the fused kernels fit: blocks that lower() knows, on a CPU
   /// that has the instructions, in float32 or bfloat16, with no gradient wanted, and no reducer or
   /// one that decides per sample. Otherwise returns false, and nothing has happened. `quantize`:
