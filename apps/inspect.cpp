@@ -111,7 +111,7 @@ int64_t parameters(const vit::VisionTransformer& model) {
 Json describe(const std::string& name, vit::VisionTransformer& model,
               const std::optional<Weights>& weights) {
   const vit::VitConfig& config = model->config();
-  const vit::PicturePreprocessing& input = model->picture_preprocessing();
+  const vit::PicturePreprocessing& input = config.picture();
   const auto sides = [](vit::Size2d size) { return std::vector<int64_t>{size.height, size.width}; };
   Json json = {{"model", name},
                {"family", config.family},
@@ -134,18 +134,17 @@ Json describe(const std::string& name, vit::VisionTransformer& model,
     json["dtype"] = type_name(weights->dtype);
     json["weights_bytes"] = weights->bytes;
   }
-  json["preprocessing"] = {
-      {"input_size", sides(input.input_size)},
-      {"interpolation",
-       input.interpolation == vit::Interpolation::bicubic ? "bicubic" : "bilinear"},
-      {"crop_pct", input.crop_pct},
-      {"crop_mode", input.crop_mode == vit::CropMode::center ? "center" : "squash"},
-      {"mean", input.mean},
-      {"std", input.std}};
   // All fields, under the names that they have in a config.json.
   const Json written = Json::parse(vit::timm_config_text({config, {}}));
+  const Json& pretrained = written.at("pretrained_cfg");
+  json["preprocessing"] = {{"input_size", sides(input.input_size)}};
+  for (const char* key : {"interpolation", "crop_pct", "crop_mode", "mean", "std"})
+    json["preprocessing"][key] = pretrained.at(key);
   json["config"] = written.at("model_args");
   if (written.contains("vitome")) json["config"].update(written.at("vitome"));
+  if (json["config"].contains("preprocessing"))
+    json["preprocessing"].update(json["config"].at("preprocessing"));
+  json["config"].erase("preprocessing");
   json["recommended_r"] = cli::recommended_r(config);
   json["merging"] = Json::array();
   for (int64_t r : shown_r(config)) {

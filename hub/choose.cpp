@@ -59,8 +59,8 @@ std::string listed(std::vector<std::string> files) {
 }  // namespace
 
 const std::vector<std::string>& config_files() {
-  static const std::vector<std::string> names = {"config.json", "open_clip_config.json",
-                                                 "preprocessor_config.json"};
+  static const std::vector<std::string> names = {
+      "config.json", "open_clip_config.json", "preprocessor_config.json", "processor_config.json"};
   return names;
 }
 

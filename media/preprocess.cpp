@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include <ATen/ATen.h>
 
@@ -11,6 +12,9 @@
 
 namespace media {
 namespace {
+
+using vit::Rounding;
+using vit::Size2d;
 
 /// Halves go to the even neighbour.
 int64_t round_half_even(double value) {
@@ -21,25 +25,71 @@ int64_t round_half_even(double value) {
   return whole % 2 == 0 ? whole : whole + 1;
 }
 
-vit::Size2d resized_size(vit::Size2d picture, vit::Size2d scale, vit::CropMode mode) {
-  if (mode == vit::CropMode::squash) return scale;
+int64_t rounded(double value, Rounding rounding) {
+  return rounding == Rounding::down ? static_cast<int64_t>(value) : round_half_even(value);
+}
+
+/// `side` for the shorter side, the longer one in proportion; where that were more than `longest`,
+/// the longer one becomes `longest` or the pixel below.
+Size2d shorter_side_to(Size2d picture, int64_t side, std::optional<int64_t> longest) {
+  const auto [height, width] = picture;
+  const auto in_proportion = [](double scale, int64_t of, int64_t by) {
+    return static_cast<int64_t>(scale * static_cast<double>(of) / static_cast<double>(by));
+  };
+  auto exact = static_cast<double>(side);
+  if (longest) {
+    const auto shorter = static_cast<double>(std::min(height, width));
+    const auto longer = static_cast<double>(std::max(height, width));
+    if (longer / shorter * exact > static_cast<double>(*longest)) {
+      exact = static_cast<double>(*longest) * shorter / longer;
+      side = round_half_even(exact);
+    }
+    if (std::min(height, width) == side) return picture;
+  }
+  return width <= height ? Size2d{in_proportion(exact, height, width), side}
+                         : Size2d{side, in_proportion(exact, width, height)};
+}
+
+/// Scaled until it covers `size`, or until it fits into it.
+Size2d scaled_to(Size2d picture, Size2d size, bool covers, Rounding rounding) {
   const auto height = static_cast<double>(picture.height);
   const auto width = static_cast<double>(picture.width);
-  if (scale.height == scale.width) {
-    const auto side = static_cast<double>(scale.height);
-    if (picture.width <= picture.height)
-      return {static_cast<int64_t>(side * height / width), scale.height};
-    return {scale.height, static_cast<int64_t>(side * width / height)};
+  if (rounding == Rounding::down) {
+    const double down = static_cast<double>(size.height) / height;
+    const double across = static_cast<double>(size.width) / width;
+    const double scale = covers ? std::max(down, across) : std::min(down, across);
+    return {static_cast<int64_t>(height * scale), static_cast<int64_t>(width * scale)};
   }
-  const double ratio = std::min(height / static_cast<double>(scale.height),
-                                width / static_cast<double>(scale.width));
+  const double down = height / static_cast<double>(size.height);
+  const double across = width / static_cast<double>(size.width);
+  const double ratio = covers ? std::min(down, across) : std::max(down, across);
   return {round_half_even(height / ratio), round_half_even(width / ratio)};
 }
 
+Size2d resized_size(Size2d picture, const vit::PicturePreprocessing& how) {
+  const Size2d target = how.resized();
+  switch (how.crop_mode) {
+    case vit::CropMode::none:
+      return picture;
+    case vit::CropMode::squash:
+      return target;
+    case vit::CropMode::border:
+      return scaled_to(picture, target, false, how.rounding);
+    case vit::CropMode::center:
+      if (target.height == target.width)
+        return shorter_side_to(picture, target.height, how.longest_side());
+      return scaled_to(picture, target, true, how.rounding);
+  }
+  vit::fail("preprocess: unknown crop mode ", static_cast<int>(how.crop_mode));
+}
+
 /// Where a crop of `size` starts on a side of `side` pixels.
-int64_t crop_offset(int64_t side, int64_t size) {
-  if (side < size) return -((size - side) / 2);
-  return round_half_even(static_cast<double>(side - size) / 2.0);
+int64_t crop_offset(int64_t side, int64_t size, Rounding rounding) {
+  if (side < size) {
+    const int64_t missing = size - side;
+    return -(rounding == Rounding::down ? (missing + 1) / 2 : missing / 2);
+  }
+  return rounded(static_cast<double>(side - size) / 2.0, rounding);
 }
 
 /// The part of a crop that lies on the picture, along one axis.
@@ -52,70 +102,105 @@ Overlap overlap(int64_t offset, int64_t length, int64_t side) {
   return {start, std::min(offset + length, side) - start};
 }
 
-void check_rgb(const at::Tensor& rgb) {
-  TORCH_CHECK(rgb.dim() == 3 && rgb.size(2) == 3 && rgb.scalar_type() == at::kByte,
-              "media::preprocess: expected uint8 [height, width, 3], got ", rgb.toString(),
-              " of shape ", rgb.sizes());
+void check_pixels(const at::Tensor& pixels, bool gray_too) {
+  TORCH_CHECK(pixels.dim() == 3 && (pixels.size(2) == 3 || (gray_too && pixels.size(2) == 1)) &&
+                  pixels.scalar_type() == at::kByte,
+              "media::preprocess: expected uint8 [height, width, ", gray_too ? "3 or 1" : "3",
+              "], got ", pixels.toString(), " of shape ", pixels.sizes());
+}
+
+/// What the model sees of a picture: colours, or their luma.
+int64_t check_channels(const vit::PicturePreprocessing& how) {
+  const auto channels = static_cast<int64_t>(how.mean.size());
+  if (channels != 3 && channels != 1)
+    vit::fail("preprocess: the model takes ", channels,
+              " channels; pictures have three, or one for models of gray ones");
+  how.validate(channels);
+  return channels;
 }
 
 }  // namespace
 
-Framing framing(vit::Size2d picture, const vit::PicturePreprocessing& how) {
+Framing framing(Size2d picture, const vit::PicturePreprocessing& how) {
   if (picture.height <= 0 || picture.width <= 0)
     vit::fail("preprocess: a picture of ", picture.width, " x ", picture.height,
               " pixels is empty");
-  const auto scaled = [&](int64_t side) {
-    return static_cast<int64_t>(std::floor(static_cast<double>(side) / how.crop_pct));
-  };
-  const vit::Size2d scale{scaled(how.input_size.height), scaled(how.input_size.width)};
-  if (scale.height <= 0 || scale.width <= 0)
-    vit::fail("preprocess: an input of ", how.input_size.width, " x ", how.input_size.height,
+  const Size2d target = how.resized(), input = how.input_size;
+  if (target.height <= 0 || target.width <= 0)
+    vit::fail("preprocess: an input of ", input.width, " x ", input.height,
               " pixels with crop_pct ", how.crop_pct, " leaves no pixel of the picture");
 
-  Framing result;
-  result.resized = resized_size(picture, scale, how.crop_mode);
-  result.crop = {crop_offset(result.resized.height, how.input_size.height),
-                 crop_offset(result.resized.width, how.input_size.width), how.input_size};
-  const bool keeps_ratio = how.crop_mode == vit::CropMode::center && scale.height != scale.width;
-  result.interpolation = keeps_ratio ? vit::Interpolation::bilinear : how.interpolation;
-  return result;
+  const Size2d resized = resized_size(picture, how);
+  if (resized.height <= 0 || resized.width <= 0)
+    vit::fail("preprocess: a picture of ", picture.width, " x ", picture.height,
+              " pixels is too narrow to be resized to ", target.width, " x ", target.height);
+  if (how.crop)
+    return {resized,
+            {crop_offset(resized.height, input.height, how.rounding),
+             crop_offset(resized.width, input.width, how.rounding), input}};
+  if (!(resized == input))
+    vit::fail("preprocess: without a crop the picture of ", picture.width, " x ", picture.height,
+              " pixels becomes one of ", resized.width, " x ", resized.height,
+              ", and the model takes ", input.width, " x ", input.height);
+  return {resized, {0, 0, input}};
+}
+
+at::Tensor to_gray(const at::Tensor& rgb) {
+  check_pixels(rgb, false);
+  const at::Tensor pixels = rgb.contiguous();
+  at::Tensor gray = at::empty({rgb.size(0), rgb.size(1), 1}, at::kByte);
+  const uint8_t* in = pixels.const_data_ptr<uint8_t>();
+  uint8_t* out = gray.mutable_data_ptr<uint8_t>();
+  // ITU-R 601-2 luma in 16 fractional bits.
+  for (int64_t i = 0; i < gray.numel(); ++i, in += 3)
+    out[i] = static_cast<uint8_t>((in[0] * 19595 + in[1] * 38470 + in[2] * 7471 + 0x8000) >> 16);
+  return gray;
 }
 
 at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::PicturePreprocessing& how) {
-  check_rgb(rgb);
-  how.validate(3);
-  const auto [resized, crop, interpolation] = framing({rgb.size(0), rgb.size(1)}, how);
+  check_pixels(rgb, false);
+  const int64_t channels = check_channels(how);
+  const auto [resized, crop] = framing({rgb.size(0), rgb.size(1)}, how);
   const Overlap rows = overlap(crop.top, crop.size.height, resized.height);
   const Overlap columns = overlap(crop.left, crop.size.width, resized.width);
-  const at::Tensor seen = resize(
-      rgb, resized, {rows.start, columns.start, {rows.length, columns.length}}, interpolation);
-  if (vit::Size2d{rows.length, columns.length} == crop.size) return seen;
+  const at::Tensor seen =
+      resize(channels == 1 ? to_gray(rgb) : rgb, resized,
+             {rows.start, columns.start, {rows.length, columns.length}}, how.interpolation);
+  if (Size2d{rows.length, columns.length} == crop.size) return seen;
 
-  at::Tensor padded = at::empty({crop.size.height, crop.size.width, 3}, at::kByte);
+  at::Tensor padded = at::empty({crop.size.height, crop.size.width, channels}, at::kByte);
   uint8_t* out = padded.mutable_data_ptr<uint8_t>();
-  std::memset(out, 0, padded.nbytes());
+  for (int64_t c = 0; c < channels; ++c)
+    padded.select(2, c).fill_(how.fill.empty() ? 0 : how.fill[static_cast<size_t>(c)]);
   const uint8_t* in = seen.const_data_ptr<uint8_t>();
   const int64_t top = rows.start - crop.top, left = columns.start - crop.left;
   for (int64_t y = 0; y < rows.length; ++y)
-    std::memcpy(out + ((top + y) * crop.size.width + left) * 3, in + y * columns.length * 3,
-                columns.length * 3);
+    std::memcpy(out + ((top + y) * crop.size.width + left) * channels,
+                in + y * columns.length * channels, columns.length * channels);
   return padded;
 }
 
-at::Tensor normalize(const at::Tensor& rgb, const vit::PicturePreprocessing& how) {
-  check_rgb(rgb);
-  how.validate(3);
+at::Tensor normalize(const at::Tensor& pixels, const vit::PicturePreprocessing& how) {
+  check_pixels(pixels, true);
+  const int64_t channels = check_channels(how);
+  TORCH_CHECK(pixels.size(2) == channels, "media::normalize: a picture of ", pixels.size(2),
+              " channels, and the model takes ", channels);
   // 256 byte values give 256 results per channel.
   std::array<std::array<float, 256>, 3> value;
-  for (size_t c = 0; c < 3; ++c) {
+  for (size_t c = 0; c < how.mean.size(); ++c) {
     const auto mean = static_cast<float>(how.mean[c]), std = static_cast<float>(how.std[c]);
-    for (size_t v = 0; v < 256; ++v) value[c][v] = (static_cast<float>(v) / 255.0f - mean) / std;
+    for (size_t v = 0; v < 256; ++v)
+      value[c][v] = (static_cast<float>(static_cast<double>(v) * how.rescale) - mean) / std;
   }
-  const at::Tensor pixels = rgb.contiguous();
-  at::Tensor result = at::empty({3, pixels.size(0), pixels.size(1)}, at::kFloat);
-  const int64_t count = pixels.size(0) * pixels.size(1);
-  const uint8_t* in = pixels.const_data_ptr<uint8_t>();
+  const at::Tensor bytes = pixels.contiguous();
+  at::Tensor result = at::empty({channels, bytes.size(0), bytes.size(1)}, at::kFloat);
+  const int64_t count = bytes.size(0) * bytes.size(1);
+  const uint8_t* in = bytes.const_data_ptr<uint8_t>();
   float* out = result.mutable_data_ptr<float>();
+  if (channels == 1) {
+    for (int64_t i = 0; i < count; ++i) out[i] = value[0][in[i]];
+    return result;
+  }
   for (int64_t i = 0; i < count; ++i)
     for (size_t c = 0; c < 3; ++c)
       out[static_cast<int64_t>(c) * count + i] = value[c][in[3 * i + static_cast<int64_t>(c)]];

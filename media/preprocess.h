@@ -8,30 +8,38 @@
 namespace media {
 
 /// How a picture becomes a model's input: resized to `resized`, of which the pixels of `crop` are
-/// seen. Where the crop reaches beyond the picture (negative offsets), zeros are added.
+/// seen. Where the crop reaches beyond the picture (negative offsets), it is filled.
 struct Framing {
   vit::Size2d resized;
   Region crop;
-  vit::Interpolation interpolation = vit::Interpolation::bicubic;
 };
 
-/// The framing that timm 1.0 uses at inference for a picture of size `picture`. s is
-/// floor(input_size / crop_pct). Center mode: the shorter side becomes s, the longer one
-/// int(s * long / short); for an s that is not square the picture is scaled until it covers s, and
-/// always bilinearly, as timm does. Squash mode: both sides become s. Then the centred crop,
-/// offsets of one half rounded to even.
+/// The framing that the checkpoint's library gives a picture of size `picture` (timm 1.0.31,
+/// torchvision 0.29, transformers 5.23). With s = how.resized() and r the rounding of `how`:
+/// - center: the shorter side becomes s, the longer one int(s * long / short), and where
+///   longest_side() allows less, both less; for an s that is not square the picture is scaled until
+///   it covers s, sides rounded by r;
+/// - squash: both sides become s;
+/// - border: the picture is scaled until it fits into s, sides rounded by r;
+/// - none: the picture as it is.
+/// Then the centred crop, offsets of one half rounded by r.
 ///
-/// Throws vit::Error for empty sizes and for a crop_pct that leaves no pixel.
+/// Throws vit::Error for empty sizes, for a `how` that leaves no pixel, and for a picture that gets
+/// another size than input_size where `how` does not crop.
 Framing framing(vit::Size2d picture, const vit::PicturePreprocessing& how);
 
-/// uint8 [height, width, 3] to uint8 [input height, input width, 3]: resized and cropped, not yet
-/// normalised.
+/// The luma of uint8 [height, width, 3] as uint8 [height, width, 1], as Pillow's mode L has it.
+at::Tensor to_gray(const at::Tensor& rgb);
+
+/// uint8 [height, width, 3] to uint8 [input height, input width, C], C being the channels that
+/// `how` has a mean for, 3 or 1: resized and cropped, not yet normalised.
 at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::PicturePreprocessing& how);
 
-/// uint8 [height, width, 3] to float32 [3, height, width] with the values (v / 255 - mean) / std.
-at::Tensor normalize(const at::Tensor& rgb, const vit::PicturePreprocessing& how);
+/// uint8 [height, width, C] to float32 [C, height, width] with the values (v * rescale - mean) /
+/// std, C being 3 or 1.
+at::Tensor normalize(const at::Tensor& pixels, const vit::PicturePreprocessing& how);
 
-/// Both together: uint8 [height, width, 3] to the model's input, float32 [3, input height, input
+/// Both together: uint8 [height, width, 3] to the model's input, float32 [C, input height, input
 /// width].
 ///
 /// All three throw c10::Error for other tensors and vit::Error for a `how` that cannot be used.

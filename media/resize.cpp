@@ -2,16 +2,23 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <numbers>
 #include <vector>
 
 #include <ATen/ATen.h>
 
 #include <media/resample_kernels.h>
+#include <vit/error.h>
 
 namespace media {
 namespace {
 
-double triangle(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
+double sinc(double x) {
+  if (x == 0.0) return 1.0;
+  x *= std::numbers::pi;
+  return std::sin(x) / x;
+}
 
 double cubic(double x) {
   constexpr double a = -0.5;
@@ -21,14 +28,42 @@ double cubic(double x) {
   return 0.0;
 }
 
+/// A filter in pixels of the smaller picture; zero from `support` on.
+struct Filter {
+  double support;
+  double (*weight)(double x);
+};
+
+Filter filter_of(vit::Interpolation interpolation) {
+  using enum vit::Interpolation;
+  switch (interpolation) {
+    case nearest:
+      break;  // no filter, see pick_nearest()
+    case box:
+      return {0.5, [](double x) { return x > -0.5 && x <= 0.5 ? 1.0 : 0.0; }};
+    case bilinear:
+      return {1.0, [](double x) { return std::max(0.0, 1.0 - std::abs(x)); }};
+    case hamming:
+      return {1.0, [](double x) {
+                return std::abs(x) < 1.0 ? sinc(x) * (0.54 + 0.46 * std::cos(x * std::numbers::pi))
+                                         : 0.0;
+              }};
+    case bicubic:
+      return {2.0, cubic};
+    case lanczos:
+      return {3.0, [](double x) { return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3.0) : 0.0; }};
+  }
+  vit::fail("resize: unknown interpolation ", static_cast<int>(interpolation));
+}
+
 /// Weights for output positions start .. start + length - 1 of an axis that goes from `in` pixels
 /// to `out`.
 AxisWeights make_weights(int64_t in, int64_t out, int64_t start, int64_t length,
                          vit::Interpolation interpolation) {
-  const bool bilinear = interpolation == vit::Interpolation::bilinear;
+  const Filter filter = filter_of(interpolation);
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   const double stretch = std::max(scale, 1.0);
-  const double support = (bilinear ? 1.0 : 2.0) * stretch;
+  const double support = filter.support * stretch;
 
   AxisWeights w;
   w.taps = std::min(in, 2 * static_cast<int64_t>(std::ceil(support)) + 1);
@@ -45,15 +80,40 @@ AxisWeights make_weights(int64_t in, int64_t out, int64_t start, int64_t length,
     double sum = 0.0;
     for (int64_t k = 0; k < end - first; ++k) {
       const double x = (static_cast<double>(first + k) - center + 0.5) / stretch;
-      exact[k] = bilinear ? triangle(x) : cubic(x);
+      exact[k] = filter.weight(x);
       sum += exact[k];
     }
     for (int64_t k = 0; k < end - first; ++k) {
-      const double fixed = exact[k] / sum * (1 << kWeightBits);
+      const double fixed = (sum == 0.0 ? exact[k] : exact[k] / sum) * (1 << kWeightBits);
       w.weight[i * w.taps + k] = static_cast<int32_t>(fixed + (fixed < 0 ? -0.5 : 0.5));
     }
   }
   return w;
+}
+
+/// For output positions start .. start + length - 1 of an axis that goes from `in` pixels to `out`
+/// the pixel that is nearest. As in Pillow the positions are summed up, with what rounding there
+/// is.
+std::vector<int64_t> nearest_pixels(int64_t in, int64_t out, int64_t start, int64_t length) {
+  const double step = static_cast<double>(in) / static_cast<double>(out);
+  std::vector<int64_t> pixels(static_cast<size_t>(length));
+  double position = step * 0.5;
+  for (int64_t i = 0; i < start + length; ++i, position += step)
+    if (i >= start)
+      pixels[static_cast<size_t>(i - start)] = std::min(static_cast<int64_t>(position), in - 1);
+  return pixels;
+}
+
+void pick_nearest(const at::Tensor& source, vit::Size2d size, const Region& region, uint8_t* out) {
+  const int64_t channels = source.size(2);
+  const auto across = nearest_pixels(source.size(1), size.width, region.left, region.size.width);
+  const auto down = nearest_pixels(source.size(0), size.height, region.top, region.size.height);
+  const uint8_t* in = source.const_data_ptr<uint8_t>();
+  for (const int64_t y : down)
+    for (const int64_t x : across) {
+      std::memcpy(out, in + y * source.stride(0) + x * channels, static_cast<size_t>(channels));
+      out += channels;
+    }
 }
 
 }  // namespace
@@ -78,6 +138,11 @@ at::Tensor resize(const at::Tensor& image, vit::Size2d size, const Region& regio
   at::Tensor result = at::empty({part.height, part.width, channels}, at::kByte);
   const int64_t in_stride = source.stride(0), out_stride = part.width * channels;
   uint8_t* out = result.mutable_data_ptr<uint8_t>();
+
+  if (interpolation == vit::Interpolation::nearest) {
+    pick_nearest(source, size, region, out);
+    return result;
+  }
 
   // An axis that keeps its size has no pass of its own.
   const bool keep_width = size.width == width, keep_height = size.height == height;

@@ -17,11 +17,12 @@ struct Region {
 };
 
 /// Resamples uint8 [height, width, channels] (1 to 4 channels) to `size` and returns `region` of
-/// the result, computing no other pixel. The arithmetic is Pillow's: separable triangle (bilinear)
-/// or cubic with a = -0.5 (bicubic), widened by the scale when shrinking, weights of 22 fractional
-/// bits that sum to one at the borders, rounding and clamping to 0..255 between the passes. The
-/// horizontal pass comes first, except where Pillow 13 starts with the vertical one: on a shrink in
-/// height by more than twice what the width loses.
+/// the result, computing no other pixel. The arithmetic is Pillow's: separable filters (box,
+/// triangle for bilinear, Hamming's window, cubic with a = -0.5, Lanczos of three lobes), widened
+/// by the scale when shrinking, weights of 22 fractional bits that sum to one at the borders,
+/// rounding and clamping to 0..255 between the passes. The horizontal pass comes first, except
+/// where Pillow 13 starts with the vertical one: on a shrink in height by more than twice what the
+/// width loses.
 ///
 /// Throws c10::Error for other tensors, for empty sizes and for a region outside of `size`.
 at::Tensor resize(const at::Tensor& image, vit::Size2d size, const Region& region,

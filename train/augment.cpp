@@ -58,9 +58,12 @@ Augment::Augment(AugmentOptions options, vit::PicturePreprocessing how)
   how_.validate(3);
   check(options_, how_);
   whole_.crop_pct = 1.0;
+  whole_.sizes.reset();
+  whole_.crop = true;
   auto_augment_ = AutoAugment::parse(options_.auto_augment);
   for (size_t c = 0; c < fill_.size(); ++c)
-    fill_[c] = static_cast<uint8_t>(std::clamp(std::round(how_.mean[c] * 255.0), 0.0, 255.0));
+    fill_[c] =
+        static_cast<uint8_t>(std::clamp(std::round(how_.mean[c] / how_.rescale), 0.0, 255.0));
 }
 
 at::Tensor Augment::crop(const at::Tensor& rgb, Random& random) const {

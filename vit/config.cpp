@@ -46,6 +46,7 @@ int64_t VitConfig::pooled_dim() const {
 }
 
 void VitConfig::set_image_size(Size2d size) {
+  if (size == image_size()) return;
   input.extent.rows = size.height;
   input.extent.cols = size.width;
   if (auto* picture = std::get_if<PicturePreprocessing>(&input.preprocessing)) {
@@ -57,6 +58,16 @@ void VitConfig::set_image_size(Size2d size) {
     spectrogram.mel_bins = size.height;
     spectrogram.frames = size.width;
   }
+}
+
+const PicturePreprocessing& VitConfig::picture_for_input() const {
+  const PicturePreprocessing& how = picture();
+  if (!(how.input_size == image_size()))
+    fail("the preprocessor's file gives pictures of ", how.input_size.height, "x",
+         how.input_size.width, " pixels, but the model takes ", image_size().height, "x",
+         image_size().width, "; choose one of the two with ",
+         base::Setting{"LoadOptions::image_size"});
+  return how;
 }
 
 PicturePreprocessing& VitConfig::picture() {

@@ -115,12 +115,17 @@ struct VitConfig {
   /// Tokens that avg, max and map pooling leave out.
   int64_t num_unpooled_tokens() const { return head.pool_prefix ? 0 : num_prefix_tokens(); }
 
-  /// Rows and columns of the input, here and in its preprocessing.
+  /// Rows and columns of the input.
   Size2d image_size() const { return input.extent.size(); }
+  /// Changes them, here and in the preprocessing.
   void set_image_size(Size2d size);
   /// Preprocessing of a model that takes pictures. Throws Error if it takes anything else.
   PicturePreprocessing& picture();
   const PicturePreprocessing& picture() const { return picture_preprocessing(input.preprocessing); }
+
+  /// The same. Throws Error, too, where a checkpoint's preprocessor gives pictures of another size
+  /// than its model takes.
+  const PicturePreprocessing& picture_for_input() const;
 
   /// Throws Error if patches do not cover an image of this size exactly.
   void check_covers(Size2d image) const;

@@ -41,7 +41,7 @@ class InferenceModel {
   const VitConfig& config() const;
   const Preprocessing& preprocessing() const { return config().input.preprocessing; }
   /// That of a model of pictures. Throws Error if it takes anything else.
-  const PicturePreprocessing& picture_preprocessing() const { return config().picture(); }
+  const PicturePreprocessing& picture_preprocessing() const { return config().picture_for_input(); }
   const std::vector<std::string>& labels() const;
 
   /// Whether the weights are packed for the fused CPU kernels.

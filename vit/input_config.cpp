@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -7,11 +8,47 @@
 
 namespace vit {
 
+namespace {
+
+int64_t grown(int64_t pixels, int64_t from, int64_t to) {
+  const double factor = static_cast<double>(to) / static_cast<double>(std::max<int64_t>(from, 1));
+  return std::max<int64_t>(1, std::llround(static_cast<double>(pixels) * factor));
+}
+
+}  // namespace
+
+Size2d PicturePreprocessing::resized() const {
+  if (sizes)
+    return {grown(sizes->resized.height, sizes->input_size.height, input_size.height),
+            grown(sizes->resized.width, sizes->input_size.width, input_size.width)};
+  const auto scaled = [&](int64_t side) {
+    return static_cast<int64_t>(std::floor(static_cast<double>(side) / crop_pct));
+  };
+  return {scaled(input_size.height), scaled(input_size.width)};
+}
+
+std::optional<int64_t> PicturePreprocessing::longest_side() const {
+  if (!sizes || !sizes->longest_side) return std::nullopt;
+  return grown(*sizes->longest_side, std::max(sizes->input_size.height, sizes->input_size.width),
+               std::max(input_size.height, input_size.width));
+}
+
 void PicturePreprocessing::validate(int64_t channels) const {
   check_range("input height", input_size.height, 1, kMaxImageSide);
   check_range("input width", input_size.width, 1, kMaxImageSide);
   if (!(crop_pct > 0.01 && crop_pct <= 100))
     fail("model config: crop_pct is ", crop_pct, ", expected above 0.01 and at most 100");
+  if (sizes) {
+    check_range("resized height", sizes->resized.height, 1, kMaxImageSide);
+    check_range("resized width", sizes->resized.width, 1, kMaxImageSide);
+    check_range("longest side", sizes->longest_side.value_or(1), 1, kMaxImageSide);
+  }
+  if (!(std::isfinite(rescale) && rescale > 0))
+    fail("model config: rescale_factor is ", rescale, ", expected a positive number");
+  if (!fill.empty() && static_cast<int64_t>(fill.size()) != channels)
+    fail("model config: fill has ", fill.size(), " values, expected one for each of ", channels,
+         " channels");
+  for (int64_t level : fill) check_range("fill", level, 0, 255);
   for (const auto& [name, values] : {std::pair{"mean", &mean}, {"std", &std}}) {
     if (static_cast<int64_t>(values->size()) != channels)
       fail("model config: ", name, " has ", values->size(), " values, expected one for each of ",

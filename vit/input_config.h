@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -8,22 +9,61 @@
 
 namespace vit {
 
-enum class Interpolation { bilinear, bicubic };
+/// Filters of Pillow's resize.
+enum class Interpolation { nearest, box, bilinear, hamming, bicubic, lanczos };
 
+/// How a picture is resized before the crop.
 enum class CropMode {
-  center,  ///< the shorter side becomes size / crop_pct
-  squash,  ///< both sides become size / crop_pct, whatever the aspect
+  center,  ///< keeps the aspect: the shorter side becomes that of the size; an oblong one is
+           ///< covered
+  squash,  ///< both sides become those of the size, whatever the aspect
+  border,  ///< keeps the aspect: the picture fits into the size, and what is missing is filled
+  none,    ///< not at all
 };
 
-/// How a checkpoint wants its pictures: resized, cropped, scaled to [0, 1] and normalised.
+/// Where half a pixel goes: offsets of centred crops, sides that follow from an aspect, and the odd
+/// one of the pixels that a picture lacks for its crop.
+enum class Rounding {
+  half_even,  ///< timm, torchvision, OpenCLIP; missing pixels rather below and on the right
+  down,       ///< transformers; missing pixels rather above and on the left
+};
+
+/// What becomes of pixels that a file calls transparent.
+enum class Transparency {
+  dropped,          ///< their colours count (timm, torchvision; transformers' ViT and DeiT)
+  color_key_white,  ///< those of one transparent colour are white, alpha channels are dropped
+};
+
+/// Sizes in pixels, for an input of `input_size`; for another one they grow with it.
+struct ResizeSizes {
+  Size2d input_size;
+  Size2d resized;  ///< before the crop
+  /// The longer side at most, in mode `center`; the shorter one becomes less then.
+  std::optional<int64_t> longest_side = std::nullopt;
+
+  bool operator==(const ResizeSizes&) const = default;
+};
+
+/// How a checkpoint wants its pictures: resized, cropped, scaled to [0, 1] and normalised. The
+/// defaults are those of timm's AugReg models.
 struct PicturePreprocessing {
   Size2d input_size{224, 224};  ///< pixels, what the model sees
   Interpolation interpolation = Interpolation::bicubic;
-  double crop_pct = 0.9;
   CropMode crop_mode = CropMode::center;
+  double crop_pct = 0.9;  ///< resized to floor(input_size / crop_pct) pixels
+  std::optional<ResizeSizes> sizes = std::nullopt;  ///< instead, where crop_pct cannot say them
+  bool crop = true;  ///< false: only pictures that resizing brings to input_size have an answer
+  Rounding rounding = Rounding::half_even;
+  std::vector<int64_t> fill = {};  ///< 0 to 255 for each channel, around the picture; empty: black
+  Transparency transparency = Transparency::dropped;
+  double rescale = 1.0 / 255.0;  ///< what the bytes of a picture are multiplied by
   std::vector<double> mean{0.5, 0.5, 0.5};
   std::vector<double> std{0.5, 0.5, 0.5};
 
+  /// Size before the crop.
+  Size2d resized() const;
+  /// The longer side at most, if there is such a bound.
+  std::optional<int64_t> longest_side() const;
   /// Throws Error for values that cannot be used with `channels` input channels.
   void validate(int64_t channels) const;
   bool operator==(const PicturePreprocessing&) const = default;

@@ -59,7 +59,9 @@ class VisionTransformerImpl : public torch::nn::Module {
   const VitConfig& config() const { return config_.vit; }
   const Preprocessing& preprocessing() const { return config_.vit.input.preprocessing; }
   /// That of a model of pictures. Throws Error if it takes anything else.
-  const PicturePreprocessing& picture_preprocessing() const { return config_.vit.picture(); }
+  const PicturePreprocessing& picture_preprocessing() const {
+    return config_.vit.picture_for_input();
+  }
   const std::vector<std::string>& labels() const { return config_.labels; }
 
   /// Changes the input size: resamples learned positions as the checkpoint's library does and

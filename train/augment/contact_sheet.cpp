@@ -19,7 +19,7 @@ at::Tensor denormalize(const at::Tensor& pixels, const vit::PicturePreprocessing
   const auto column = [](const std::vector<double>& values) {
     return at::tensor(values, at::kFloat).reshape({3, 1, 1});
   };
-  const at::Tensor values = (pixels * column(how.std) + column(how.mean)) * 255.0;
+  const at::Tensor values = (pixels * column(how.std) + column(how.mean)) / how.rescale;
   return values.round().clamp(0, 255).to(at::kByte).permute({1, 2, 0});
 }
 

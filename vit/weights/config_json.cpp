@@ -4,6 +4,7 @@
 #include <vit/error.h>
 #include <vit/weights/config_json.h>
 #include <vit/weights/json.h>
+#include <vit/weights/layouts/huggingface_processor.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/mapped_file.h>
 
@@ -12,15 +13,34 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// What the image processor of the transformers library wrote into a file: newer versions make it a
+/// part of processor_config.json, whose other parts are no concern of ours.
+void read_processor(const MappedFile& file, ModelConfig& config) {
+  const std::string where = file.path().string();
+  const auto document = parse_json(file.text(), where);
+  const JsonNode root(document, where);
+  read_huggingface_processor(root.find("image_processor").value_or(root), config);
+}
+
 ModelConfig read_any_config(const JsonNode& root, const MappedFile* preprocessor) {
   const Layout& layout = layout_of_config(root);
   auto config = layout.read_config(root);
-  if (preprocessor && &layout == &kHuggingfaceLayout) {
-    const std::string where = preprocessor->path().string();
-    const auto document = parse_json(preprocessor->text(), where);
-    read_huggingface_preprocessor(JsonNode(document, where), config);
-  }
+  if (preprocessor && &layout == &kHuggingfaceLayout) read_processor(*preprocessor, config);
   return config;
+}
+
+/// The file beside a config.json that says how pictures are prepared. A processor_config.json
+/// counts if it speaks of pictures, and then it wins.
+auto preprocessor_beside(const fs::path& config) {
+  std::error_code error;
+  const auto nested = config.parent_path() / "processor_config.json";
+  if (fs::exists(nested, error)) {
+    auto file = MappedFile::open(nested);
+    const auto document = parse_json(file->text(), nested.string());
+    if (JsonNode(document, nested.string()).find("image_processor")) return file;
+  }
+  const auto beside = config.parent_path() / "preprocessor_config.json";
+  return fs::exists(beside, error) ? MappedFile::open(beside) : nullptr;
 }
 
 /// Statistics of colours mean little to a model of other channels; as in timm, all of them get the
@@ -35,9 +55,7 @@ void average_for_channels(std::vector<double>& colours, int64_t channels) {
 }  // namespace
 
 ModelConfig read_config(const fs::path& path) {
-  const auto beside = path.parent_path() / "preprocessor_config.json";
-  std::error_code error;
-  const auto preprocessor = fs::exists(beside, error) ? MappedFile::open(beside) : nullptr;
+  const auto preprocessor = preprocessor_beside(path);
   return read_config(*MappedFile::open(path), preprocessor.get());
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <vit/weights/json_values.h>
+#include <vit/weights/layouts/huggingface_processor.h>
 #include <vit/weights/layouts/key_rules.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/packing.h>
@@ -147,16 +148,6 @@ void read_labels(const JsonNode& root, ModelConfig& config) {
   if (generic) config.labels.clear();
 }
 
-void normalize_as(PicturePreprocessing& preprocessing, std::vector<double> mean,
-                  std::vector<double> std) {
-  preprocessing.mean = std::move(mean);
-  preprocessing.std = std::move(std);
-}
-
-void imagenet_normalization(PicturePreprocessing& preprocessing) {
-  normalize_as(preprocessing, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225});
-}
-
 /// ViT and what differs from it in its training alone.
 void read_vit(const JsonNode& root, ModelConfig& config, const std::string& type) {
   VitConfig& vit = config.vit;
@@ -166,11 +157,6 @@ void read_vit(const JsonNode& root, ModelConfig& config, const std::string& type
     vit.head.pooling = Pooling::avg;
   }
   read_common(root, vit);
-  vit.picture() = {.input_size = vit.image_size(),
-                   .interpolation = Interpolation::bilinear,
-                   .crop_pct = 1.0,
-                   .crop_mode = CropMode::squash};
-  if (type == "vit_mae" || type == "vit_msn") imagenet_normalization(vit.picture());
 }
 
 void read_deit(const JsonNode& root, ModelConfig& config, Head head) {
@@ -179,9 +165,6 @@ void read_deit(const JsonNode& root, ModelConfig& config, Head head) {
   vit.prefix.dist_token = true;
   vit.head.token_heads = head == Head::classes_with_teacher ? 2 : 1;
   read_common(root, vit);
-  vit.picture() = {
-      .input_size = vit.image_size(), .crop_pct = 0.875, .crop_mode = CropMode::squash};
-  imagenet_normalization(vit.picture());
 }
 
 void read_dinov2(const JsonNode& root, ModelConfig& config, bool registers, Head head) {
@@ -207,8 +190,6 @@ void read_dinov2(const JsonNode& root, ModelConfig& config, bool registers, Head
   if (head == Head::classes) vit.head.pooling = Pooling::cls_avg;
   // It takes pictures of any size, and the preprocessor says of which its classifiers want them.
   config.sized_by_preprocessor = true;
-  vit.picture().crop_pct = 0.875;
-  imagenet_normalization(vit.picture());
 }
 
 void read_clip(const JsonNode& root, const JsonNode& tower, ModelConfig& config, Head head) {
@@ -232,9 +213,6 @@ void read_clip(const JsonNode& root, const JsonNode& tower, ModelConfig& config,
     classifier.norm_before = false;
     config.unread_tensors = {"norm."};
   }
-  vit.picture().crop_pct = 1.0;
-  normalize_as(vit.picture(), {0.48145466, 0.4578275, 0.40821073},
-               {0.26862954, 0.26130258, 0.27577711});
 }
 
 void read_siglip(const JsonNode& tower, ModelConfig& config, Head head) {
@@ -246,7 +224,6 @@ void read_siglip(const JsonNode& tower, ModelConfig& config, Head head) {
   if (!flag(tower, "vision_use_head", true)) vit.head.pooling = Pooling::none;
   if (head == Head::classes) vit.head.pooling = Pooling::avg;
   config.unread_tensors = {"attn_pool."};  // which the classifier's files hold all the same
-  vit.picture() = {.input_size = vit.image_size(), .crop_pct = 1.0, .crop_mode = CropMode::squash};
 }
 
 /// "clip" of "clip_vision_model" and so on.
@@ -259,21 +236,6 @@ std::string family_of(const std::string& type) {
 /// The vision part of a model of text and images; the document itself for a tower alone.
 JsonNode vision_part(const JsonNode& root, bool whole) {
   return whole ? root.at("vision_config") : root;
-}
-
-/// {"height": 224, "width": 224} or 224; {"shortest_edge": 224} is told apart by the caller.
-Size2d parse_sides(const JsonNode& node) {
-  if (!node.is_object()) return parse_size(node);
-  return {count(node.at("height")), count(node.at("width"))};
-}
-
-/// crop_pct is stored, but what counts is that size / crop_pct gives back `resized` exactly.
-double crop_pct_of(int64_t cropped, int64_t resized, const JsonNode& node) {
-  if (cropped < 1 || resized < 1) node.fail("sizes must be positive");
-  double pct = static_cast<double>(cropped) / static_cast<double>(resized);
-  while (static_cast<int64_t>(static_cast<double>(cropped) / pct) < resized)
-    pct = std::nextafter(pct, 0.0);
-  return pct;
 }
 
 /// The transformers library wraps timm's models in what timm writes itself.
@@ -309,40 +271,12 @@ ModelConfig read_config(const JsonNode& root) {
   if (head == Head::classes || head == Head::classes_with_teacher) read_labels(root, config);
   config.vit.architecture = type;
   config.vit.family = family_of(type);
+  config.vit.picture() = huggingface_preprocessing(type, config.vit.image_size());
   return config;
 }
 
 }  // namespace
 
 const Layout kHuggingfaceLayout{"huggingface", detect, to_timm, apply_defaults, wrote, read_config};
-
-void read_huggingface_preprocessor(const JsonNode& root, ModelConfig& config) {
-  PicturePreprocessing& preprocessing = config.vit.picture();
-  if (const auto node = root.find("image_mean")) preprocessing.mean = numbers(*node);
-  if (const auto node = root.find("image_std")) preprocessing.std = numbers(*node);
-  if (!flag(root, "do_normalize", true)) {
-    const auto channels = static_cast<size_t>(config.vit.input.channels);
-    normalize_as(preprocessing, std::vector<double>(channels, 0.0),
-                 std::vector<double>(channels, 1.0));
-  }
-  if (const auto node = root.find("resample")) {
-    // Pillow's numbers.
-    const int64_t filter = node->integer(0, 5);
-    if (filter != 2 && filter != 3)
-      node->fail(filter, " is not supported, expected 2 (bilinear) ", "or 3 (bicubic)");
-    preprocessing.interpolation = filter == 2 ? Interpolation::bilinear : Interpolation::bicubic;
-  }
-
-  const auto size = root.find("size");
-  if (!size || !flag(root, "do_resize", true)) return;
-  const auto edge = size->is_object() ? size->find("shortest_edge") : std::nullopt;
-  const Size2d resized = edge ? Size2d{count(*edge), count(*edge)} : parse_sides(*size);
-  const bool crops = flag(root, "do_center_crop", edge.has_value());
-  const auto crop = root.find("crop_size");
-  const Size2d cropped = crops && crop ? parse_sides(*crop) : resized;
-  if (config.sized_by_preprocessor) config.vit.set_image_size(cropped);
-  preprocessing.crop_mode = edge ? CropMode::center : CropMode::squash;
-  preprocessing.crop_pct = crop_pct_of(cropped.height, resized.height, *size);
-}
 
 }  // namespace vit

@@ -46,9 +46,6 @@ const Layout& detect_layout(const StateDict& weights);
 /// Whose config.json this is; timm's if nothing tells.
 const Layout& layout_of_config(const JsonNode& root);
 
-/// The sizes and normalisation of a preprocessor_config.json of the transformers library.
-void read_huggingface_preprocessor(const JsonNode& root, ModelConfig& config);
-
 /// What the file calls the tensor `name` of its `weights` in timm's names: its name among `stored`,
 /// or `name` itself where it was put together of several.
 std::string name_in_file(const StateDict& stored, const StateDict& weights,

@@ -150,17 +150,32 @@ ModelConfig read_timm_tower(const JsonNode& model, const JsonNode& vision, const
   return config;
 }
 
+/// A number for all channels, or one for each; empty or 0 is nothing.
+void read_statistic(const JsonNode& node, std::vector<double>& values) {
+  if (!node.is_array()) {
+    if (const double value = node.number(); value != 0) values.assign(3, value);
+  } else if (auto list = numbers(node); !list.empty()) {
+    values = std::move(list);
+  }
+}
+
 void read_preprocessing(const JsonNode& node, PicturePreprocessing& preprocessing) {
-  if (const auto mean = node.find("mean")) preprocessing.mean = numbers(*mean);
-  if (const auto std = node.find("std")) preprocessing.std = numbers(*std);
+  if (const auto mean = node.find("mean")) read_statistic(*mean, preprocessing.mean);
+  if (const auto std = node.find("std")) read_statistic(*std, preprocessing.std);
   if (const auto found = node.find("interpolation"))
     preprocessing.interpolation =
         choose<Interpolation>(*found, {{"bicubic", Interpolation::bicubic},
                                        {"bilinear", Interpolation::bilinear},
-                                       {"random", Interpolation::bicubic}});
+                                       {"random", Interpolation::bicubic},
+                                       {"", Interpolation::bicubic}});
   if (const auto found = node.find("resize_mode"))
-    preprocessing.crop_mode =
-        choose<CropMode>(*found, {{"shortest", CropMode::center}, {"squash", CropMode::squash}});
+    preprocessing.crop_mode = choose<CropMode>(*found, {{"shortest", CropMode::center},
+                                                        {"longest", CropMode::border},
+                                                        {"squash", CropMode::squash},
+                                                        {"", CropMode::center}});
+  if (const auto found = node.find("fill_color");
+      found && preprocessing.crop_mode == CropMode::border)
+    preprocessing.fill.assign(3, found->integer(0, 255));
 }
 
 bool wrote(const JsonNode& root) { return root.find("model_cfg").has_value(); }

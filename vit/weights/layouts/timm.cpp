@@ -5,6 +5,7 @@
 #include <vit/refused.h>
 #include <vit/weights/json_values.h>
 #include <vit/weights/layouts/layout.h>
+#include <vit/weights/layouts/picture_json.h>
 #include <vit/weights/layouts/timm.h>
 #include <vit/weights/layouts/timm_fields.h>
 
@@ -88,27 +89,6 @@ VitConfig finish(TimmDraft draft) {
   return std::move(c);
 }
 
-std::vector<double> parse_per_channel(const JsonNode& node, int64_t channels) {
-  std::vector<double> values = numbers(node);
-  // One value stands for all channels.
-  if (values.size() == 1 && channels > 1 && channels <= 4096)
-    values.resize(static_cast<size_t>(channels), values[0]);
-  return values;
-}
-
-void read_preprocessing(const JsonNode& cfg, int64_t channels,
-                        PicturePreprocessing& preprocessing) {
-  if (const auto node = cfg.find("mean")) preprocessing.mean = parse_per_channel(*node, channels);
-  if (const auto node = cfg.find("std")) preprocessing.std = parse_per_channel(*node, channels);
-  if (const auto node = cfg.find("crop_pct")) preprocessing.crop_pct = node->number();
-  if (const auto node = cfg.find("crop_mode"))
-    preprocessing.crop_mode =
-        choose<CropMode>(*node, {{"center", CropMode::center}, {"squash", CropMode::squash}});
-  if (const auto node = cfg.find("interpolation"))
-    preprocessing.interpolation = choose<Interpolation>(
-        *node, {{"bicubic", Interpolation::bicubic}, {"bilinear", Interpolation::bilinear}});
-}
-
 /// `label_names`: a list, or an object from class index to name where there are gaps;
 /// `label_descriptions`: an object from name to a longer text, which is the better label.
 std::vector<std::string> read_labels(const JsonNode& root, int64_t num_classes) {
@@ -175,22 +155,21 @@ ModelConfig read_timm_config(const JsonNode& root) {
   VitConfig& vit = draft.vit;
 
   // The later ones win, as in timm: the checkpoint's config, the document, the model's arguments.
-  const auto pretrained = root.find("pretrained_cfg");
-  if (pretrained) {
-    if (const auto node = pretrained->find("input_size")) {
-      const auto input = parse_input_size(*node);
-      vit.input.channels = input.channels;
-      vit.set_image_size(input.size);
-    }
-    if (const auto node = pretrained->find("num_classes")) vit.head.num_classes = count(*node);
-    if (const auto node = pretrained->find("global_pool"))
-      vit.head.pooling = parse_timm_pooling(*node);
+  // In older documents the checkpoint's config is the document.
+  const JsonNode pretrained = root.find("pretrained_cfg").value_or(root);
+  if (const auto node = pretrained.find("input_size")) {
+    const auto input = parse_input_size(*node);
+    vit.input.channels = input.channels;
+    vit.set_image_size(input.size);
   }
+  if (const auto node = pretrained.find("num_classes")) vit.head.num_classes = count(*node);
+  if (const auto node = pretrained.find("global_pool"))
+    vit.head.pooling = parse_timm_pooling(*node);
   if (const auto node = root.find("num_classes")) vit.head.num_classes = count(*node);
   if (const auto node = root.find("global_pool")) vit.head.pooling = parse_timm_pooling(*node);
   if (const auto node = root.find("model_args")) read_model_args(*node, draft);
 
-  if (pretrained) read_preprocessing(*pretrained, vit.input.channels, vit.picture());
+  read_timm_preprocessing(pretrained, vit.input.channels, vit.picture());
   ModelConfig config;
   config.labels = read_labels(root, vit.head.num_classes);
   config.vit = finish(std::move(draft));

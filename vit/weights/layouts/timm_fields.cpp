@@ -5,6 +5,7 @@
 
 #include <vit/architecture_table.h>
 #include <vit/weights/json_values.h>
+#include <vit/weights/layouts/picture_json.h>
 #include <vit/weights/layouts/timm_fields.h>
 
 namespace vit {
@@ -298,6 +299,9 @@ constexpr ExtensionField kExtensionFields[] = {
 > ("k_bias"), own < [](VitConfig& c) -> auto& { return c.block.attention.v_bias; }
 > ("v_bias"), own < [](VitConfig& c) -> auto& { return c.block.mlp.norm; }
 > ("mlp_norm"),
+    {"preprocessing",
+     [](VitConfig& c, const JsonNode& node) { read_picture_extension(node, c.picture()); },
+     [](const VitConfig& c) { return picture_extension_json(c.picture()); }},
     {"rotary",
      [](VitConfig& c, const JsonNode& node) { c.block.attention.rotary = parse_rotary(node); },
      [](const VitConfig& c) { return rotary_json(c.block.attention.rotary); }},

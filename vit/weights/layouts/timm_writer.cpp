@@ -3,6 +3,7 @@
 #include <vit/architecture_table.h>
 #include <vit/error.h>
 #include <vit/weights/json.h>
+#include <vit/weights/layouts/picture_json.h>
 #include <vit/weights/layouts/timm.h>
 #include <vit/weights/layouts/timm_fields.h>
 #include <vit/weights/layouts/timm_writer.h>
@@ -63,14 +64,10 @@ void check_reads_back(VitConfig config, const Json& root) {
 Json pretrained_cfg(const ModelConfig& config) {
   const PicturePreprocessing& p = config.vit.picture();
   Json cfg{{"input_size", {config.vit.input.channels, p.input_size.height, p.input_size.width}},
-           {"fixed_input_size", true},
-           {"interpolation", p.interpolation == Interpolation::bicubic ? "bicubic" : "bilinear"},
-           {"crop_pct", p.crop_pct},
-           {"crop_mode", p.crop_mode == CropMode::center ? "center" : "squash"},
-           {"mean", p.mean},
-           {"std", p.std},
-           {"num_classes", config.vit.head.num_classes},
-           {"first_conv", "patch_embed.proj"}};
+           {"fixed_input_size", true}};
+  cfg.update(timm_preprocessing_json(p));
+  cfg["num_classes"] = config.vit.head.num_classes;
+  cfg["first_conv"] = "patch_embed.proj";
   cfg["classifier"] =
       config.vit.head.token_heads == 2 ? Json::array({"head", "head_dist"}) : Json("head");
   return cfg;
