@@ -1,4 +1,8 @@
+#include <algorithm>
+
 #include <vit/architecture_table.h>
+#include <vit/error.h>
+#include <vit/weights/text.h>
 
 namespace vit {
 namespace {
@@ -244,6 +248,24 @@ constexpr Architecture kTable[] = {
     {"test_vit2", kTest2, 16, 160, kGap | kReg1 | kLayerScale | kFcNorm, 1000, half, 0.95},
 };
 
+/// Weights of timm's: what they want where it is not what the architecture's usual ones want.
+struct ArchitectureTag {
+  const char* architecture;
+  const char* tag;
+  int32_t num_classes;
+  Normalization normalization;
+  double crop_pct;
+  uint32_t traits;  ///< of the preprocessing
+};
+
+/// A name that timm had and what it is now.
+struct OldName {
+  const char* old;
+  const char* now;
+};
+
+#include <vit/architecture_tags.inc>
+
 void normalize(PicturePreprocessing& preprocessing, Normalization normalization) {
   switch (normalization) {
     case half:
@@ -317,6 +339,34 @@ ModelConfig Architecture::config() const {
   preprocessing.crop_mode = has(kSquash) ? CropMode::squash : CropMode::center;
   normalize(preprocessing, normalization);
   return config;
+}
+
+std::string current_name(const std::string& name) {
+  const auto known = std::ranges::find(kOldNames, std::string_view(name), &OldName::old);
+  return known == std::ranges::end(kOldNames) ? name : known->now;
+}
+
+Architecture find_tagged_architecture(const std::string& name) {
+  Architecture row = find_architecture(name);
+  const std::string full = current_name(name);
+  const auto dot = full.find('.');
+  if (dot == full.npos) return row;
+  const std::string_view tag = std::string_view(full).substr(dot + 1);
+  std::string known;
+  for (const ArchitectureTag& one : kTags) {
+    if (std::string_view(one.architecture) != row.name) continue;
+    if (tag == one.tag) {
+      constexpr uint32_t kOfPreprocessing = kBilinear | kSquash;
+      row.num_classes = one.num_classes;
+      row.normalization = one.normalization;
+      row.crop_pct = one.crop_pct;
+      row.traits = (row.traits & ~kOfPreprocessing) | one.traits;
+      return row;
+    }
+    known.append(known.empty() ? "" : ", ").append(one.tag);
+  }
+  fail("unknown tag \"", shortened(std::string(tag)), "\" of the architecture ", row.name, "; ",
+       known.empty() ? std::string("it has none") : "known are " + known);
 }
 
 }  // namespace vit

@@ -36,8 +36,19 @@ struct Architecture {
 
 std::span<const Architecture> architecture_table();
 
-/// The row of a name; a ".tag" behind it is ignored. Throws Error as architecture() does.
+/// The row of a name, also of one that earlier versions of timm had; a ".tag" behind it is ignored.
+/// Throws Error as architecture() does.
 const Architecture& find_architecture(const std::string& name);
+
+/// The same with the classes and preprocessing of the weights that a ".tag" names. Throws Error for
+/// a tag that timm does not know.
+Architecture find_tagged_architecture(const std::string& name);
+
+/// What timm calls a name of earlier versions now; the name itself if it never had another.
+std::string current_name(const std::string& name);
+
+/// "mae", "dino", … where the tag of a plain ViT says how it was trained, null elsewhere.
+const char* family_of_tag(std::string_view tag);
 
 /// "deit", "dinov2", "clip", … by the name of an architecture, "vit" for all that have no name of
 /// their own.

@@ -38,7 +38,8 @@ std::string closest_names(std::string_view name) {
 }  // namespace
 
 const Architecture& find_architecture(const std::string& name) {
-  const auto plain = std::string_view(name).substr(0, name.find('.'));
+  const std::string now = current_name(name);
+  const auto plain = std::string_view(now).substr(0, now.find('.'));
   for (const auto& row : architecture_table())
     if (plain == row.name) return row;
 
@@ -55,7 +56,20 @@ std::string family_of_architecture(std::string_view name) {
   return "vit";
 }
 
-ModelConfig architecture(const std::string& name) { return find_architecture(name).config(); }
+const char* family_of_tag(std::string_view tag) {
+  for (const char* family : {"augreg", "mae", "dino", "ijepa"})
+    if (tag.starts_with(family) || tag.find(std::string("_") + family) != tag.npos) return family;
+  return nullptr;
+}
+
+ModelConfig architecture(const std::string& name) {
+  ModelConfig config = find_tagged_architecture(name).config();
+  const std::string now = current_name(name);
+  if (const auto dot = now.find('.'); dot != now.npos && config.vit.family == "vit")
+    if (const char* family = family_of_tag(std::string_view(now).substr(dot + 1)))
+      config.vit.family = family;
+  return config;
+}
 
 std::vector<std::string> architecture_names() {
   std::vector<std::string> names;

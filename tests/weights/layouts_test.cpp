@@ -243,10 +243,17 @@ TEST_CASE("preprocessing of the transformers library is read from its own file")
   CHECK(old.crop_pct == 1.0);
   CHECK(old.std == std::vector<double>{1.0, 1.0, 1.0});
 
-  CHECK_THROWS_WITH(read(folder, vit, R"({"resample": 1})"),
+  CHECK_THROWS_WITH(read(folder, vit, R"({"resample": 6})"),
                     ContainsSubstring("preprocessor_config.json: resample"));
   CHECK_THROWS_WITH(read(folder, vit, R"({"size": {"shortest_edge": 0}})"),
-                    ContainsSubstring("sizes must be positive"));
+                    ContainsSubstring("shortest_edge: 0 is out of range"));
+  CHECK_THROWS_WITH(read(folder, vit, R"({"image_processor_type": "SamImageProcessor"})"),
+                    ContainsSubstring("\"SamImageProcessor\" is not supported, expected one of"));
+  // It gives pictures that this model does not take, which shows when the first is wanted.
+  const auto other = read(folder, vit, R"({"size": 32})").vit;
+  CHECK_THROWS_WITH(
+      other.picture_for_input(),
+      ContainsSubstring("gives pictures of 32x32 pixels, but the model takes 224x224"));
 }
 
 TEST_CASE("labels of the transformers library name classes unless nobody named them") {

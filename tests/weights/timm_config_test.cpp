@@ -153,9 +153,9 @@ TEST_CASE("config faults are named with their field") {
   CHECK_THROWS_WITH(with_args(plain, R"("global_pool": "prr")"),
                     ContainsSubstring("global_pool: \"prr\" is unknown or not supported"));
   CHECK_THROWS_WITH(read(R"({"architecture": "vit_tiny_patch16_224",
-                             "pretrained_cfg": {"crop_mode": "border"}})"),
-                    ContainsSubstring("crop_mode: \"border\" is unknown or not supported"));
+                             "pretrained_cfg": {"crop_mode": "wide"}})"),
+                    ContainsSubstring("crop_mode: \"wide\" is unknown or not supported"));
   CHECK_THROWS_WITH(read(R"({"architecture": "vit_tiny_patch16_224",
-                             "pretrained_cfg": {"interpolation": "lanczos"}})"),
-                    ContainsSubstring("expected one of \"bicubic\", \"bilinear\""));
+                             "pretrained_cfg": {"interpolation": "random"}})"),
+                    ContainsSubstring("expected one of \"nearest\", \"box\""));
 }

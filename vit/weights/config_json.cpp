@@ -1,4 +1,3 @@
-#include <numeric>
 #include <system_error>
 
 #include <vit/error.h>
@@ -6,6 +5,7 @@
 #include <vit/weights/json.h>
 #include <vit/weights/layouts/huggingface_processor.h>
 #include <vit/weights/layouts/layout.h>
+#include <vit/weights/layouts/presets.h>
 #include <vit/weights/mapped_file.h>
 
 namespace vit {
@@ -43,15 +43,6 @@ auto preprocessor_beside(const fs::path& config) {
   return fs::exists(beside, error) ? MappedFile::open(beside) : nullptr;
 }
 
-/// Statistics of colours mean little to a model of other channels; as in timm, all of them get the
-/// average.
-void average_for_channels(std::vector<double>& colours, int64_t channels) {
-  constexpr size_t kColours = 3;
-  if (colours.size() != kColours || channels == kColours || channels > 4096) return;
-  const double average = std::accumulate(colours.begin(), colours.end(), 0.0) / kColours;
-  colours.assign(static_cast<size_t>(channels), average);
-}
-
 }  // namespace
 
 ModelConfig read_config(const fs::path& path) {
@@ -63,9 +54,7 @@ ModelConfig read_config(const MappedFile& file, const MappedFile* preprocessor) 
   const std::string where = file.path().string();
   const auto document = parse_json(file.text(), where);
   auto config = read_any_config(JsonNode(document, where), preprocessor);
-  PicturePreprocessing& preprocessing = config.vit.picture();
-  average_for_channels(preprocessing.mean, config.vit.input.channels);
-  average_for_channels(preprocessing.std, config.vit.input.channels);
+  average_statistics(config.vit);
   try {
     config.vit.validate();
   } catch (const Error& error) {

@@ -3,6 +3,7 @@
 #include <vit/weights/layouts/key_rules.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/packing.h>
+#include <vit/weights/layouts/presets.h>
 
 namespace vit {
 namespace {
@@ -56,6 +57,11 @@ void apply_defaults(const StateDict& stored, VitConfig& config) {
     config.family = "dino";
   else if (stored.contains("blocks.0.gamma_1"))
     config.family = "deit3";
+  else
+    return;
+  // All of them take seven eighths of the picture; MAE all of it beyond its own size.
+  const bool whole = config.family == "mae" && config.image_size().height > 224;
+  prepare_as_imagenet(config, Interpolation::bicubic, whole ? 1.0 : 0.875);
 }
 
 }  // namespace

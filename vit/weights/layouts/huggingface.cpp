@@ -4,10 +4,10 @@
 #include <ATen/ATen.h>
 
 #include <vit/weights/json_values.h>
-#include <vit/weights/layouts/huggingface_processor.h>
 #include <vit/weights/layouts/key_rules.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/packing.h>
+#include <vit/weights/layouts/presets.h>
 
 namespace vit {
 namespace {
@@ -59,6 +59,7 @@ void apply_defaults(const StateDict&, VitConfig& config) {
   config.positions.resampling =
       config.prefix.reg_tokens ? Resampling::bicubic_antialias : Resampling::bicubic;
   config.family = config.block.layer_scale ? "dinov2" : config.prefix.dist_token ? "deit" : "vit";
+  prepare_as_huggingface(config, config.family);
 }
 
 /// What a head adds to the bare model, by the class that wrote the file.
@@ -271,7 +272,7 @@ ModelConfig read_config(const JsonNode& root) {
   if (head == Head::classes || head == Head::classes_with_teacher) read_labels(root, config);
   config.vit.architecture = type;
   config.vit.family = family_of(type);
-  config.vit.picture() = huggingface_preprocessing(type, config.vit.image_size());
+  prepare_as_huggingface(config.vit, type);
   return config;
 }
 

@@ -3,6 +3,7 @@
 #include <vit/weights/layouts/key_rules.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/packing.h>
+#include <vit/weights/layouts/presets.h>
 
 namespace vit {
 namespace {
@@ -49,6 +50,7 @@ void apply_defaults(const StateDict&, VitConfig& config) {
   config.block.mlp.activation = config.pre_norm ? Activation::quick_gelu : Activation::gelu_tanh;
   config.positions.resampling = Resampling::bicubic;
   config.family = config.pre_norm ? "clip" : "siglip";
+  prepare_as_huggingface(config, config.family);
 }
 
 }  // namespace

@@ -30,28 +30,57 @@ struct ProcessorClass {
   const std::vector<double>& mean;
   const std::vector<double>& std;
   ProcessorSize size;
-  int64_t crop_size;         ///< a square; 0: none
-  bool center_crop;          ///< do_center_crop
-  bool square;               ///< what `size` means as a plain number, else the shortest edge
-  bool convert_rgb;          ///< do_convert_rgb
-  bool crop_pct = false;     ///< has a crop_pct of its own
+  int64_t crop_size;      ///< a square; 0: none
+  bool center_crop;       ///< do_center_crop
+  bool square;            ///< what `size` means as a plain number, else the shortest edge
+  bool convert_rgb;       ///< do_convert_rgb
+  bool crop_pct = false;  ///< has a crop_pct of its own
 };
 
 using enum Interpolation;
 const ProcessorClass kClasses[] = {
     {"ViTImageProcessor", bilinear, kHalf, kHalf, {.sides{224, 224}}, 0, false, true, false},
     {"DeiTImageProcessor", bicubic, kHalf, kHalf, {.sides{256, 256}}, 224, true, true, false},
-    {"BitImageProcessor", bicubic, kClipMean, kClipStd, {.shortest_edge = 224}, 224, true, false,
+    {"BitImageProcessor",
+     bicubic,
+     kClipMean,
+     kClipStd,
+     {.shortest_edge = 224},
+     224,
+     true,
+     false,
      true},
-    {"CLIPImageProcessor", bicubic, kClipMean, kClipStd, {.shortest_edge = 224}, 224, true, false,
+    {"CLIPImageProcessor",
+     bicubic,
+     kClipMean,
+     kClipStd,
+     {.shortest_edge = 224},
+     224,
+     true,
+     false,
      true},
-    {"ChineseCLIPImageProcessor", bicubic, kClipMean, kClipStd, {.shortest_edge = 224}, 224, true,
-     false, true},
+    {"ChineseCLIPImageProcessor",
+     bicubic,
+     kClipMean,
+     kClipStd,
+     {.shortest_edge = 224},
+     224,
+     true,
+     false,
+     true},
     {"SiglipImageProcessor", bicubic, kHalf, kHalf, {.sides{224, 224}}, 0, false, false, true},
     {"BlipImageProcessor", bicubic, kClipMean, kClipStd, {.sides{384, 384}}, 0, false, true, true},
     {"BeitImageProcessor", bicubic, kHalf, kHalf, {.sides{224, 224}}, 224, false, true, false},
-    {"ConvNextImageProcessor", bicubic, kHalf, kHalf, {.shortest_edge = 384}, 0, false, false,
-     false, true},
+    {"ConvNextImageProcessor",
+     bicubic,
+     kHalf,
+     kHalf,
+     {.shortest_edge = 384},
+     0,
+     false,
+     false,
+     false,
+     true},
 };
 
 const ProcessorClass& class_of_model(std::string_view type) {
@@ -83,7 +112,8 @@ const ProcessorClass& class_of(const JsonNode& root, const std::string& model_ty
   const auto known = std::ranges::find(kClasses, std::string_view(name), &ProcessorClass::name);
   if (known != std::ranges::end(kClasses)) return *known;
   std::string names;
-  for (const ProcessorClass& one : kClasses) names.append(names.empty() ? "" : ", ").append(one.name);
+  for (const ProcessorClass& one : kClasses)
+    names.append(names.empty() ? "" : ", ").append(one.name);
   node->fail("\"", shortened(name), "\" is not supported, expected one of ", names);
 }
 
@@ -175,19 +205,20 @@ void settle_sizes(PicturePreprocessing& how) {
 }
 
 PicturePreprocessing defaults_of(const ProcessorClass& processor) {
-  return {.interpolation = processor.resample,
-          .crop_pct = 1.0,
-          .rounding = Rounding::down,
-                           .transparency = processor.convert_rgb ? Transparency::color_key_white
-                                                                 : Transparency::dropped,
-                           .mean = processor.mean,
-          .std = processor.std};
+  return {
+      .interpolation = processor.resample,
+      .crop_pct = 1.0,
+      .rounding = Rounding::down,
+      .transparency = processor.convert_rgb ? Transparency::color_key_white : Transparency::dropped,
+      .mean = processor.mean,
+      .std = processor.std};
 }
 
 /// ConvNext's resize holds a crop of its own.
 void resize_as_convnext(const JsonNode& root, const ProcessorSize& size,
                         PicturePreprocessing& how) {
-  if (!size.shortest_edge || size.longest_edge) root.fail("\"size\" has no shortest_edge alone");
+  if (!size.shortest_edge) root.fail("\"size\" has no shortest_edge");
+  how.sizes->longest_side.reset();
   constexpr int64_t kSquashedFrom = 384;
   double pct = 224.0 / 256.0;
   if (const auto node = root.find("crop_pct")) {

@@ -7,6 +7,7 @@
 #include <vit/weights/layouts/key_rules.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/packing.h>
+#include <vit/weights/layouts/presets.h>
 #include <vit/weights/text.h>
 
 namespace vit {
@@ -63,6 +64,8 @@ StateDict to_timm(const StateDict& weights, const std::string& where) {
 void apply_defaults(const StateDict& stored, VitConfig& config) {
   if (config.head.pooling == Pooling::map) {  // timm's
     config.family = "siglip";
+    config.picture() = {
+        .input_size = config.image_size(), .crop_mode = CropMode::squash, .crop_pct = 1.0};
     return;
   }
   config.block.norm.eps = 1e-5;
@@ -70,6 +73,7 @@ void apply_defaults(const StateDict& stored, VitConfig& config) {
   config.block.mlp.activation =
       stored.contains("input_resolution") ? Activation::quick_gelu : Activation::gelu;
   config.family = "clip";
+  prepare_as_clip(config);
 }
 
 void refuse_unsupported(const JsonNode& vision) {
@@ -190,12 +194,9 @@ ModelConfig read_config(const JsonNode& root) {
     read_tower(model, vision, config.vit);
   if (config.vit.family == "vit") config.vit.family = "clip";
 
-  PicturePreprocessing& preprocessing = config.vit.picture();
-  preprocessing = {.input_size = config.vit.image_size(),
-                   .crop_pct = 1.0,
-                   .mean = {0.48145466, 0.4578275, 0.40821073},
-                   .std = {0.26862954, 0.26130258, 0.27577711}};
-  if (const auto node = root.find("preprocess_cfg")) read_preprocessing(*node, preprocessing);
+  prepare_as_clip(config.vit);
+  if (const auto node = root.find("preprocess_cfg"))
+    read_preprocessing(*node, config.vit.picture());
   return config;
 }
 

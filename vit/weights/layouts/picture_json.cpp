@@ -19,9 +19,8 @@ constexpr Names<Interpolation> kInterpolations[] = {
     {"nearest", Interpolation::nearest},   {"box", Interpolation::box},
     {"bilinear", Interpolation::bilinear}, {"hamming", Interpolation::hamming},
     {"bicubic", Interpolation::bicubic},   {"lanczos", Interpolation::lanczos}};
-constexpr Names<CropMode> kTimmCropModes[] = {{"center", CropMode::center},
-                                              {"squash", CropMode::squash},
-                                              {"border", CropMode::border}};
+constexpr Names<CropMode> kTimmCropModes[] = {
+    {"center", CropMode::center}, {"squash", CropMode::squash}, {"border", CropMode::border}};
 constexpr Names<CropMode> kCropModes[] = {{"center", CropMode::center},
                                           {"squash", CropMode::squash},
                                           {"border", CropMode::border},

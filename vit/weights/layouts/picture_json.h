@@ -9,9 +9,9 @@
 
 namespace vit {
 
-/// What timm 1.0.31 makes of a pretrained_cfg: what it leaves out, or says as 0 or as an empty list,
-/// is bicubic, 0.875 of the picture, and ImageNet's mean and standard deviation. `how` keeps its
-/// input size.
+/// What timm 1.0.31 makes of a pretrained_cfg: what it leaves out, or says as 0 or as an empty
+/// list, is bicubic, 0.875 of the picture, and ImageNet's mean and standard deviation. `how` keeps
+/// its input size.
 void read_timm_preprocessing(const JsonNode& cfg, int64_t channels, PicturePreprocessing& how);
 
 /// The same as timm would write it; the nearest there is for what it has no word for.

@@ -136,9 +136,7 @@ void read_family(const JsonNode& root, VitConfig& vit) {
   std::string tag = name.find('.') == name.npos ? "" : name.substr(name.find('.') + 1);
   if (const auto pretrained = root.find("pretrained_cfg"); pretrained && tag.empty())
     if (const auto node = pretrained->find("tag"); node && node->is_string()) tag = node->string();
-  for (const char* family : {"augreg", "mae", "dino", "ijepa"})
-    if (tag.starts_with(family) || tag.find(std::string("_") + family) != tag.npos)
-      vit.family = family;
+  if (const char* family = family_of_tag(tag)) vit.family = family;
 }
 
 /// What timm has no word for, as timm_config_text() writes it.

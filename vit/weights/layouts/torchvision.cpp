@@ -4,6 +4,7 @@
 #include <vit/weights/layouts/key_rules.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/packing.h>
+#include <vit/weights/layouts/presets.h>
 
 namespace vit {
 namespace {
@@ -32,7 +33,10 @@ StateDict to_timm(const StateDict& weights, const std::string& where) {
   return rename_and_pack(weights, kTorchvision, where);
 }
 
-void apply_defaults(const StateDict&, VitConfig& config) { config.block.norm.eps = 1e-6; }
+void apply_defaults(const StateDict&, VitConfig& config) {
+  config.block.norm.eps = 1e-6;
+  prepare_as_torchvision(config);
+}
 
 bool wrote(const JsonNode& root) {
   const auto library = root.find("library");
@@ -54,12 +58,7 @@ ModelConfig read_config(const JsonNode& root) {
   vit.block.dim = count(args.at("hidden_dim"));
   vit.block.mlp.hidden_dim = count(args.at("mlp_dim"));
 
-  // The library's transforms: the shorter side to 256, a crop of 224, bilinear.
-  vit.picture() = {.input_size = vit.image_size(),
-                   .interpolation = Interpolation::bilinear,
-                   .crop_pct = 0.875,
-                   .mean = {0.485, 0.456, 0.406},
-                   .std = {0.229, 0.224, 0.225}};
+  prepare_as_torchvision(vit);
   return config;
 }
 
