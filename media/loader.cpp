@@ -11,7 +11,7 @@ namespace {
 
 /// How pictures are to be made, if that can be done at all.
 vit::PicturePreprocessing checked(vit::PicturePreprocessing how) {
-  how.validate(3);
+  channels_of(how);
   return how;
 }
 

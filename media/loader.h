@@ -17,7 +17,7 @@ namespace media {
 /// A picture ready for a model, or why there is none.
 struct LoadedImage {
   std::filesystem::path path;
-  at::Tensor pixels;  ///< float32 [3, H, W], see preprocess(); undefined where there is an error
+  at::Tensor pixels;  ///< float32 [C, H, W], see preprocess(); undefined where there is an error
   std::string error;  ///< names the file and the reason
 };
 

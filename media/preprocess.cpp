@@ -109,16 +109,6 @@ void check_pixels(const at::Tensor& pixels, bool gray_too) {
               "], got ", pixels.toString(), " of shape ", pixels.sizes());
 }
 
-/// What the model sees of a picture: colours, or their luma.
-int64_t check_channels(const vit::PicturePreprocessing& how) {
-  const auto channels = static_cast<int64_t>(how.mean.size());
-  if (channels != 3 && channels != 1)
-    vit::fail("preprocess: the model takes ", channels,
-              " channels; pictures have three, or one for models of gray ones");
-  how.validate(channels);
-  return channels;
-}
-
 }  // namespace
 
 Framing framing(Size2d picture, const vit::PicturePreprocessing& how) {
@@ -145,6 +135,15 @@ Framing framing(Size2d picture, const vit::PicturePreprocessing& how) {
   return {resized, {0, 0, input}};
 }
 
+int64_t channels_of(const vit::PicturePreprocessing& how) {
+  const auto channels = static_cast<int64_t>(how.mean.size());
+  if (channels != 3 && channels != 1)
+    vit::fail("preprocess: the model takes ", channels,
+              " channels; pictures have three, or one for models of gray ones");
+  how.validate(channels);
+  return channels;
+}
+
 at::Tensor to_gray(const at::Tensor& rgb) {
   check_pixels(rgb, false);
   const at::Tensor pixels = rgb.contiguous();
@@ -159,7 +158,7 @@ at::Tensor to_gray(const at::Tensor& rgb) {
 
 at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::PicturePreprocessing& how) {
   check_pixels(rgb, false);
-  const int64_t channels = check_channels(how);
+  const int64_t channels = channels_of(how);
   const auto [resized, crop] = framing({rgb.size(0), rgb.size(1)}, how);
   const Overlap rows = overlap(crop.top, crop.size.height, resized.height);
   const Overlap columns = overlap(crop.left, crop.size.width, resized.width);
@@ -182,7 +181,7 @@ at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::PicturePreprocessin
 
 at::Tensor normalize(const at::Tensor& pixels, const vit::PicturePreprocessing& how) {
   check_pixels(pixels, true);
-  const int64_t channels = check_channels(how);
+  const int64_t channels = channels_of(how);
   TORCH_CHECK(pixels.size(2) == channels, "media::normalize: a picture of ", pixels.size(2),
               " channels, and the model takes ", channels);
   // 256 byte values give 256 results per channel.

@@ -28,6 +28,10 @@ struct Framing {
 /// another size than input_size where `how` does not crop.
 Framing framing(vit::Size2d picture, const vit::PicturePreprocessing& how);
 
+/// Channels of the inputs that `how` prepares: 3, or 1 for a model of gray pictures. Throws
+/// vit::Error for a `how` that cannot be used.
+int64_t channels_of(const vit::PicturePreprocessing& how);
+
 /// The luma of uint8 [height, width, 3] as uint8 [height, width, 1], as Pillow's mode L has it.
 at::Tensor to_gray(const at::Tensor& rgb);
 

@@ -55,15 +55,19 @@ void jitter_colors(at::Tensor& rgb, double strength, Random& random) {
 
 Augment::Augment(AugmentOptions options, vit::PicturePreprocessing how)
     : options_(std::move(options)), how_(std::move(how)), whole_(how_) {
-  how_.validate(3);
+  is_gray_ = media::channels_of(how_) == 1;
   check(options_, how_);
+  // Views keep their colours to the end.
+  whole_.mean.resize(3, how_.mean[0]);
+  whole_.std.resize(3, how_.std[0]);
+  if (!whole_.fill.empty()) whole_.fill.resize(3, whole_.fill[0]);
   whole_.crop_pct = 1.0;
   whole_.sizes.reset();
   whole_.crop = true;
   auto_augment_ = AutoAugment::parse(options_.auto_augment);
   for (size_t c = 0; c < fill_.size(); ++c)
     fill_[c] =
-        static_cast<uint8_t>(std::clamp(std::round(how_.mean[c] / how_.rescale), 0.0, 255.0));
+        static_cast<uint8_t>(std::clamp(std::round(whole_.mean[c] / how_.rescale), 0.0, 255.0));
 }
 
 at::Tensor Augment::crop(const at::Tensor& rgb, Random& random) const {
@@ -90,7 +94,7 @@ at::Tensor Augment::operator()(const at::Tensor& rgb, uint64_t seed) const {
   if (random.chance(options_.flip)) mirror(view);
   if (options_.color_jitter > 0.0) jitter_colors(view, options_.color_jitter, random);
   auto_augment(view, auto_augment_, fill_, random);
-  at::Tensor pixels = media::normalize(view, how_);
+  at::Tensor pixels = media::normalize(is_gray_ ? media::to_gray(view) : view, how_);
   if (random.chance(options_.erasing)) random_erase(pixels, random);
   return pixels;
 }

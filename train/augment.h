@@ -36,8 +36,9 @@ class Augment {
   /// Throws base::Error naming the option and what it may be.
   Augment(AugmentOptions options, vit::PicturePreprocessing how);
 
-  /// uint8 [height, width, 3] -> float32 [3, input height, input width], normalised. The same
-  /// `seed` gives the same view. Throws c10::Error for other tensors.
+  /// uint8 [height, width, 3] -> float32 [C, input height, input width], normalised, C
+  /// being 3, or 1 for a model of gray pictures. The same `seed` gives the same view. Throws
+  /// c10::Error for other tensors.
   at::Tensor operator()(const at::Tensor& rgb, uint64_t seed) const;
 
   const vit::PicturePreprocessing& preprocessing() const { return how_; }
@@ -50,6 +51,7 @@ class Augment {
   vit::PicturePreprocessing whole_;  ///< the same, without what evaluation crops
   AutoAugment auto_augment_;
   Color fill_;  ///< the mean colour
+  bool is_gray_ = false;
 };
 
 }  // namespace train

@@ -130,3 +130,21 @@ TEST_CASE("A picture one pixel wide and very long needs no more memory than its 
     how.crop_mode = vit::CropMode::center;
   }
 }
+
+TEST_CASE("A model of one channel sees the luma of a picture") {
+  const at::Tensor rgb = at::randint(0, 256, {17, 23, 3}, at::kByte);
+  vit::PicturePreprocessing how{.input_size = {12, 14}, .mean = {0.4}, .std = {0.2}};
+  const at::Tensor gray = media::to_gray(rgb);
+  const at::Tensor wide = rgb.to(at::kDouble);
+  const at::Tensor exact =
+      wide.select(2, 0) * 0.299 + wide.select(2, 1) * 0.587 + wide.select(2, 2) * 0.114;
+  CHECK(test::max_difference(gray.select(2, 0), exact) <= 0.51);
+  const at::Tensor input = media::preprocess(rgb, how);
+  REQUIRE(input.sizes() == at::IntArrayRef{1, 12, 14});
+  // Resized as a gray picture, which is not the luma of the resized one.
+  how.mean = how.std = {1, 1, 1};
+  const at::Tensor repeated = media::resize_and_crop(gray.expand({17, 23, 3}).contiguous(), how);
+  CHECK(test::max_difference(input[0], (repeated.select(2, 0) / 255.0 - 0.4) / 0.2) <= 1e-6);
+  how.mean = how.std = {1, 1};
+  CHECK_THROWS_WITH(media::preprocess(rgb, how), Catch::ContainsSubstring("takes 2 channels"));
+}

@@ -31,15 +31,15 @@ at::Tensor prepare(const Json& one, const at::Tensor& picture) {
 
 }  // namespace
 
-TEST_CASE("Pictures are prepared as the library of the checkpoint does it, whatever its files say") {
+TEST_CASE(
+    "Pictures are prepared as the library of the checkpoint does it, whatever its files say") {
   const auto folder = test::data("media/processors");
   const Json document = test::read_json(folder / "cases.json");
   const auto expected = vit::read_safetensors(folder / "expected.safetensors");
   REQUIRE(document["cases"].size() > 250);
   for (const Json& one : document["cases"]) {
     CAPTURE(one.dump());
-    const auto picture =
-        media::read_image(folder / (one["picture"].get<std::string>() + ".png"));
+    const auto picture = media::read_image(folder / (one["picture"].get<std::string>() + ".png"));
     if (one.contains("error")) {
       CHECK_THROWS_AS(prepare(one, picture), vit::Error);
       continue;
@@ -49,7 +49,8 @@ TEST_CASE("Pictures are prepared as the library of the checkpoint does it, whate
     if (!input.defined()) continue;
     const at::Tensor& right = expected.at(one["input"].get<std::string>());
     if (one.contains("mean")) {
-      CHECK(input.mean(at::kDouble).item<double>() == Approx(one["mean"].get<double>()).margin(1e-6));
+      CHECK(input.mean(at::kDouble).item<double>() ==
+            Approx(one["mean"].get<double>()).margin(1e-6));
       CHECK(input.sizes().vec() == one["shape"].get<std::vector<int64_t>>());
       input = input.slice(1, 0, 12).slice(2, 0, 12);
     }

@@ -81,9 +81,30 @@ TEST_CASE("every architecture has timm's parameters and preprocessing") {
   }
 }
 
-TEST_CASE("architecture names: tags, near misses and models of other kinds") {
-  CHECK(vit::architecture("vit_base_patch16_224.augreg_in21k").vit.architecture ==
-        "vit_base_patch16_224");
+TEST_CASE("a tag of an architecture brings the preprocessing and classes of its weights") {
+  const auto tagged = vit::architecture("vit_base_patch16_224.augreg_in21k");
+  CHECK(tagged.vit.architecture == "vit_base_patch16_224");
+  CHECK(tagged.vit.head.num_classes == 21843);
+  CHECK(tagged.vit.family == "augreg");
+  const auto dino = vit::architecture("vit_small_patch16_224.dino").vit;
+  CHECK(dino.head.num_classes == 0);
+  CHECK(dino.picture().mean == std::vector<double>{0.485, 0.456, 0.406});
+  const auto squashed = vit::architecture("vit_medium_patch16_gap_384.sw_in12k_ft_in1k").vit;
+  CHECK(squashed.picture().crop_mode == vit::CropMode::squash);
+  CHECK(vit::architecture("vit_large_patch14_clip_336.openai").vit.picture().crop_mode ==
+        vit::CropMode::center);
+  // A name that timm had before there were tags.
+  const auto old = vit::architecture("vit_base_patch16_224_miil_in21k").vit;
+  CHECK(old.architecture == "vit_base_patch16_224_miil");
+  CHECK(old.head.num_classes == 11221);
+  CHECK(old.picture().interpolation == vit::Interpolation::bilinear);
+  CHECK_THROWS_WITH(vit::architecture("vit_base_patch16_224.dinov9"),
+                    ContainsSubstring("unknown tag \"dinov9\"") && ContainsSubstring("dino, mae"));
+  CHECK_THROWS_WITH(vit::architecture("vit_base_patch16_gap_224.x"),
+                    ContainsSubstring("it has none"));
+}
+
+TEST_CASE("architecture names: near misses and models of other kinds") {
   CHECK_THROWS_WITH(vit::architecture("vit_bsae_patch16_224"),
                     ContainsSubstring("unknown architecture \"vit_bsae_patch16_224\"") &&
                         ContainsSubstring("vit_base_patch16_224"));

@@ -256,6 +256,67 @@ TEST_CASE("preprocessing of the transformers library is read from its own file")
       ContainsSubstring("gives pictures of 32x32 pixels, but the model takes 224x224"));
 }
 
+TEST_CASE("torchvision's weights get torchvision's preprocessing, those of SWAG theirs") {
+  const test::TempDir folder;
+  struct Row {
+    const char* patch;
+    const char* dim;
+    const char* size;
+    vit::Interpolation interpolation;
+    int64_t resized;
+  };
+  using enum vit::Interpolation;
+  // torchvision 0.29's ViT_B_16_Weights and so on.
+  for (const auto& [patch, dim, size, interpolation, resized] :
+       {Row{"16", "768", "224", bilinear, 256}, Row{"32", "768", "224", bilinear, 256},
+        Row{"16", "1024", "224", bilinear, 242}, Row{"32", "1024", "224", bilinear, 256},
+        Row{"16", "768", "384", bicubic, 384}, Row{"16", "1024", "512", bicubic, 512},
+        Row{"14", "1280", "518", bicubic, 518}, Row{"14", "1280", "224", bicubic, 224}}) {
+    CAPTURE(patch, dim, size);
+    const auto how = read(folder, std::string(R"({"library": "torchvision", "model_args": {
+        "patch_size": )") + patch + R"(, "hidden_dim": )" +
+                                      dim + R"(, "image_size": )" + size +
+                                      R"(, "num_layers": 12, "num_heads": 16, "mlp_dim": 3072}})")
+                         .vit.picture();
+    CHECK(how.interpolation == interpolation);
+    CHECK(how.resized() == vit::Size2d{resized, resized});
+    CHECK(how.mean == std::vector<double>{0.485, 0.456, 0.406});
+  }
+}
+
+TEST_CASE("bare files are prepared for as the library of their names does it") {
+  const std::vector<double> imagenet{0.485, 0.456, 0.406}, half{0.5, 0.5, 0.5},
+      clip{0.48145466, 0.4578275, 0.40821073};
+  struct Row {
+    const vit::Layout& layout;
+    const char* tensor;  ///< that tells whose file it is
+    const std::vector<double>& mean;
+    double crop_pct;
+    vit::Interpolation interpolation;
+  };
+  using enum vit::Interpolation;
+  for (const auto& [layout, tensor, mean, crop_pct, interpolation] :
+       {Row{vit::kTorchvisionLayout, "conv_proj.weight", imagenet, 0.875, bilinear},
+        Row{vit::kAuthorsLayout, "decoder_embed.weight", imagenet, 0.875, bicubic},
+        Row{vit::kAuthorsLayout, "register_tokens", imagenet, 0.875, bicubic},
+        Row{vit::kAuthorsLayout, "dino_head.mlp.0.weight", imagenet, 0.875, bicubic},
+        Row{vit::kAuthorsLayout, "blocks.0.gamma_1", imagenet, 0.875, bicubic},
+        Row{vit::kOpenClipLayout, "visual.conv1.weight", clip, 1.0, bicubic},
+        Row{vit::kHuggingfaceLayout, "embeddings.patch_embeddings.projection.weight", half, 1.0,
+            bilinear}}) {
+    CAPTURE(tensor);
+    vit::VitConfig config;
+    layout.apply_defaults({{tensor, at::ones({1})}}, config);
+    CHECK(config.picture().mean == mean);
+    CHECK(config.picture().crop_pct == crop_pct);
+    CHECK(config.picture().interpolation == interpolation);
+    // Of other channels the average.
+    config.input.channels = 2;
+    layout.apply_defaults({{tensor, at::ones({1})}}, config);
+    CHECK_NOTHROW(config.picture().validate(2));
+  }
+}
+
 TEST_CASE("labels of the transformers library name classes unless nobody named them") {
   const test::TempDir folder;
   const auto config = read(folder, R"({"model_type": "vit",

@@ -14,10 +14,10 @@ constexpr int64_t kGap = 4;             // pixels between the cells
 constexpr int64_t kSmallestCell = 128;  // pixels, to which small inputs are enlarged
 constexpr int64_t kMaxSide = 20'000;    // pixels of the sheet
 
-/// What a normalised input looks like: uint8 [height, width, 3].
+/// What a normalised input looks like: uint8 [height, width, C].
 at::Tensor denormalize(const at::Tensor& pixels, const vit::PicturePreprocessing& how) {
   const auto column = [](const std::vector<double>& values) {
-    return at::tensor(values, at::kFloat).reshape({3, 1, 1});
+    return at::tensor(values, at::kFloat).reshape({-1, 1, 1});
   };
   const at::Tensor values = (pixels * column(how.std) + column(how.mean)) / how.rescale;
   return values.round().clamp(0, 255).to(at::kByte).permute({1, 2, 0});
@@ -47,7 +47,9 @@ at::Tensor contact_sheet(const std::vector<at::Tensor>& pictures, const Augment&
                                           : denormalize(augment(picture, seeds.bits()), how);
       sheet.narrow(0, row * row_step, height * scale)
           .narrow(1, column * column_step, width * scale)
-          .copy_(cell.repeat_interleave(scale, 0).repeat_interleave(scale, 1));
+          .copy_(cell.expand({height, width, 3})
+                     .repeat_interleave(scale, 0)
+                     .repeat_interleave(scale, 1));
     }
   return sheet;
 }

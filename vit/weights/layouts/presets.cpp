@@ -32,8 +32,7 @@ void prepare_as_imagenet(VitConfig& config, Interpolation interpolation, double 
 
 void prepare_as_clip(VitConfig& config) {
   config.picture() = {.input_size = config.image_size(), .crop_pct = 1.0};
-  set_statistics(config, {0.48145466, 0.4578275, 0.40821073},
-                 {0.26862954, 0.26130258, 0.27577711});
+  set_statistics(config, {0.48145466, 0.4578275, 0.40821073}, {0.26862954, 0.26130258, 0.27577711});
 }
 
 void prepare_as_huggingface(VitConfig& config, const std::string& type) {
