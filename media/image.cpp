@@ -24,6 +24,18 @@ struct Format {
   Decoded (*decode)(const Encoded&);
 };
 
+/// A file of the container that HEIF and AVIF share, under its common name: its list of compatible
+/// names says how the picture is coded.
+Decoded decode_of_either(const Encoded& file) {
+  const ByteView view(file.bytes, true);
+  const size_t end = std::min<size_t>(view.has(0, 4) ? view.u32(0) : 0, file.bytes.size());
+  const std::string_view text(reinterpret_cast<const char*>(file.bytes.data()), end);
+  for (size_t at = 16; at + 4 <= end; at += 4)
+    if (const auto name = text.substr(at, 4); name == "avif" || name == "avis")
+      return decode_avif(file);
+  return decode_heif(file);
+}
+
 constexpr Format kFormats[] = {
     {"JPEG", 0, "\xFF\xD8\xFF"sv, decode_jpeg},
     {"PNG", 0, "\x89PNG\r\n\x1A\n"sv, decode_png},
@@ -36,13 +48,19 @@ constexpr Format kFormats[] = {
     {"JPEG 2000", 4, "jP  \r\n\x87\n"sv, decode_jpeg_2000},
     {"JPEG 2000", 0, "\xFF\x4F\xFF\x51"sv, decode_jpeg_2000},
     {"Sun raster", 0, "\x59\xA6\x6A\x95"sv, decode_sun_raster},
+    {"GIF", 0, "GIF8"sv, decode_gif},
+    {"AVIF", 4, "ftypavif"sv, decode_avif},
+    {"AVIF", 4, "ftypavis"sv, decode_avif},
+    {"HEIF", 4, "ftyphei"sv, decode_heif},
+    {"HEIF", 4, "ftyphev"sv, decode_heif},
+    {"HEIF", 4, "ftypmif1"sv, decode_of_either},
+    {"HEIF", 4, "ftypmsf1"sv, decode_of_either},
+    {"JPEG XL", 4, "JXL \r\n\x87\n"sv, decode_jpeg_xl},
+    {"JPEG XL", 0, "\xFF\x0A"sv, decode_jpeg_xl},
     // Named in the error, not read.
-    {"GIF", 0, "GIF8"sv, nullptr},
-    {"AVIF", 4, "ftypavif"sv, nullptr},
-    {"HEIF", 4, "ftyphei"sv, nullptr},
-    {"HEIF", 4, "ftypmif1"sv, nullptr},
-    {"JPEG XL", 4, "JXL \r\n\x87\n"sv, nullptr},
     {"OpenEXR", 0, "\x76\x2F\x31\x01"sv, nullptr},
+    {"PFM (floating PNM)", 0, "PF\n"sv, nullptr},
+    {"PFM (floating PNM)", 0, "Pf\n"sv, nullptr},
 };
 constexpr Format kPnm{"PNM", 0, "P", decode_pnm};
 constexpr size_t kSignature = 16;  ///< bytes that tell every format
@@ -63,8 +81,14 @@ const Format& recognise(const Encoded& file) {
     return format;
   }
   vit::fail(file.name,
-            ": not a picture; JPEG, PNG, WebP, BMP, PNM, TIFF, JPEG 2000 and Sun raster "
-            "can be read");
+            ": not a picture; JPEG, PNG, WebP, GIF, AVIF, HEIF, BMP, PNM, TIFF, JPEG 2000, JPEG XL "
+            "and Sun raster can be read");
+}
+
+void whiten(const at::Tensor& rgb, const std::array<uint8_t, 3>& color) {
+  uint8_t* pixel = rgb.mutable_data_ptr<uint8_t>();
+  for (const uint8_t* end = pixel + rgb.numel(); pixel != end; pixel += 3)
+    if (std::equal(color.begin(), color.end(), pixel)) std::memset(pixel, 255, 3);
 }
 
 // The largest picture of kMaxPixels without compression, 16 bits and alpha, fits.
@@ -107,8 +131,8 @@ void check_size(const Encoded& file, std::string_view format, int64_t width, int
   constexpr int64_t kMaxSide = 1 << 20;
   if (width <= 0 || height <= 0)
     refuse(file, format, "a picture of ", width, " x ", height, " pixels is empty");
-  if (width > kMaxSide || height > kMaxSide || width * height > kMaxPixels)
-    refuse(file, format, width, " x ", height, " pixels are too many; at most ", kMaxPixels,
+  if (width > kMaxSide || height > kMaxSide || width * height > file.max_pixels)
+    refuse(file, format, width, " x ", height, " pixels are too many; at most ", file.max_pixels,
            " in all and ", kMaxSide, " along a side can be read");
 }
 
@@ -120,10 +144,15 @@ void check_density(const Encoded& file, std::string_view format, int64_t pixels,
            "claims; the file is cut off or damaged");
 }
 
-at::Tensor decode_image(std::span<const uint8_t> bytes, std::string_view name) {
-  const Encoded file{bytes, name};
+at::Tensor decode(const Encoded& file) {
   const Decoded picture = recognise(file).decode(file);
+  if (picture.transparent && file.alpha == Alpha::palette_onto_white)
+    whiten(picture.rgb, *picture.transparent);
   return apply_orientation(picture.rgb, picture.orientation);
+}
+
+at::Tensor decode_image(std::span<const uint8_t> bytes, std::string_view name) {
+  return decode({bytes, name});
 }
 
 at::Tensor read_image(const std::filesystem::path& path) {
@@ -131,9 +160,11 @@ at::Tensor read_image(const std::filesystem::path& path) {
 }
 
 bool is_image_file_name(const std::filesystem::path& path) {
-  constexpr std::array kExtensions = {".jpg"sv, ".jpeg"sv, ".jpe"sv, ".jfif"sv, ".png"sv, ".webp"sv,
-                                      ".bmp"sv, ".dib"sv,  ".ppm"sv, ".pgm"sv,  ".pbm"sv, ".pnm"sv,
-                                      ".tif"sv, ".tiff"sv, ".jp2"sv, ".j2k"sv,  ".ras"sv};
+  constexpr std::array kExtensions = {
+      ".jpg"sv, ".jpeg"sv, ".jpe"sv,   ".jfif"sv, ".png"sv,  ".apng"sv, ".webp"sv,
+      ".gif"sv, ".avif"sv, ".avifs"sv, ".heic"sv, ".heif"sv, ".hif"sv,  ".bmp"sv,
+      ".dib"sv, ".ppm"sv,  ".pgm"sv,   ".pbm"sv,  ".pnm"sv,  ".tif"sv,  ".tiff"sv,
+      ".jp2"sv, ".jpx"sv,  ".j2k"sv,   ".j2c"sv,  ".jpc"sv,  ".jxl"sv,  ".ras"sv};
   std::string extension = path.extension().string();
   for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();

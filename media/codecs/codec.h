@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -11,17 +13,33 @@
 
 namespace media {
 
-/// A picture file in memory.
+/// What becomes of transparent pixels. Alpha samples are dropped without blending in any case.
+enum class Alpha {
+  drop,                ///< pixels keep the colour that is stored for them
+  palette_onto_white,  ///< those of a transparent colour (Decoded::transparent) turn white
+};
+
+/// A picture file in memory, and how it is wanted.
 struct Encoded {
   std::span<const uint8_t> bytes;
   std::string_view name;  ///< what errors call the file
+  Alpha alpha = Alpha::drop;
+  int64_t max_pixels = kMaxPixels;  ///< pictures with more are refused
 };
 
 /// A picture as stored, and how it wants to be turned.
 struct Decoded {
   at::Tensor rgb;       ///< uint8 [height, width, 3]
   int orientation = 1;  ///< EXIF's 1 to 8
+  /// The one colour that is transparent: that of a palette's only transparent entry where all
+  /// others are opaque, or PNG's colour key. These are what Image.convert("RGB") of Pillow
+  /// remembers as `transparency`, and later steps composite.
+  std::optional<std::array<uint8_t, 3>> transparent = std::nullopt;
 };
+
+/// A file of any format as uint8 [height, width, 3], turned and with its transparent pixels as
+/// `file` wants them. Throws vit::Error.
+at::Tensor decode(const Encoded& file);
 
 /// Decoders for one file format each. All throw vit::Error, print nothing, and allocate no more
 /// than a fixed multiple of the file's size before the header has proved plausible.
@@ -32,8 +50,12 @@ Decoded decode_bmp(const Encoded& file);
 Decoded decode_pnm(const Encoded& file);
 Decoded decode_tiff(const Encoded& file);
 Decoded decode_sun_raster(const Encoded& file);
-/// In a build without OpenJPEG it refuses every file and says so.
+Decoded decode_gif(const Encoded& file);
+Decoded decode_avif(const Encoded& file);
+// In a build without OpenJPEG, libheif or libjxl these refuse every file and say so.
 Decoded decode_jpeg_2000(const Encoded& file);
+Decoded decode_heif(const Encoded& file);
+Decoded decode_jpeg_xl(const Encoded& file);
 
 /// Throws: the file is of this format but cannot be read, because of `reason`.
 template <typename... Reason>
@@ -41,8 +63,8 @@ template <typename... Reason>
   vit::fail(file.name, ": cannot read this ", format, " file: ", reason...);
 }
 
-/// Throws unless a header's width and height make a picture of 1 to kMaxPixels pixels whose sides
-/// are at most 2^20.
+/// Throws unless a header's width and height make a picture of 1 to file.max_pixels pixels whose
+/// sides are at most 2^20.
 void check_size(const Encoded& file, std::string_view format, int64_t width, int64_t height);
 
 /// Throws if the file has fewer bytes than a picture of its size can be compressed to, given the

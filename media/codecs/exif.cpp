@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include <ATen/ATen.h>
 
@@ -11,6 +12,16 @@ namespace {
 constexpr uint32_t kByte = 1, kShort = 3, kLong = 4;
 constexpr uint32_t kOrientation = 0x112;
 constexpr uint64_t kEntrySize = 12;
+
+/// The number in the block's tag, whatever it is.
+std::optional<uint32_t> exif_orientation(std::span<const uint8_t> block) {
+  constexpr char kHeader[] = {'E', 'x', 'i', 'f', 0, 0};
+  while (block.size() >= sizeof(kHeader) &&
+         std::memcmp(block.data(), kHeader, sizeof(kHeader)) == 0)
+    block = block.subspan(sizeof(kHeader));
+  const auto directory = TiffDirectory::open(block);
+  return directory ? directory->number(kOrientation) : std::nullopt;
+}
 
 uint64_t size_of(uint32_t type) { return type == kByte ? 1 : type == kShort ? 2 : 4; }
 
@@ -57,14 +68,26 @@ std::optional<uint32_t> TiffDirectory::number(uint32_t tag) const {
   }
 }
 
-int exif_orientation(std::span<const uint8_t> block) {
-  constexpr char kHeader[] = {'E', 'x', 'i', 'f', 0, 0};
-  while (block.size() >= sizeof(kHeader) &&
-         std::memcmp(block.data(), kHeader, sizeof(kHeader)) == 0)
-    block = block.subspan(sizeof(kHeader));
-  const auto directory = TiffDirectory::open(block);
-  const uint32_t value = directory ? directory->number(kOrientation).value_or(1) : 1;
-  return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+std::optional<int> xmp_orientation(std::span<const uint8_t> packet) {
+  constexpr std::string_view kName = "tiff:Orientation";
+  std::string_view rest(reinterpret_cast<const char*>(packet.data()), packet.size());
+  for (size_t at = rest.find(kName); at != rest.npos; at = rest.find(kName)) {
+    rest.remove_prefix(at + kName.size());
+    const size_t skip = rest.starts_with("=\"") ? 2 : rest.starts_with('>') ? 1 : 0;
+    if (skip > 0 && rest.size() > skip && rest[skip] >= '0' && rest[skip] <= '9')
+      return rest[skip] - '0';
+  }
+  return std::nullopt;
+}
+
+bool exif_has_orientation(std::span<const uint8_t> exif) {
+  return exif_orientation(exif).has_value();
+}
+
+int find_orientation(std::span<const uint8_t> exif, std::span<const uint8_t> xmp) {
+  const auto value = exif_orientation(exif);
+  const int64_t found = value ? int64_t{*value} : xmp_orientation(xmp).value_or(1);
+  return found >= 1 && found <= 8 ? static_cast<int>(found) : 1;
 }
 
 at::Tensor apply_orientation(const at::Tensor& rgb, int orientation) {

@@ -36,9 +36,18 @@ class TiffDirectory {
   uint32_t count_ = 0;
 };
 
-/// The orientation 1 to 8 that an EXIF block (with or without its "Exif" header) asks for; 1 where
-/// there is none or the block makes no sense.
-int exif_orientation(std::span<const uint8_t> block);
+/// The orientation 1 to 8 that a picture's metadata ask for: that of the EXIF block (with or
+/// without its "Exif" header), or where it has no such tag or makes no sense that of the XMP packet
+/// (tiff:Orientation); 1 where neither has one or the one that counts is no orientation.
+int find_orientation(std::span<const uint8_t> exif, std::span<const uint8_t> xmp);
+
+/// Whether an EXIF block, with or without its "Exif" header, has an orientation, even one that
+/// means nothing.
+bool exif_has_orientation(std::span<const uint8_t> exif);
+
+/// The number that an XMP packet, UTF-8, has as its first tiff:Orientation, as attribute or
+/// element. Only one digit is read and nothing is parsed, as in Pillow.
+std::optional<int> xmp_orientation(std::span<const uint8_t> packet);
 
 /// uint8 [height, width, 3] turned and mirrored as EXIF's orientation says.
 at::Tensor apply_orientation(const at::Tensor& rgb, int orientation);

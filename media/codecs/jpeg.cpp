@@ -7,8 +7,10 @@
 // After jpeglib.h.
 #include <algorithm>
 #include <jerror.h>
-#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -79,12 +81,16 @@ class JpegReader {
   int64_t height() const { return info_.image_height; }
 
   int orientation() const {
+    constexpr std::string_view kExif{"Exif\0\0", 6}, kXmp{"http://ns.adobe.com/xap/1.0/\0", 29};
+    std::vector<uint8_t> exif;  // a long block takes several markers
+    std::span<const uint8_t> xmp;
     for (auto* marker = info_.marker_list; marker; marker = marker->next) {
       const std::span<const uint8_t> data(marker->data, marker->data_length);
-      if (data.size() > 6 && std::equal(data.begin(), data.begin() + 4, "Exif"))
-        return exif_orientation(data);
+      const std::string_view text(reinterpret_cast<const char*>(data.data()), data.size());
+      if (text.starts_with(kExif)) exif.insert(exif.end(), data.begin() + 6, data.end());
+      if (text.starts_with(kXmp)) xmp = data.subspan(kXmp.size());
     }
-    return 1;
+    return find_orientation(exif, xmp);
   }
 
   /// What went wrong, in libjpeg's words.
@@ -122,12 +128,11 @@ class JpegReader {
     if (info_.input_scan_number > kMaxScans) ERREXIT(&info_, JERR_BAD_PROGRESSION);
   }
 
-  /// R = (255 - K) - C * (255 - K) / 255 and so on. With an Adobe marker the file holds 255 - C,
-  /// 255 - M, 255 - Y, 255 - K.
-  void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, size_t width) const {
-    const int flip = info_.saw_Adobe_marker ? 255 : 0;
+  /// The file holds 255 - C, 255 - M, 255 - Y, 255 - K as Adobe's programs write them, with their
+  /// marker or, as Pillow takes it, without.
+  static void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, size_t width) {
     for (size_t x = 0; x < width; ++x, cmyk += 4, rgb += 3)
-      media::cmyk_to_rgb(cmyk[0] ^ flip, cmyk[1] ^ flip, cmyk[2] ^ flip, cmyk[3] ^ flip, rgb);
+      media::cmyk_to_rgb(255 - cmyk[0], 255 - cmyk[1], 255 - cmyk[2], 255 - cmyk[3], rgb);
   }
 
   jpeg_decompress_struct info_{};

@@ -1,7 +1,10 @@
 // libpng itself instead of OpenCV, which prints libpng's messages, decodes a picture before anyone
 // can see that it is too large, and on some versions accepts wrong checksums.
+#include <algorithm>
+#include <array>
 #include <csetjmp>
 #include <cstring>
+#include <optional>
 #include <png.h>
 #include <string>
 #include <vector>
@@ -9,7 +12,7 @@
 #include <ATen/ATen.h>
 
 #include <media/codecs/codec.h>
-#include <media/codecs/exif.h>
+#include <media/codecs/png_metadata.h>
 
 namespace media {
 namespace {
@@ -22,7 +25,7 @@ constexpr int64_t kDeflateRatio = 1032;  // the most bytes that one byte of defl
 class PngReader {
  public:
   explicit PngReader(std::span<const uint8_t> bytes) : bytes_(bytes) {}
-  ~PngReader() { png_destroy_read_struct(&png_, &info_, &end_); }
+  ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
   PngReader(const PngReader&) = delete;
   PngReader& operator=(const PngReader&) = delete;
 
@@ -32,15 +35,14 @@ class PngReader {
     if (!png_) return false;
     if (setjmp(png_jmpbuf(png_))) return false;
     info_ = png_create_info_struct(png_);
-    end_ = png_create_info_struct(png_);
-    if (!info_ || !end_) return false;
+    if (!info_) return false;
     png_set_read_fn(png_, this, on_read);
     png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_size() is the limit
     // Chunks that do not change the pixels are stepped over instead of parsed.
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, 0);
     static constexpr png_byte kSkipped[] =
-        "iCCP\0sPLT\0gAMA\0cHRM\0sRGB\0hIST\0pCAL\0sCAL\0iTXt\0tIME\0bKGD";
+        "iCCP\0sPLT\0gAMA\0cHRM\0sRGB\0hIST\0pCAL\0sCAL\0tEXt\0zTXt\0iTXt\0eXIf\0tIME\0bKGD";
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, kSkipped, sizeof(kSkipped) / 5);
     png_read_info(png_, info_);
     return true;
@@ -65,25 +67,34 @@ class PngReader {
     if (png_get_rowbytes(png_, info_) != static_cast<size_t>(width()) * 3)
       png_error(png_, "unexpected row length");
     png_read_image(png_, rows);
-    png_read_end(png_, end_);
+    png_read_end(png_, nullptr);
     return true;
   }
 
   const std::string& reason() const { return reason_; }
 
-  int orientation() {
-    for (png_infop info : {info_, end_}) {
-      png_bytep exif = nullptr;
-      png_uint_32 length = 0;
-      if (png_get_eXIf_1(png_, info, &length, &exif) && exif)
-        return exif_orientation({exif, length});
-      png_textp text = nullptr;
-      const int count = png_get_text(png_, info, &text, nullptr);
-      for (int i = 0; i < count; ++i)
-        if (std::string_view(text[i].key) == "Raw profile type exif")
-          return exif_orientation(raw_profile({text[i].text, text[i].text_length}));
+  /// The colour that a palette or a colour key makes transparent; see Decoded.
+  std::optional<std::array<uint8_t, 3>> transparent() {
+    png_bytep alphas = nullptr;
+    int count = 0;
+    png_color_16p key = nullptr;
+    if (!png_get_tRNS(png_, info_, &alphas, &count, &key)) return std::nullopt;
+    const int depth = png_get_bit_depth(png_, info_);
+    switch (png_get_color_type(png_, info_)) {
+      case PNG_COLOR_TYPE_PALETTE:
+        return transparent_entry({alphas, static_cast<size_t>(count)});
+      case PNG_COLOR_TYPE_RGB:  // of 16 bits Pillow takes the low byte
+        return {{static_cast<uint8_t>(key->red), static_cast<uint8_t>(key->green),
+                 static_cast<uint8_t>(key->blue)}};
+      case PNG_COLOR_TYPE_GRAY: {
+        if (depth == 16) return std::nullopt;  // nothing of which is left among the high bytes
+        // Pillow scales the pixels of 2 and 4 bits, but not their key.
+        const auto level = static_cast<uint8_t>(depth == 1 ? (key->gray ? 255 : 0) : key->gray);
+        return {{level, level, level}};
+      }
+      default:
+        return std::nullopt;
     }
-    return 1;
   }
 
  private:
@@ -104,29 +115,22 @@ class PngReader {
     reader.position_ += count;
   }
 
-  /// ImageMagick's way to keep EXIF in a text chunk: a name, a length, then hexadecimal digits.
-  static std::vector<uint8_t> raw_profile(std::string_view text) {
-    for (int line = 0; line < 3; ++line) {
-      const size_t end = text.find('\n');
-      if (end == std::string_view::npos) return {};
-      text.remove_prefix(end + 1);
-    }
-    std::vector<uint8_t> bytes;
-    int digits = 0, value = 0;
-    for (char c : text) {
-      const bool letter = (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-      if (c == '\n') continue;
-      if (!letter && !(c >= '0' && c <= '9')) return {};
-      value = value << 4 | (letter ? (c & 7) + 9 : c - '0');
-      if (++digits % 2 == 0) bytes.push_back(static_cast<uint8_t>(value));
-    }
-    return bytes;
+  std::optional<std::array<uint8_t, 3>> transparent_entry(std::span<const uint8_t> alphas) {
+    const auto is_opaque = [](uint8_t alpha) { return alpha == 255; };
+    const auto first = std::find_if_not(alphas.begin(), alphas.end(), is_opaque);
+    png_colorp palette = nullptr;
+    int count = 0;
+    if (first == alphas.end() || *first != 0 || !std::all_of(first + 1, alphas.end(), is_opaque) ||
+        !png_get_PLTE(png_, info_, &palette, &count) || first - alphas.begin() >= count)
+      return std::nullopt;
+    const png_color& color = palette[first - alphas.begin()];
+    return {{color.red, color.green, color.blue}};
   }
 
   std::span<const uint8_t> bytes_;
   size_t position_ = 0;
   png_structp png_ = nullptr;
-  png_infop info_ = nullptr, end_ = nullptr;
+  png_infop info_ = nullptr;
   std::string reason_ = "out of memory";
 };
 
@@ -143,7 +147,8 @@ Decoded decode_png(const Encoded& file) {
     rows[y] =
         picture.rgb.mutable_data_ptr<uint8_t>() + static_cast<int64_t>(y) * reader.width() * 3;
   if (!reader.read_pixels(rows.data())) refuse(file, kFormat, reader.reason());
-  picture.orientation = reader.orientation();
+  picture.orientation = png_orientation(file.bytes);
+  picture.transparent = reader.transparent();
   return picture;
 }
 

@@ -11,6 +11,7 @@
 #include <media/codecs/codec.h>
 #include <media/codecs/color.h>
 #include <media/codecs/exif.h>
+#include <media/codecs/fax.h>
 #include <media/codecs/tiff_file.h>
 
 namespace media {
@@ -74,7 +75,8 @@ Page read_page(const Encoded& file, const TiffFile& tiff) {
       page.samples > kMaxSamples || format != SAMPLEFORMAT_UINT)
     refuse(file, kFormat, page.samples, format == SAMPLEFORMAT_UINT ? "" : " signed or floating",
            " samples of ", page.bits, " bits are not supported, only 1 to ", kMaxSamples,
-           " unsigned integers of 1, 2, 4, 8 or 16 bits");
+           " unsigned integers of 1, 2, 4, 8 or 16 bits, as nothing says which other values are "
+           "black and white; convert it to one of these");
   int64_t most_bits = 16;
   switch (page.photometric) {
     case PHOTOMETRIC_MINISWHITE:
@@ -218,6 +220,51 @@ class RowConverter {
   std::array<std::array<uint8_t, 3>, 256> table_{};
 };
 
+/// A strip that libtiff has given up, where it is one of fax rows in one dimension.
+bool read_fax_strip(const TiffFile& tiff, const Page& page, uint32_t strip, int64_t rows,
+                    uint8_t* out) {
+  FaxRows order = FaxRows::end_markers;
+  switch (page.compression) {
+    case COMPRESSION_CCITTFAX3:
+      if (tiff.tag<uint32_t>(TIFFTAG_GROUP3OPTIONS, 0) &
+          (GROUP3OPT_2DENCODING | GROUP3OPT_UNCOMPRESSED))
+        return false;
+      break;
+    case COMPRESSION_CCITTRLE:
+      order = FaxRows::bytes;
+      break;
+    case COMPRESSION_CCITTRLEW:
+      order = FaxRows::words;
+      break;
+    default:
+      return false;
+  }
+  if (page.tiled || page.bits != 1 || page.samples != 1) return false;
+  std::vector<uint8_t> data(tiff.stored_bytes(strip));
+  const auto got =
+      TIFFReadRawStrip(tiff.get(), strip, data.data(), static_cast<tmsize_t>(data.size()));
+  if (got != static_cast<tmsize_t>(data.size())) return false;
+  if (tiff.tag<uint16_t>(TIFFTAG_FILLORDER, FILLORDER_MSB2LSB) == FILLORDER_LSB2MSB)
+    TIFFReverseBits(data.data(), static_cast<tmsize_t>(data.size()));
+  return decode_fax(data, order, page.width, rows, out);
+}
+
+/// Reads the strip or tile that has the pixel (x, y), `wanted` bytes in `rows` rows.
+void read_block(const TiffFile& tiff, const Page& page, int64_t x, int64_t y, int64_t plane,
+                int64_t rows, int64_t wanted, uint8_t* out) {
+  const auto left = static_cast<uint32_t>(x), top = static_cast<uint32_t>(y);
+  const auto sample = static_cast<uint16_t>(plane);
+  if (page.tiled) {
+    const uint32_t tile = TIFFComputeTile(tiff.get(), left, top, 0, sample);
+    if (TIFFReadEncodedTile(tiff.get(), tile, out, wanted) != wanted) tiff.fail();
+    return;
+  }
+  const uint32_t strip = TIFFComputeStrip(tiff.get(), top, sample);
+  if (TIFFReadEncodedStrip(tiff.get(), strip, out, wanted) != wanted &&
+      !read_fax_strip(tiff, page, strip, rows, out))
+    tiff.fail();
+}
+
 void read_blocks(const Encoded& file, const TiffFile& tiff, const Page& page, uint8_t* rgb) {
   const int64_t planes = page.planar ? page.channels() : 1;
   const int64_t row_bytes = page.tiled ? TIFFTileRowSize(tiff.get()) : TIFFScanlineSize(tiff.get());
@@ -225,31 +272,26 @@ void read_blocks(const Encoded& file, const TiffFile& tiff, const Page& page, ui
   if (row_bytes != (page.block_width * samples * page.bits + 7) / 8)
     refuse(file, kFormat, "rows of ", row_bytes, " bytes do not fit its width");
   const int64_t block_bytes = row_bytes * page.block_height;
+  // Strips of what is wanted go where they belong.
+  const bool in_place = page.photometric == PHOTOMETRIC_RGB && page.bits == 8 &&
+                        page.samples == 3 && !page.planar && !page.tiled;
   // Not cleared: what a damaged file leaves unread is never used.
-  const auto block =
-      std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(block_bytes * planes));
+  const auto block = std::make_unique_for_overwrite<uint8_t[]>(
+      in_place ? 0 : static_cast<size_t>(block_bytes * planes));
   RowConverter converter(tiff, page);
 
   for (int64_t y = 0; y < page.height; y += page.block_height)
     for (int64_t x = 0; x < page.width; x += page.block_width) {
       const int64_t rows = std::min(page.block_height, page.height - y);
       const int64_t columns = std::min(page.block_width, page.width - x);
-      const auto top = static_cast<uint32_t>(y), left = static_cast<uint32_t>(x);
-      for (int64_t p = 0; p < planes; ++p) {
-        const auto plane = static_cast<uint16_t>(p);
-        uint8_t* to = block.get() + p * block_bytes;
-        const int64_t wanted = page.tiled ? block_bytes : row_bytes * rows;
-        const int64_t got =
-            page.tiled
-                ? TIFFReadEncodedTile(tiff.get(), TIFFComputeTile(tiff.get(), left, top, 0, plane),
-                                      to, wanted)
-                : TIFFReadEncodedStrip(tiff.get(), TIFFComputeStrip(tiff.get(), top, plane), to,
-                                       wanted);
-        if (got != wanted) tiff.fail();
-      }
-      for (int64_t row = 0; row < rows; ++row)
+      const int64_t wanted = page.tiled ? block_bytes : row_bytes * rows;
+      uint8_t* out = rgb + (y * page.width + x) * 3;
+      for (int64_t p = 0; p < planes; ++p)
+        read_block(tiff, page, x, y, p, rows, wanted,
+                   in_place ? out : block.get() + p * block_bytes);
+      for (int64_t row = 0; row < rows && !in_place; ++row)
         converter.convert(block.get() + row * row_bytes, block_bytes, columns,
-                          rgb + ((y + row) * page.width + x) * 3);
+                          out + row * page.width * 3);
     }
 }
 
@@ -275,6 +317,16 @@ void read_converted(const Encoded& file, const TiffFile& tiff, const Page& page,
   }
 }
 
+/// That of its tag, of which libtiff leaves out values without a meaning, or else of XMP.
+int orientation(const Encoded& file, const TiffFile& tiff) {
+  uint16_t tag = 0;
+  if (TIFFGetField(tiff.get(), TIFFTAG_ORIENTATION, &tag)) return tag;
+  uint32_t length = 0;
+  const uint8_t* xmp = nullptr;
+  if (!TIFFGetField(tiff.get(), TIFFTAG_XMLPACKET, &length, &xmp)) length = 0;
+  return find_orientation(file.bytes, {xmp, length});
+}
+
 }  // namespace
 
 Decoded decode_tiff(const Encoded& file) {
@@ -287,8 +339,7 @@ Decoded decode_tiff(const Encoded& file) {
   else
     read_blocks(file, tiff, page, rgb);
   tiff.check_damage();
-  const auto orientation = tiff.tag<uint16_t>(TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
-  if (orientation >= 1 && orientation <= 8) picture.orientation = orientation;
+  picture.orientation = orientation(file, tiff);
   return picture;
 }
 

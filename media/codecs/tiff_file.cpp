@@ -154,6 +154,10 @@ void TiffFile::close() {
 #endif
 }
 
+size_t TiffFile::stored_bytes(uint32_t strip) const {
+  return std::min<uint64_t>(TIFFGetStrileByteCount(tiff_, strip), file_.bytes.size());
+}
+
 void TiffFile::fail() const {
   refuse(file_, kFormat, *log_.reason ? log_.reason : "the data is damaged or of an unknown kind");
 }

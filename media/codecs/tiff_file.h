@@ -35,6 +35,9 @@ class TiffFile {
     return TIFFGetFieldDefaulted(tiff_, tag, &value) ? value : otherwise;
   }
 
+  /// Bytes of a strip in the file, at most those that the file has.
+  size_t stored_bytes(uint32_t strip) const;
+
   /// Throws vit::Error with what libtiff reported first.
   [[noreturn]] void fail() const;
   /// Throws vit::Error if data that were decoded without an error are damaged all the same.

@@ -44,7 +44,7 @@ class Chunks {
 struct Container {
   std::span<const uint8_t> picture;
   int64_t left = 0, top = 0;  ///< of the frame on the canvas
-  int orientation = 1;
+  std::span<const uint8_t> exif, xmp;
 };
 
 /// The coded picture among a frame's chunks. Its alpha, in a chunk of its own, is not wanted.
@@ -62,11 +62,13 @@ uint32_t u24(std::span<const uint8_t> bytes, size_t offset) {
 Container parse_container(const Encoded& file, bool animated) {
   const size_t length = ByteView(file.bytes, false).u32(4);
   if (length > file.bytes.size() - 8) refuse(file, kFormat, "the file ends early");
-  Container result{animated ? std::span<const uint8_t>() : file.bytes};
+  Container result;
+  if (!animated) result.picture = file.bytes;
   Chunks chunks(file.bytes.subspan(12, std::max<size_t>(length, 4) - 4));
   while (auto chunk = chunks.next()) {
     if (!chunk->whole) refuse(file, kFormat, "the file ends early");
-    if (chunk->name == "EXIF") result.orientation = exif_orientation(chunk->data);
+    if (chunk->name == "EXIF" && result.exif.empty()) result.exif = chunk->data;
+    if (chunk->name == "XMP " && result.xmp.empty()) result.xmp = chunk->data;
     if (chunk->name == "ANMF" && result.picture.empty() && chunk->data.size() > 16) {
       result.left = int64_t{u24(chunk->data, 0)} * 2;
       result.top = int64_t{u24(chunk->data, 3)} * 2;
@@ -108,7 +110,8 @@ Decoded decode_webp(const Encoded& file) {
     refuse(file, kFormat, "its first frame does not fit into the picture");
 
   const bool covers = config.input.width == canvas.width && config.input.height == canvas.height;
-  Decoded picture{at::empty({canvas.height, canvas.width, 3}, at::kByte), container.orientation};
+  Decoded picture{at::empty({canvas.height, canvas.width, 3}, at::kByte),
+                  find_orientation(container.exif, container.xmp)};
   uint8_t* rgb = picture.rgb.mutable_data_ptr<uint8_t>();
   if (!covers) std::memset(rgb, 0, picture.rgb.nbytes());
   const int64_t stride = int64_t{canvas.width} * 3;
