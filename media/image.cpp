@@ -144,6 +144,19 @@ void check_density(const Encoded& file, std::string_view format, int64_t pixels,
            "claims; the file is cut off or damaged");
 }
 
+void check_empty(const Encoded& file, std::string_view format, int64_t pixels) {
+  constexpr int64_t kFreePixels = 1 << 24, kPixelsPerByte = 8192;
+  if (pixels > kFreePixels) check_density(file, format, pixels, kPixelsPerByte);
+}
+
+void check_memory(const Encoded& file, std::string_view format, int64_t pixels,
+                  int64_t bytes_per_pixel) {
+  const int64_t most = file.max_pixels * 6;
+  if (pixels > most / bytes_per_pixel)
+    refuse(file, format, pixels, " pixels of ", bytes_per_pixel, " bytes while it is decoded are ",
+           "too many; at most ", most / bytes_per_pixel, " of them can be read");
+}
+
 at::Tensor decode(const Encoded& file) {
   const Decoded picture = recognise(file).decode(file);
   if (picture.transparent && file.alpha == Alpha::palette_onto_white)

@@ -41,8 +41,9 @@ struct Decoded {
 /// `file` wants them. Throws vit::Error.
 at::Tensor decode(const Encoded& file);
 
-/// Decoders for one file format each. All throw vit::Error, print nothing, and allocate no more
-/// than a fixed multiple of the file's size before the header has proved plausible.
+/// Decoders for one file format each. All throw vit::Error, print nothing themselves (libraries below
+/// decode_avif() and decode_jpeg_xl() do), and allocate no more than a fixed multiple of the file's
+/// size before the header has proved plausible.
 Decoded decode_jpeg(const Encoded& file);
 Decoded decode_png(const Encoded& file);
 Decoded decode_webp(const Encoded& file);
@@ -71,6 +72,15 @@ void check_size(const Encoded& file, std::string_view format, int64_t width, int
 /// most pixels that the format packs into a byte.
 void check_density(const Encoded& file, std::string_view format, int64_t pixels,
                    int64_t pixels_per_byte);
+
+/// The same for formats that have no such limit but whose decoders take many bytes for each pixel:
+/// more than 2^24 pixels have to come with a byte for each 8192 of them.
+void check_empty(const Encoded& file, std::string_view format, int64_t pixels);
+
+/// Throws if a decoder would need more memory for its own use than 6 bytes for each of
+/// file.max_pixels. So much is what progressive JPEG asks for at the most.
+void check_memory(const Encoded& file, std::string_view format, int64_t pixels,
+                  int64_t bytes_per_pixel);
 
 /// Reads numbers out of a file's bytes. The caller asks has() first.
 class ByteView {

@@ -40,7 +40,7 @@ constexpr std::string_view kBlackCodes =
 constexpr std::string_view kLongCodes =
     "00000001000 00000001100 00000001101 000000010010 000000010011 000000010100 000000010101 "
     "000000010110 000000010111 000000011100 000000011101 000000011110 000000011111 ";
-constexpr int kLongest = 13;  // bits of a code
+constexpr int kLongest = 13;    // bits of a code
 constexpr int kEndOfLine = 11;  // zeros, at least, and a one
 
 /// What the next bits mean.

@@ -12,9 +12,9 @@ enum class FaxRows {
   words,        ///< the same at two bytes
 };
 
-/// Decodes `rows` rows of `width` pixels, a bit each, 1 for black, from the highest bit of each byte
-/// on; rows take whole bytes of `out`, which has to have room for them. False where the data, whose
-/// codes begin at the highest bit of a byte, are damaged or end early.
+/// Decodes `rows` rows of `width` pixels, a bit each, 1 for black, from the highest bit of each
+/// byte on; rows take whole bytes of `out`, which has to have room for them. False where the data,
+/// whose codes begin at the highest bit of a byte, are damaged or end early.
 bool decode_fax(std::span<const uint8_t> data, FaxRows order, int64_t width, int64_t rows,
                 uint8_t* out);
 

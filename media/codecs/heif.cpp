@@ -21,11 +21,12 @@ struct Destroy {
 void check(const Encoded& file, const heif_error& error) {
   if (error.code == heif_error_Ok) return;
   const char* reason = error.message && *error.message ? error.message : "the data is damaged";
-  if (error.code == heif_error_Unsupported_filetype || error.code == heif_error_Unsupported_feature ||
-      error.code == heif_error_Decoder_plugin_error)
-    refuse(file, kFormat, reason,
-           "; libheif decodes HEIC where its plugin for libde265 is installed (Debian 13 and later: "
-           "libheif-plugin-libde265)");
+  if (error.code == heif_error_Unsupported_filetype ||
+      error.code == heif_error_Unsupported_feature || error.code == heif_error_Decoder_plugin_error)
+    refuse(
+        file, kFormat, reason,
+        "; libheif decodes HEIC where its plugin for libde265 is installed (Debian 13 and later: "
+        "libheif-plugin-libde265)");
   refuse(file, kFormat, reason);
 }
 
@@ -61,7 +62,8 @@ Decoded decode_heif(const Encoded& file) {
   const int64_t height = heif_image_get_height(image.get(), heif_channel_interleaved);
   check_size(file, kFormat, width, height);
   int stride = 0;
-  const uint8_t* rows = heif_image_get_plane_readonly(image.get(), heif_channel_interleaved, &stride);
+  const uint8_t* rows =
+      heif_image_get_plane_readonly(image.get(), heif_channel_interleaved, &stride);
   if (!rows || stride < width * 3) refuse(file, kFormat, "it has no pixels");
   Decoded picture{at::empty({height, width, 3}, at::kByte)};
   uint8_t* rgb = picture.rgb.mutable_data_ptr<uint8_t>();

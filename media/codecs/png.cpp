@@ -73,7 +73,8 @@ class PngReader {
 
   const std::string& reason() const { return reason_; }
 
-  /// The colour that a palette or a colour key makes transparent; see Decoded.
+  /// The colour that a palette or a colour key makes transparent; see Decoded. To be asked before
+  /// the pixels are read.
   std::optional<std::array<uint8_t, 3>> transparent() {
     png_bytep alphas = nullptr;
     int count = 0;
@@ -141,14 +142,13 @@ Decoded decode_png(const Encoded& file) {
   if (!reader.read_header()) refuse(file, kFormat, reader.reason());
   check_size(file, kFormat, reader.width(), reader.height());
   check_density(file, kFormat, reader.stored_bytes(), kDeflateRatio);
-  Decoded picture{at::empty({reader.height(), reader.width(), 3}, at::kByte)};
+  Decoded picture{at::empty({reader.height(), reader.width(), 3}, at::kByte),
+                  png_orientation(file.bytes), reader.transparent()};
   std::vector<uint8_t*> rows(reader.height());
   for (size_t y = 0; y < rows.size(); ++y)
     rows[y] =
         picture.rgb.mutable_data_ptr<uint8_t>() + static_cast<int64_t>(y) * reader.width() * 3;
   if (!reader.read_pixels(rows.data())) refuse(file, kFormat, reader.reason());
-  picture.orientation = png_orientation(file.bytes);
-  picture.transparent = reader.transparent();
   return picture;
 }
 

@@ -272,6 +272,8 @@ void read_blocks(const Encoded& file, const TiffFile& tiff, const Page& page, ui
   if (row_bytes != (page.block_width * samples * page.bits + 7) / 8)
     refuse(file, kFormat, "rows of ", row_bytes, " bytes do not fit its width");
   const int64_t block_bytes = row_bytes * page.block_height;
+  check_memory(file, kFormat, page.block_width * page.block_height,
+               std::max<int64_t>(1, planes * samples * page.bits / 8));
   // Strips of what is wanted go where they belong.
   const bool in_place = page.photometric == PHOTOMETRIC_RGB && page.bits == 8 &&
                         page.samples == 3 && !page.planar && !page.tiled;

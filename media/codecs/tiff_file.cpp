@@ -135,9 +135,8 @@ TIFF* TiffFile::open() {
   TIFFOpenOptionsSetErrorHandlerExtR(options.get(), on_error, &log_);
   TIFFOpenOptionsSetWarningHandlerExtR(options.get(), on_warning, &log_);
   // What a header can make libtiff ask for. Decoders need a few rows, seldom a strip.
-  constexpr tmsize_t kAtLeast = tmsize_t{256} << 20;
-  TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(),
-                                      kAtLeast + 8 * static_cast<tmsize_t>(cursor_.bytes.size()));
+  TIFFOpenOptionsSetMaxSingleMemAlloc(
+      options.get(), file_.max_pixels * 3 / 2 + 8 * static_cast<tmsize_t>(cursor_.bytes.size()));
   return TIFFClientOpenExt("", "r", &cursor_, read, write, seek, done, size, map, unmap,
                            options.get());
 #else

@@ -139,19 +139,24 @@ void read_tar(std::string_view input) {
 }  // namespace
 
 const std::vector<Target>& targets() {
-  static const std::vector<Target> all{
-      {"checkpoint", read_checkpoint},
-      {"config", read_config},
-      {"npy_header", read_npy_header},
-      {"npz", read_npz},
-      {"pickle", read_pickle},
-      {"safetensors", read_safetensors},
-      {"shards", read_shards},
-      {"tar", read_tar},
-      {"torch_legacy", read_torch_legacy},
-      {"torch_zip", read_torch_zip},
-      {"zip", read_zip},
-  };
+  static const std::vector<Target> all = [] {
+    std::vector<Target> list{
+        {"checkpoint", read_checkpoint},
+        {"config", read_config},
+        {"npy_header", read_npy_header},
+        {"npz", read_npz},
+        {"pickle", read_pickle},
+        {"safetensors", read_safetensors},
+        {"shards", read_shards},
+        {"tar", read_tar},
+        {"torch_legacy", read_torch_legacy},
+        {"torch_zip", read_torch_zip},
+        {"zip", read_zip},
+    };
+    const auto pictures = picture_targets();
+    list.insert(list.end(), pictures.begin(), pictures.end());
+    return list;
+  }();
   return all;
 }
 

@@ -14,8 +14,11 @@ struct Target {
   Read read;
 };
 
-/// Every reader, in the order of their names.
+/// Every reader of this build.
 const std::vector<Target>& targets();
+
+/// Those of pictures; none in a build without vitome::media.
+std::vector<Target> picture_targets();
 
 /// Throws std::invalid_argument that lists the names there are.
 Read find_target(std::string_view name);

@@ -140,7 +140,9 @@ TEST_CASE("What is no picture file is refused") {
     std::ofstream(folder / name, std::ios::binary) << content;
     return refusal(folder / name);
   };
-  CHECK_THAT(with("a.png", "GIF89a"), Catch::ContainsSubstring("GIF files are not supported"));
+  CHECK_THAT(with("a.png", "\x76\x2F\x31\x01"),
+             Catch::ContainsSubstring("OpenEXR files are not supported"));
+  CHECK_THAT(with("a.gif", "GIF89a"), Catch::ContainsSubstring("cannot read this GIF file"));
   CHECK_THAT(with("a.jpg", "P"), Catch::ContainsSubstring("not a picture"));
   CHECK_THAT(with("b.jpg", std::string(100, '\0')), Catch::ContainsSubstring("not a picture"));
 }
@@ -196,9 +198,10 @@ TEST_CASE("A file in memory is read like one on disk") {
 }
 
 TEST_CASE("Picture names are told by their extension") {
-  for (const char* name : {"a.jpg", "b.JPEG", "c.d.Png", "/x/y.webp", "e.bmp", "f.TIF", "g.ppm"})
+  for (const char* name : {"a.jpg", "b.JPEG", "c.d.Png", "/x/y.webp", "e.bmp", "f.TIF", "g.ppm",
+                           "h.gif", "i.avif", "j.HEIC", "k.jxl"})
     CHECK(media::is_image_file_name(name));
-  for (const char* name : {"a", "jpg", ".jpg", "a.gif", "a.mp4", "a.jpg.txt", "a.jpg/b"})
+  for (const char* name : {"a", "jpg", ".jpg", "a.mp4", "a.jpg.txt", "a.jpg/b"})
     CHECK_FALSE(media::is_image_file_name(name));
 }
 

@@ -25,12 +25,17 @@ std::vector<uint8_t> read_bytes(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// The picture files below tests/data/media that were not broken on purpose, sorted.
+/// The picture files below tests/data/media that were not broken on purpose, sorted. AVIF and JPEG
+/// XL have a test of their own.
 std::set<fs::path> sample_files() {
   std::set<fs::path> files;
-  for (const char* folder : {"media/image", "media/kinds"})
+  for (const char* folder : {"media/image", "media/kinds", "media/optional"})
     for (const auto& entry : fs::directory_iterator(test::data(folder)))
-      if (media::is_image_file_name(entry.path())) files.insert(entry.path());
+      if (media::is_image_file_name(entry.path()) && entry.path().extension() != ".jxl")
+        files.insert(entry.path());
+  for (const char* name : {"gif_interlaced.gif", "gif_offset_trans_local.gif", "xmp_p6a.png",
+                           "xmp_pz6e.png", "xmp_w6a.webp", "fax_runs_group3.tif"})
+    files.insert(test::data(std::string("media/pillow/") + name));
   return files;
 }
 
@@ -78,6 +83,30 @@ TEST_CASE("Files with flipped bits are read or refused") {
     }
   }
   CHECK(captured.text() == "");
+}
+
+TEST_CASE("Damaged AVIF and JPEG XL files are read or refused") {
+  // dav1d, which libavif has to decode, and libjxl as Debian builds it write to standard error.
+  test::CapturedStderr captured;
+  std::mt19937 random(22);
+  for (const char* name :
+       {"optional/alpha.jxl", "optional/codestream.jxl", "optional/container.jxl",
+        "optional/gray16.jxl", "pillow/avif_s420_q75_full_61_4.avif", "pillow/avif_d10_420.avif"}) {
+    const auto bytes = read_bytes(test::data(std::string("media/") + name));
+    const std::span data(bytes);
+    for (size_t length = 0; length < bytes.size(); length += bytes.size() / 12) {
+      INFO(name << " cut to " << length << " of " << bytes.size() << " bytes");
+      CHECK_FALSE(decodes(data.first(length)));
+    }
+    for (int round = 0; round < 200; ++round) {
+      auto damaged = bytes;
+      const size_t range = round % 2 ? damaged.size() : 100;
+      for (size_t flips = 1 + random() % 4; flips > 0; --flips)
+        damaged[random() % range] ^= static_cast<uint8_t>(1u << random() % 8);
+      INFO(name << ", round " << round);
+      CHECK_NOTHROW(decodes(damaged));
+    }
+  }
 }
 
 TEST_CASE("Random bytes behind a signature are read or refused") {

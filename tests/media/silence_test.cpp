@@ -36,9 +36,11 @@ std::vector<uint8_t> read_bytes(const fs::path& path) {
 std::vector<std::vector<uint8_t>> damaged_files() {
   std::vector<std::vector<uint8_t>> files;
   for (const char* name :
-       {"lzw.tif", "lossy_ycbcr_jpeg.tif", "fax_group4.tif", "lossless.jp2", "lossless.j2k",
-        "runs24.ras", "lossy_alpha.webp", "exif6.png", "rle8.bmp", "exif_multi.jpg"}) {
-    auto bytes = read_bytes(test::data(std::string("media/kinds/") + name));
+       {"kinds/lzw.tif", "kinds/lossy_ycbcr_jpeg.tif", "kinds/fax_group4.tif", "kinds/lossless.jp2",
+        "kinds/lossless.j2k", "kinds/runs24.ras", "kinds/lossy_alpha.webp", "kinds/exif6.png",
+        "kinds/rle8.bmp", "kinds/exif_multi.jpg", "pillow/gif_plain.gif", "pillow/k_x.avif",
+        "pillow/k_bit_group3.tif", "optional/lossless.heic"}) {
+    auto bytes = read_bytes(test::data(std::string("media/") + name));
     bytes.resize(bytes.size() * 3 / 4);
     std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2), bytes.end(), 0x55);
     files.push_back(std::move(bytes));

@@ -1,0 +1,7 @@
+#include "tests/fuzz/targets.h"
+
+namespace fuzz {
+
+std::vector<Target> picture_targets() { return {}; }
+
+}  // namespace fuzz
