@@ -41,9 +41,9 @@ struct Decoded {
 /// `file` wants them. Throws vit::Error.
 at::Tensor decode(const Encoded& file);
 
-/// Decoders for one file format each. All throw vit::Error, print nothing themselves (libraries below
-/// decode_avif() and decode_jpeg_xl() do), and allocate no more than a fixed multiple of the file's
-/// size before the header has proved plausible.
+/// Decoders for one file format each. All throw vit::Error, print nothing themselves (libraries
+/// below decode_avif() and decode_jpeg_xl() do), and allocate no more than a fixed multiple of the
+/// file's size before the header has proved plausible.
 Decoded decode_jpeg(const Encoded& file);
 Decoded decode_png(const Encoded& file);
 Decoded decode_webp(const Encoded& file);

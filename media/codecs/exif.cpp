@@ -9,21 +9,36 @@
 namespace media {
 namespace {
 
-constexpr uint32_t kByte = 1, kShort = 3, kLong = 4;
+constexpr uint32_t kByte = 1, kAscii = 2, kShort = 3, kLong = 4, kSignedByte = 6, kUndefined = 7,
+                   kSignedShort = 8, kSignedLong = 9, kDirectory = 13;
 constexpr uint32_t kOrientation = 0x112;
 constexpr uint64_t kEntrySize = 12;
 
-/// The number in the block's tag, whatever it is.
-std::optional<uint32_t> exif_orientation(std::span<const uint8_t> block) {
+uint64_t size_of(uint32_t type) {
+  switch (type) {
+    case kByte:
+    case kAscii:
+    case kSignedByte:
+    case kUndefined:
+      return 1;
+    case kShort:
+    case kSignedShort:
+      return 2;
+    default:
+      return 4;
+  }
+}
+
+/// The number in the block's tag, whatever it is; 0 for a tag that holds no number.
+std::optional<int64_t> exif_orientation(std::span<const uint8_t> block) {
   constexpr char kHeader[] = {'E', 'x', 'i', 'f', 0, 0};
   while (block.size() >= sizeof(kHeader) &&
          std::memcmp(block.data(), kHeader, sizeof(kHeader)) == 0)
     block = block.subspan(sizeof(kHeader));
   const auto directory = TiffDirectory::open(block);
-  return directory ? directory->number(kOrientation) : std::nullopt;
+  if (!directory || !directory->has(kOrientation)) return std::nullopt;
+  return directory->number(kOrientation).value_or(0);
 }
-
-uint64_t size_of(uint32_t type) { return type == kByte ? 1 : type == kShort ? 2 : 4; }
 
 }  // namespace
 
@@ -53,16 +68,26 @@ std::optional<TiffDirectory::Entry> TiffDirectory::find(uint32_t tag) const {
   return std::nullopt;
 }
 
-std::optional<uint32_t> TiffDirectory::number(uint32_t tag) const {
+bool TiffDirectory::has(uint32_t tag) const {
+  const auto entry = find(tag);
+  return entry && entry->count > 0;
+}
+
+std::optional<int64_t> TiffDirectory::number(uint32_t tag) const {
   const auto entry = find(tag);
   if (!entry || entry->count == 0) return std::nullopt;
   switch (entry->type) {
-    case kByte:
-      return view_.u8(entry->offset);
     case kShort:
       return view_.u16(entry->offset);
     case kLong:
+    case kDirectory:
       return view_.u32(entry->offset);
+    case kSignedByte:
+      return static_cast<int8_t>(view_.u8(entry->offset));
+    case kSignedShort:
+      return static_cast<int16_t>(view_.u16(entry->offset));
+    case kSignedLong:
+      return static_cast<int32_t>(view_.u32(entry->offset));
     default:
       return std::nullopt;
   }
@@ -85,8 +110,7 @@ bool exif_has_orientation(std::span<const uint8_t> exif) {
 }
 
 int find_orientation(std::span<const uint8_t> exif, std::span<const uint8_t> xmp) {
-  const auto value = exif_orientation(exif);
-  const int64_t found = value ? int64_t{*value} : xmp_orientation(xmp).value_or(1);
+  const int64_t found = exif_orientation(exif).value_or(xmp_orientation(xmp).value_or(1));
   return found >= 1 && found <= 8 ? static_cast<int>(found) : 1;
 }
 

@@ -17,8 +17,10 @@ class TiffDirectory {
   /// of the bytes are left out.
   static std::optional<TiffDirectory> open(std::span<const uint8_t> bytes);
 
-  /// The first value of an integer tag.
-  std::optional<uint32_t> number(uint32_t tag) const;
+  /// Whether there is such a tag, with a value of any kind.
+  bool has(uint32_t tag) const;
+  /// The first value of a tag of integers, of which bytes are none.
+  std::optional<int64_t> number(uint32_t tag) const;
 
  private:
   /// Where one tag stands.

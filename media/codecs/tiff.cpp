@@ -65,7 +65,7 @@ Page read_page(const Encoded& file, const TiffFile& tiff) {
 
   // libtiff takes the indices for gray levels then.
   if (const auto directory = TiffDirectory::open(file.bytes);
-      directory && directory->number(TIFFTAG_PHOTOMETRIC) == uint32_t{PHOTOMETRIC_PALETTE} &&
+      directory && directory->number(TIFFTAG_PHOTOMETRIC) == int64_t{PHOTOMETRIC_PALETTE} &&
       page.photometric != PHOTOMETRIC_PALETTE)
     refuse(file, kFormat, "its palette is missing or cut off");
 

@@ -22,8 +22,7 @@ std::span<const uint8_t> bytes_of(std::string_view input) {
 
 template <media::Decoded (*decode)(const media::Encoded&)>
 void read_picture(std::string_view input) {
-  const media::Decoded picture =
-      decode({bytes_of(input), "input", media::Alpha::drop, kMaxPixels});
+  const media::Decoded picture = decode({bytes_of(input), "input", media::Alpha::drop, kMaxPixels});
   const at::Tensor& rgb = picture.rgb;
   if (rgb.dim() != 3 || rgb.size(2) != 3 || rgb.numel() == 0 || rgb.numel() > 3 * kMaxPixels ||
       picture.orientation < 1 || picture.orientation > 8)
@@ -48,8 +47,10 @@ void read_xmp(std::string_view input) {
 
 std::vector<Target> picture_targets() {
   return {
-      {"avif", read_picture<media::decode_avif>}, {"gif", read_picture<media::decode_gif>},
-      {"png_metadata", read_png_metadata},        {"tiff", read_picture<media::decode_tiff>},
+      {"avif", read_picture<media::decode_avif>},
+      {"gif", read_picture<media::decode_gif>},
+      {"png_metadata", read_png_metadata},
+      {"tiff", read_picture<media::decode_tiff>},
       {"xmp", read_xmp},
   };
 }

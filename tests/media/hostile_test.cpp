@@ -87,7 +87,8 @@ long peak_memory_kib() {
 
 }  // namespace
 
-TEST_CASE("GIF, AVIF and JPEG 2000 headers that claim too much are refused before memory is taken") {
+TEST_CASE(
+    "GIF, AVIF and JPEG 2000 headers that claim too much are refused before memory is taken") {
   REQUIRE(refusal(read_bytes("pillow/avif_o1.avif")) == "not refused");
   REQUIRE(refusal(read_bytes("pillow/gif_no_palette.gif")) == "not refused");
 

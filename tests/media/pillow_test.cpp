@@ -55,8 +55,8 @@ TEST_CASE("Odd pictures are what Pillow makes of them, but where the difference 
       CHECK(rgb.numel() > 0);
       continue;
     }
-    REQUIRE(rgb.sizes() == at::IntArrayRef{entry["height"].get<int64_t>(),
-                                           entry["width"].get<int64_t>(), 3});
+    REQUIRE(rgb.sizes() ==
+            at::IntArrayRef{entry["height"].get<int64_t>(), entry["width"].get<int64_t>(), 3});
     if (const auto pixels = lossy.find(name); pixels != lossy.end()) {
       // L*a*b* goes through a table in Pillow; other versions of a codec may round otherwise.
       const double tolerance = name == "lab.tif" ? 1 : 3;
