@@ -70,6 +70,7 @@ vit::VisionTransformer pretrained(const cli::Arguments& arguments, uint64_t seed
   cli::ModelChoice choice;
   choice.path = cli::find_model(arguments.text("model"));
   choice.image_size = cli::image_size_option(arguments);
+  choice.replaces_head = true;
   return choice.load({at::kFloat}, c10::kCPU, seed);
 }
 

@@ -26,6 +26,9 @@ struct LoadOptions {
   /// Classes that the head is to have, 0 for no head. One of another number is replaced by a head
   /// with random weights, to be trained. Without it, weights and config must agree.
   std::optional<int64_t> num_classes = std::nullopt;
+  /// The caller puts another head in the place of the file's: one that cannot be computed (of
+  /// several layers, of two) is left out, with a warning, instead of an error.
+  bool replaces_head = false;
   /// false: missing and unexpected weights are tolerated (head swaps); what is missing is
   /// initialised as init_weights() does. Mis-shaped weights are errors all the same.
   bool strict = true;

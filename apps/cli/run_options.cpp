@@ -93,6 +93,7 @@ vit::VisionTransformer ModelChoice::load(vit::Precision precision, c10::Device d
   options.device = device;
   options.image_size = image_size;
   options.num_classes = num_classes;
+  options.replaces_head = replaces_head;
   options.on_warning = [](const std::string& text) { std::cerr << "warning: " << text << "\n"; };
   if (path.empty()) return vit::create(architecture, options, seed);
   options.architecture = architecture;

@@ -46,6 +46,7 @@ struct ModelChoice {
   std::string architecture;    ///< empty: what the checkpoint says
   std::optional<vit::Size2d> image_size;
   std::optional<int64_t> num_classes;
+  bool replaces_head = false;  ///< as in vit::LoadOptions
 
   /// For people: the path or the architecture.
   std::string name() const;

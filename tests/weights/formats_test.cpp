@@ -12,7 +12,6 @@
 #include <vit/weights/files/read.h>
 #include <vit/weights/files/safetensors.h>
 #include <vit/weights/layouts/layout.h>
-#include <vit/weights/wrappers.h>
 
 using Catch::ContainsSubstring;
 
@@ -56,19 +55,6 @@ TEST_CASE("stored storages of a checkpoint are mapped, not copied") {
   a.fill_(1);  // of this mapping only
   CHECK(!test::same(a, b));
   CHECK(test::same(vit::read_weights(path).at("head.weight"), b));
-}
-
-TEST_CASE("prefixes of training wrappers are taken off all names or none") {
-  const auto one = at::ones({1});
-  const auto names = [](const vit::StateDict& weights) {
-    std::string text;
-    for (const auto& [name, tensor] : vit::without_wrapper_prefixes(weights)) text += name + " ";
-    return text;
-  };
-  CHECK(names({{"module.a", one}, {"module.b", one}}) == "a b ");
-  CHECK(names({{"module._orig_mod.a", one}, {"module._orig_mod.b", one}}) == "a b ");
-  CHECK(names({{"module.a", one}, {"b", one}}) == "b module.a ");
-  CHECK(names({}) == "");
 }
 
 TEST_CASE("Flax weights: missing, misshapen and unknown parts") {

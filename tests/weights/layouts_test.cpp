@@ -66,6 +66,67 @@ TEST_CASE("weights of other libraries load without a config where their shapes s
   }
 }
 
+TEST_CASE("the names of transformers' modules are as good as those that it saves") {
+  // What its version 5.23 calls a parameter in memory, which torch.save writes, and in its own
+  // files.
+  const std::pair<std::string, std::string> kVit[] = {
+      {"encoder.layer.", "layers."},
+      {".attention.attention.query.", ".attention.q_proj."},
+      {".attention.attention.key.", ".attention.k_proj."},
+      {".attention.attention.value.", ".attention.v_proj."},
+      {".attention.output.dense.", ".attention.o_proj."},
+      {".intermediate.dense.", ".mlp.fc1."},
+      {".output.dense.", ".mlp.fc2."}};
+  const std::pair<std::string, std::string> kDinov2[] = {
+      {".attention.attention.query.", ".attention.q_proj."},
+      {".attention.attention.key.", ".attention.k_proj."},
+      {".attention.attention.value.", ".attention.v_proj."},
+      {".attention.output.dense.", ".attention.o_proj."},
+      {".mlp.weights_out.", ".mlp.down_proj."}};
+  const std::string name =
+      GENERATE(as<std::string>{}, "vit/hf_vit", "vit/hf_deit_distilled", "vit/hf_deit_plain",
+               "vit/hf_dinov2", "vit/hf_dinov2_registers", "vit/hf_dinov2_swiglu",
+               "families/hf_mae", "families/hf_msn", "families/hf_ijepa", "families/hf_vit_model");
+  CAPTURE(name);
+  const auto source = test::data(name);
+  const bool is_dinov2 = name.find("dinov2") != name.npos;
+  vit::StateDict in_memory;
+  for (const auto& [key, tensor] : vit::read_safetensors(source / "model.safetensors")) {
+    std::string renamed = key;
+    const auto replace = [&](const auto& names) {
+      for (const auto& [saved, module] : names)
+        if (const auto at = renamed.find(saved); at != renamed.npos)
+          renamed.replace(at, saved.size(), module);
+    };
+    is_dinov2 ? replace(kDinov2) : replace(kVit);
+    const std::string gated = ".mlp.weights_in.";
+    if (const auto at = renamed.find(gated); at != renamed.npos) {
+      const auto halves = tensor.chunk(2);
+      in_memory[renamed.substr(0, at) + ".mlp.gate_proj." + renamed.substr(at + gated.size())] =
+          halves[0];
+      in_memory[renamed.substr(0, at) + ".mlp.up_proj." + renamed.substr(at + gated.size())] =
+          halves[1];
+    } else {
+      in_memory[renamed] = tensor;
+    }
+  }
+  const test::TempDir folder;
+  std::filesystem::copy_file(source / "config.json", folder / "config.json");
+  vit::write_safetensors(folder / "model.safetensors", in_memory);
+  const auto expected = vit::load(source)->named_parameters();
+  const auto got = vit::load(folder.path())->named_parameters();
+  REQUIRE(got.size() == expected.size());
+  for (const auto& item : expected) {
+    CAPTURE(item.key());
+    CHECK(test::same(got[item.key()], item.value()));
+  }
+
+  // One half of a gated layer alone is none.
+  if (in_memory.erase("encoder.layer.0.mlp.up_proj.bias"))
+    CHECK_THROWS_WITH(vit::kHuggingfaceLayout.to_timm(in_memory, "file"),
+                      ContainsSubstring("no two halves of one shape"));
+}
+
 TEST_CASE("broken attention weights are named") {
   const auto w = at::zeros({4, 4});
   vit::StateDict weights{{"vit.embeddings.patch_embeddings.projection.weight", w},

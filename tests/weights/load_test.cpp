@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include <vit/load.h>
+#include <vit/weights/files/read.h>
 #include <vit/weights/files/safetensors.h>
 
 using Catch::ContainsSubstring;
@@ -112,10 +113,73 @@ TEST_CASE("what may be a model") {
   CHECK(vit::load(folder / "m")->config().head.num_classes == 5);
   CHECK(vit::load(folder / "m" / "x.safetensors")->config().head.num_classes == 5);
   std::filesystem::copy_file(folder / "m" / "x.safetensors", folder / "m" / "y.safetensors");
-  CHECK_THROWS_WITH(vit::load(folder / "m"), ContainsSubstring("several"));
+  CHECK_THROWS_WITH(vit::load(folder / "m"),
+                    ContainsSubstring("found several files of other names; name one of them: "
+                                      "x.safetensors, y.safetensors"));
 
   std::ofstream(folder / "bad.json") << "[]";
   CHECK_THROWS_WITH(vit::load(folder / "bad.json"), ContainsSubstring("bad.json"));
+}
+
+TEST_CASE("the only weights file of a folder may have any name and lie among others") {
+  const test::TempDir folder;
+  const auto zip = test::data("torch/ddp.pth"), legacy = test::data("torch/protocol_1.bin");
+  const auto put = [&](const std::filesystem::path& from, const char* to) {
+    std::filesystem::copy_file(from, folder / to,
+                               std::filesystem::copy_options::overwrite_existing);
+  };
+  put(good_folder() / "config.json", "config.json");
+  std::ofstream(folder / "args.yaml") << "lr: 0.1\n";
+  std::ofstream(folder / "summary.csv") << "epoch,loss\n";
+  std::ofstream(folder / "notes.zip") << "PK, but no archive";
+  std::filesystem::create_directory(folder / "weights.pth");
+  put(legacy, "optimizer.pt");
+  put(legacy, ".hidden.pth");
+  CHECK_THROWS_WITH(vit::load(folder.path()),
+                    ContainsSubstring("or another .safetensors, .pth, .pt, .bin, .ckpt, .pth.tar"));
+
+  // By what it contains, whatever it is called.
+  for (const auto& source : {zip, legacy, good_folder() / "model.safetensors"}) {
+    put(source, "checkpoint-best");
+    CHECK(vit::find_weights(folder.path()) == folder / "checkpoint-best");
+    CHECK(vit::load(folder.path())->config().head.num_classes == 5);
+  }
+  put(zip, "other");
+  CHECK_THROWS_WITH(vit::load(folder.path()), ContainsSubstring("them: checkpoint-best, other"));
+  // Endings of weights count before contents.
+  put(zip, "model_best.pth.tar");
+  CHECK(vit::find_weights(folder.path()) == folder / "model_best.pth.tar");
+  put(zip, "last.pth.tar");
+  CHECK_THROWS_WITH(vit::load(folder.path()),
+                    ContainsSubstring("last.pth.tar, model_best.pth.tar"));
+  // An index names all its shards.
+  put(test::data("torch/sharded/pytorch_model.bin.index.json"), "vit.bin.index.json");
+  CHECK(vit::find_weights(folder.path()) == folder / "vit.bin.index.json");
+}
+
+TEST_CASE("a config that names other classes than the head has is told of") {
+  const auto warnings = [&](const std::string& names, std::vector<std::string>& labels) {
+    const test::TempDir folder;
+    auto config = test::read_json(good_folder() / "config.json");
+    config["label_names"] = nlohmann::json::parse(names);
+    std::ofstream(folder / "config.json") << config;
+    vit::write_safetensors(folder / "model.safetensors", good_weights());
+    std::string text;
+    const auto model = vit::load(
+        folder.path(), {.on_warning = [&](const std::string& warning) { text += warning; }});
+    labels = model->labels();
+    return text;
+  };
+  std::vector<std::string> labels;
+  CHECK(warnings(R"(["a", "b", "c", "d", "e"])", labels).empty());
+  CHECK(labels.size() == 5);
+  CHECK_THAT(warnings(R"(["a", "b", "c", "d"])", labels),
+             ContainsSubstring("the config names 4 classes, but the head has 5: the names may be"));
+  CHECK(labels.size() == 4);
+  CHECK_THAT(warnings(R"({"0": "a", "4": "e"})", labels), ContainsSubstring("names 2 classes"));
+  CHECK_THAT(warnings(R"(["a", "b", "c", "d", "e", "f"])", labels),
+             ContainsSubstring("names 6 classes, but the head has 5"));
+  CHECK(labels == std::vector<std::string>{"a", "b", "c", "d", "e"});
 }
 
 TEST_CASE("bare weights take their architecture from the user or from the shapes") {

@@ -117,6 +117,36 @@ def main():
     save("dino_student.pth", {"student": {**prefixed(headless, "module.backbone."),
                                           **prefixed(head, "module.")}, "epoch": 5})
 
+    # Weights averaged by AveragedModel count what they are of beside its module; torchvision's
+    # references keep them in model_ema.
+    averaged = {"n_averaged": torch.tensor(3), **prefixed(half, "module.")}
+    save("averaged.pth", averaged)
+    save("averaged_in_model_ema.pth", {"model": other, "model_ema": averaged, "epoch": 3})
+    # Under names that nobody agreed on.
+    save("in_anything.pth", {"epoch": 3, "run": {"best weights": prefixed(half, "net.")}})
+    save("in_list.pth", [{"lr": 0.1}, half])
+    save("in_two_dicts.pth", {"first": half, "second": other})
+    classifier = {name: tensors["head." + name] for name in ("weight", "bias")}
+    save("backbone_and_classifier.pth", {"backbone": headless, "classifier": classifier})
+
+    complex_numbers = torch.tensor([1 + 2j, 3 - 4j], dtype=torch.complex64)
+    imaginary = complex_numbers.clone().conj().imag
+    save("marks.pth", {"neg": imaginary, "conj": complex_numbers.conj(), "plain": complex_numbers})
+    save("marks_legacy.pth", {"neg": imaginary, "conj": complex_numbers.conj()}, **legacy)
+    octets = torch.arange(4, dtype=torch.uint8)
+    exotic = {f"extra.{name}": octets.clone().view(getattr(torch, name)) for name in
+              ("float8_e8m0fnu", "float8_e4m3fnuz", "float8_e5m2fnuz", "float4_e2m1fn_x2", "bits8")}
+    exotic["extra.quantized"] = torch.quantize_per_tensor(torch.ones(4), 0.5, 0, torch.qint8)
+    exotic["extra.quantized_rows"] = torch.quantize_per_channel(
+        torch.ones(4, 2), torch.full((4,), 0.5), torch.zeros(4), 0, torch.quint8)
+    exotic["extra.sparse"] = torch.eye(3).to_sparse()
+    exotic["extra.sparse_csr"] = torch.eye(3).to_sparse_csr()
+    exotic["extra.nested"] = torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])
+    exotic["extra.meta"] = torch.empty(2, device="meta")
+    exotic["extra.complex32"] = octets.view(torch.complex32)
+    save("exotic.pth", {**exotic, **half})
+    save("exotic_legacy.pth", {**exotic, **half}, **legacy)
+
     module = Node(tensors).eval()
     save_script(torch.jit.script(module), OUT / "script.pt")
     save_script(torch.jit.trace(module, torch.ones(1)), OUT / "traced.pt")

@@ -69,3 +69,43 @@ TEST_CASE("only regular files are read") {
   REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
   CHECK_THROWS_WITH(vit::read_safetensors(fifo), ContainsSubstring("not a regular file"));
 }
+
+TEST_CASE("safetensors files with numbers of less than a byte, and of eight bits of all kinds") {
+  const test::TempDir folder;
+  const auto path = folder / "x.safetensors";
+  const auto read = [&](const std::string& dtype, const std::string& shape, size_t bytes) {
+    const std::string header = R"({"a":{"dtype":")" + dtype + R"(","shape":)" + shape +
+                               R"(,"data_offsets":[0,)" + std::to_string(bytes) + "]}}";
+    const uint64_t length = header.size();
+    std::ofstream file(path, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(&length), sizeof(length));
+    file << header << std::string(bytes, '\x12');
+    file.close();
+    return vit::read_safetensors(path).at("a");
+  };
+  struct Case {
+    const char* dtype;
+    const char* shape;
+    size_t bytes;
+    at::ScalarType type;
+    std::vector<int64_t> read_shape;
+  };
+  for (const auto& [dtype, shape, bytes, type, read_shape] :
+       std::vector<Case>{{"F8_E8M0", "[2,3]", 6, at::kFloat8_e8m0fnu, {2, 3}},
+                         {"F8_E4M3FNUZ", "[2,3]", 6, at::kFloat8_e4m3fnuz, {2, 3}},
+                         {"F8_E5M2FNUZ", "[6]", 6, at::kFloat8_e5m2fnuz, {6}},
+                         {"F4", "[3,4]", 6, at::kFloat4_e2m1fn_x2, {3, 2}},
+                         {"F4", "[4,3]", 6, at::kBits8, {6}},
+                         {"F6_E2M3", "[2,4]", 6, at::kBits8, {6}},
+                         {"F6_E3M2", "[8]", 6, at::kBits8, {6}},
+                         {"F4", "[0]", 0, at::kFloat4_e2m1fn_x2, {0}}}) {
+    CAPTURE(dtype, shape);
+    const auto tensor = read(dtype, shape, bytes);
+    CHECK(tensor.scalar_type() == type);
+    CHECK(tensor.sizes() == at::IntArrayRef(read_shape));
+  }
+  CHECK_THROWS_WITH(read("F4", "[3]", 2), ContainsSubstring("end inside a byte"));
+  CHECK_THROWS_WITH(read("F6_E2M3", "[4]", 2), ContainsSubstring("need 3"));
+  CHECK_THROWS_WITH(read("F4", "[4611686018427387904]", 2), ContainsSubstring("overflows"));
+  CHECK_THROWS_WITH(read("F8_E5M2FNUZ", "[3]", 2), ContainsSubstring("need 3"));
+}

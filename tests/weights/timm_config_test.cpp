@@ -98,7 +98,8 @@ TEST_CASE("labels come from names, indices or descriptions") {
         .labels;
   };
   using List = std::vector<std::string>;
-  CHECK(labels(R"("label_names": ["x", "y", "z", "beyond the head"])") == List{"x", "y", "z"});
+  CHECK(labels(R"("label_names": ["x", "y", "z", "beyond the head"])") ==
+        List{"x", "y", "z", "beyond the head"});
   CHECK(labels(R"("label_names": {"2": "z", "0": "x"})") == List{"x", "", "z"});
   CHECK(labels(R"("label_names": ["n1", "n2"], "label_descriptions": {"n2": "cat"})") ==
         List{"n1", "cat"});

@@ -14,6 +14,8 @@
 #include <vit/load.h>
 #include <vit/weights/files/read.h>
 #include <vit/weights/files/safetensors.h>
+#include <vit/weights/heads.h>
+#include <vit/weights/layouts/layout.h>
 #include <vit/weights/wrappers.h>
 
 using Catch::ContainsSubstring;
@@ -29,15 +31,22 @@ vit::StateDict expected_weights() {
 }  // namespace
 
 TEST_CASE("every protocol, container, wrapper and prefix gives the same weights") {
-  const std::string file = GENERATE(
-      as<std::string>{}, "protocol_0.bin", "protocol_0_zip.pt", "protocol_1.bin",
-      "protocol_1_zip.pt", "in_model_ema.pth", "in_state_dict_ema.pth", "in_teacher.pth",
-      "in_model_state_dict.pth", "in_weights.pth", "in_model_state_dict_nested.pth", "in_both.pth",
-      "in_both_model.pth", "ddp.pth", "compiled.pth", "backbone.pth", "ddp_compiled.pth",
-      "lightning.ckpt", "script.pt", "traced.pt", "sharded/pytorch_model.bin.index.json");
+  const std::string file =
+      GENERATE(as<std::string>{}, "protocol_0.bin", "protocol_0_zip.pt", "protocol_1.bin",
+               "protocol_1_zip.pt", "in_model_ema.pth", "in_state_dict_ema.pth", "in_teacher.pth",
+               "in_model_state_dict.pth", "in_weights.pth", "in_model_state_dict_nested.pth",
+               "in_both.pth", "in_both_model.pth", "ddp.pth", "compiled.pth", "backbone.pth",
+               "ddp_compiled.pth", "averaged.pth", "averaged_in_model_ema.pth", "in_anything.pth",
+               "in_list.pth", "backbone_and_classifier.pth", "lightning.ckpt", "script.pt",
+               "traced.pt", "sharded/pytorch_model.bin.index.json");
   CAPTURE(file);
   const auto path = test::data("torch") / file;
-  test::check_same(vit::without_wrapper_prefixes(vit::read_weights(path)), expected_weights());
+  auto found = vit::find_model(vit::read_weights(path), "x");
+  auto weights = vit::kAuthorsLayout.to_timm(found.weights, "x");
+  vit::find_head(weights, found, {}, "x");
+  found.beside.erase("n_averaged");
+  CHECK(found.beside.empty());
+  test::check_same(weights, expected_weights());
 
   // All the way to a model, with the config beside it.
   const test::TempDir folder;
@@ -64,6 +73,51 @@ TEST_CASE("DINO's training checkpoints: the teacher where there is one, without 
     INFO(parameter.key());
     CHECK(test::same(parameters[parameter.key()], parameter.value()));
   }
+}
+
+TEST_CASE("of two models under names that nobody agreed on none is taken") {
+  CHECK_THROWS_WITH(vit::read_weights(test::data("torch/in_two_dicts.pth")),
+                    ContainsSubstring("in_two_dicts.pth: holds several Vision Transformers, in the "
+                                      "dicts \"first\", \"second\"; save the one"));
+}
+
+TEST_CASE("views that torch marks as negative or conjugate have the values that they stand for") {
+  const auto number = [](float real, float imaginary) {
+    return at::complex(at::tensor(real), at::tensor(imaginary));
+  };
+  const auto plain = at::cat({number(1, 2), number(3, -4)});
+  const vit::StateDict expected{{"neg", at::tensor({-2.0f, 4.0f})},
+                                {"conj", at::cat({number(1, -2), number(3, 4)})}};
+  test::check_same(vit::read_weights(test::data("torch/marks_legacy.pth")), expected);
+  auto weights = vit::read_weights(test::data("torch/marks.pth"));
+  CHECK(at::equal(weights.at("plain"), plain));
+  weights.erase("plain");
+  test::check_same(weights, expected);
+
+  // Written again they are the same numbers, not those of their storages.
+  const test::TempDir folder;
+  const auto conjugate = plain.conj();
+  vit::write_safetensors(folder / "x.safetensors",
+                         {{"conj", conjugate}, {"neg", at::imag(conjugate)}});
+  test::check_same(vit::read_safetensors(folder / "x.safetensors"), expected);
+}
+
+TEST_CASE("tensors of odd types do not keep the others from being read") {
+  const std::string file = GENERATE(as<std::string>{}, "exotic.pth", "exotic_legacy.pth");
+  auto weights = vit::read_weights(test::data("torch") / file);
+  const std::pair<const char*, at::ScalarType> types[] = {
+      {"float8_e8m0fnu", at::kFloat8_e8m0fnu},   {"bits8", at::kBits8},
+      {"float8_e4m3fnuz", at::kFloat8_e4m3fnuz}, {"complex32", at::kComplexHalf},
+      {"float8_e5m2fnuz", at::kFloat8_e5m2fnuz}, {"float4_e2m1fn_x2", at::kFloat4_e2m1fn_x2}};
+  for (const auto& [name, type] : types) {
+    CAPTURE(name);
+    const auto tensor = weights.extract(std::string("extra.") + name);
+    REQUIRE(!tensor.empty());
+    CHECK(tensor.mapped().scalar_type() == type);
+    CHECK(static_cast<const uint8_t*>(tensor.mapped().const_data_ptr())[3] == 3);
+  }
+  // Those that are more than a view of a storage are not there.
+  test::check_same(weights, expected_weights());
 }
 
 TEST_CASE("protocol 0: names with escapes and numbers of any size") {

@@ -67,7 +67,8 @@ void assign_weights(VisionTransformerImpl& model, StateDict weights,
     } else if (target->sizes() != tensor.sizes()) {
       mis_shaped.add(name + " is " + shape_text(tensor.sizes()) + ", expected " +
                      shape_text(target->sizes()));
-    } else if (!at::isFloatingType(tensor.scalar_type())) {
+    } else if (!at::isFloatingType(tensor.scalar_type()) ||
+               tensor.scalar_type() == at::kFloat4_e2m1fn_x2) {  // two numbers in one
       not_floating.add(name + " is " + at::toString(tensor.scalar_type()));
     } else {
       assignments.emplace_back(*target, name);

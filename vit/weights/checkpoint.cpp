@@ -9,6 +9,7 @@
 #include <vit/refused.h>
 #include <vit/weights/checkpoint.h>
 #include <vit/weights/fit.h>
+#include <vit/weights/heads.h>
 #include <vit/weights/infer.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/text.h>
@@ -16,6 +17,10 @@
 
 namespace vit {
 namespace {
+
+void warn(const LoadOptions& options, const std::string& text) {
+  if (options.on_warning) options.on_warning(text);
+}
 
 std::vector<std::string> names_of(const StateDict& weights) {
   std::vector<std::string> names;
@@ -39,7 +44,9 @@ ModelConfig choose_config(const ConfigOf& config_of, const StateDict& weights,
     return named;
   }
   if (auto config = config_of(layout)) return *std::move(config);
-  auto inferred = infer_config(weights, where, options.image_size);
+  std::vector<std::string> assumptions;
+  auto inferred = infer_config(weights, where, options.image_size, &assumptions);
+  for (const auto& assumption : assumptions) warn(options, where + ": " + assumption);
   layout.apply_defaults(stored, inferred.vit);
   return inferred;
 }
@@ -74,46 +81,97 @@ void name_norm_by_place(const VitConfig& config, const Layout& layout, StateDict
 }
 
 /// Gives the config the number of classes that the options ask for and takes a head of another
-/// number out of the weights.
-void choose_head(Checkpoint& checkpoint, const StateDict& stored, int64_t num_classes,
+/// number out of the weights. `unclear` names what the file has for a head and could not be read.
+void choose_head(Checkpoint& checkpoint, const StateDict& stored, const std::string& unclear,
                  const LoadOptions& options, const std::string& where) {
   auto& config = checkpoint.config;
+  const int64_t num_classes = *options.num_classes;
   const int64_t before = classes_of(checkpoint.weights);
   const auto name = name_in_file(stored, checkpoint.weights, "head.weight");
   config.vit.head.num_classes = num_classes;
-  if (static_cast<int64_t>(config.labels.size()) > num_classes) config.labels.clear();
-  if (before == num_classes) return;
+  if (before == num_classes) {
+    if (static_cast<int64_t>(config.labels.size()) > num_classes) config.labels.clear();
+    if (!unclear.empty()) warn(options, where + ": left out, beside the head: " + unclear);
+    return;
+  }
+  config.labels.clear();
   std::erase_if(checkpoint.weights, [](const auto& item) {
     return item.first.starts_with("head.") || item.first.starts_with("head_dist.");
   });
   if (num_classes == 0) return;
   config.vit.head.bias = true;
   checkpoint.new_head = true;
-  if (options.on_warning)
-    options.on_warning(where + ": the head " +
-                       (before ? in_quotes(name) + " of " + std::to_string(before) + " classes"
-                               : std::string("that the weights lack")) +
-                       " is replaced by one of " + std::to_string(num_classes) +
-                       " classes with random weights: train it before its predictions mean "
-                       "anything");
+  warn(options, where + ": the head " +
+                    (before ? in_quotes(name) + " of " + std::to_string(before) + " classes"
+                     : unclear.empty() ? std::string("that the weights lack")
+                                       : unclear) +
+                    " is replaced by one of " + std::to_string(num_classes) +
+                    " classes with random weights: train it before its predictions mean anything");
+}
+
+/// The model has no head where the file's could not be read; `unclear` names what it has. Lenient
+/// options let the config say that there is one.
+void leave_out_head(Checkpoint& checkpoint, const std::string& unclear, const LoadOptions& options,
+                    const std::string& where) {
+  const bool has_head = checkpoint.weights.contains("head.weight");
+  warn(options,
+       where + (has_head ? ": left out, beside the head: " : ": its head is left out: ") + unclear);
+  if (has_head || !options.replaces_head) return;
+  checkpoint.config.vit.head.num_classes = 0;
+  checkpoint.config.labels.clear();
+}
+
+/// Says which tensors of the file are no part of the model, counters aside.
+void tell_left_out(const FoundModel& found, const LoadOptions& options, const std::string& where) {
+  constexpr size_t kShown = 4;
+  std::string names;
+  size_t count = 0;
+  for (const auto& [name, tensor] : found.beside) {
+    if (tensor.dim() == 0 && !at::isFloatingType(tensor.scalar_type())) continue;
+    if (count++ < kShown) names += (names.empty() ? "" : ", ") + shortened(name);
+  }
+  if (count == 0) return;
+  warn(options, where + ": left out, beside the model" +
+                    (found.prefix.empty() ? "" : " under " + in_quotes(found.prefix)) + ": " +
+                    names + (count > kShown ? ", … (" + std::to_string(count) + " tensors)" : ""));
+}
+
+/// Labels of another number than the head has classes may be those of other classes.
+void check_labels(ModelConfig& config, const LoadOptions& options, const std::string& where) {
+  auto& labels = config.labels;
+  const auto named = labels.size() - static_cast<size_t>(std::ranges::count(labels, ""));
+  const auto classes = static_cast<size_t>(config.vit.head.num_classes);
+  if (labels.empty() || (named == classes && labels.size() == classes)) return;
+  warn(options, where + ": the config names " + std::to_string(named) +
+                    " classes, but the head has " + std::to_string(classes) +
+                    ": the names may be those of other classes");
+  if (labels.size() > classes) labels.resize(classes);
 }
 
 }  // namespace
 
 Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
                               const LoadOptions& options, const std::string& where) {
-  stored = without_wrapper_prefixes(std::move(stored));
-  const Layout& layout = detect_layout(stored);
+  auto found = find_model(std::move(stored), where);
+  const Layout& layout = *found.layout;
   Checkpoint checkpoint;
-  checkpoint.weights = layout.to_timm(stored, where);
-  refuse_other_models(names_of(stored), names_of(checkpoint.weights), where);
-  checkpoint.config = choose_config(config_of, checkpoint.weights, stored, layout, options, where);
+  checkpoint.weights = layout.to_timm(found.weights, where);
+  refuse_other_models(names_of(found.weights), names_of(checkpoint.weights), where);
+  if (!found.choice.empty()) warn(options, where + ": " + found.choice);
+  const auto unclear = find_head(checkpoint.weights, found, options, where);
+  tell_left_out(found, options, where);
+  checkpoint.config =
+      choose_config(config_of, checkpoint.weights, found.weights, layout, options, where);
   auto& vit = checkpoint.config.vit;
   name_norm_by_place(vit, layout, checkpoint.weights);
   forget_untrained_family(checkpoint.weights, vit);
-  if (options.num_classes) choose_head(checkpoint, stored, *options.num_classes, options, where);
+  if (options.num_classes)
+    choose_head(checkpoint, found.weights, unclear, options, where);
+  else if (!unclear.empty())
+    leave_out_head(checkpoint, unclear, options, where);
 
-  check_config_fits(vit, checkpoint.weights, stored, where);
+  check_config_fits(vit, checkpoint.weights, found.weights, where);
+  check_labels(checkpoint.config, options, where);
   checkpoint.image_size = options.image_size.value_or(vit.image_size());
   // The model is built for the size of its position table and resampled from there.
   vit.set_image_size(image_size_of_weights(vit, checkpoint.image_size, checkpoint.weights, where));

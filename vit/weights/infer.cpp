@@ -107,7 +107,8 @@ std::optional<ModelConfig> same_shapes(const VitConfig& config) {
   return best;
 }
 
-int64_t usual_heads(const VitConfig& config, const std::string& where) {
+int64_t usual_heads(const VitConfig& config, const std::string& where,
+                    std::vector<std::string>* assumptions) {
   const int64_t dim = config.embed_dim();
   for (const auto& row : architecture_table()) {
     const auto known = row.config().vit;
@@ -120,7 +121,13 @@ int64_t usual_heads(const VitConfig& config, const std::string& where) {
   if (dim % kUsualHeadDim)
     fail(where, ": ", dim, " channels are no multiple of the usual head size of ", kUsualHeadDim,
          "; a config.json or the name of the architecture must say how many heads there are");
-  return dim / kUsualHeadDim;
+  const int64_t heads = dim / kUsualHeadDim;
+  if (assumptions)
+    assumptions->push_back("how many heads its attention has is not in the weights: " +
+                           std::to_string(heads) + " of " + std::to_string(kUsualHeadDim) +
+                           " channels assumed; a config.json or the name of the architecture "
+                           "says otherwise");
+  return heads;
 }
 
 }  // namespace
@@ -170,7 +177,7 @@ void fail_not_square(const std::string& where, int64_t positions, int64_t prefix
 }
 
 ModelConfig infer_config(const StateDict& weights, const std::string& where,
-                         std::optional<Size2d> image_size) {
+                         std::optional<Size2d> image_size, std::vector<std::string>* assumptions) {
   const Shapes shapes(weights, where);
   ModelConfig config;
   VitConfig& c = config.vit;
@@ -231,7 +238,7 @@ ModelConfig infer_config(const StateDict& weights, const std::string& where,
     block.attention.num_heads =
         block.attention.qk_norm
             ? block.dim / std::max<int64_t>(1, shapes.of("blocks.0.attn.q_norm.weight", 1)[0])
-            : usual_heads(c, where);
+            : usual_heads(c, where, assumptions);
   }
   if (c.input.channels != 3) {
     preprocessing.mean.assign(static_cast<size_t>(c.input.channels), 0.5);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include <c10/util/ArrayRef.h>
 
@@ -14,5 +15,8 @@ using base::shortened;
 
 /// "[2, 3]"
 std::string shape_text(c10::ArrayRef<int64_t> shape);
+
+/// Whether these bytes are UTF-8, without surrogates and overlong forms.
+bool is_utf8(std::string_view text);
 
 }  // namespace vit

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -8,11 +9,14 @@
 namespace vit {
 namespace {
 
+// Behind the byte order. The ml_dtypes of JAX have no letters of their own: bfloat16 is written as
+// two bytes without a type, and what has one byte cannot be told apart.
 constexpr std::pair<std::string_view, at::ScalarType> kTypes[] = {
-    {"<f8", at::kDouble}, {"<f4", at::kFloat},        {"<f2", at::kHalf},   {"|V2", at::kBFloat16},
-    {"<i8", at::kLong},   {"<i4", at::kInt},          {"<i2", at::kShort},  {"|i1", at::kChar},
-    {"<u8", at::kUInt64}, {"<u4", at::kUInt32},       {"<u2", at::kUInt16}, {"|u1", at::kByte},
-    {"|b1", at::kBool},   {"<c8", at::kComplexFloat},
+    {"f8", at::kDouble},         {"f4", at::kFloat}, {"f2", at::kHalf},   {"f1", at::kFloat8_e5m2},
+    {"V2", at::kBFloat16},       {"V1", at::kBits8}, {"i8", at::kLong},   {"i4", at::kInt},
+    {"i2", at::kShort},          {"i1", at::kChar},  {"u8", at::kUInt64}, {"u4", at::kUInt32},
+    {"u2", at::kUInt16},         {"u1", at::kByte},  {"b1", at::kBool},   {"c8", at::kComplexFloat},
+    {"c16", at::kComplexDouble},
 };
 
 /// Reads a dict literal of exactly the three keys that the format has, in any order.
@@ -28,7 +32,7 @@ class HeaderParser {
       const auto key = parse_string();
       expect(':');
       if (key == "descr" && !std::exchange(has_descr, true))
-        header.dtype = parse_dtype();
+        parse_dtype(header);
       else if (key == "fortran_order" && !std::exchange(has_order, true))
         header.fortran_order = parse_boolean();
       else if (key == "shape" && !std::exchange(has_shape, true))
@@ -78,12 +82,19 @@ class HeaderParser {
     rest_.remove_prefix(end + 1);
     return text;
   }
-  at::ScalarType parse_dtype() {
+  void parse_dtype(NpyHeader& header) {
     skip_space();
     if (!rest_.starts_with('\'') && !rest_.starts_with('"')) bad("the type is no simple one");
     const auto name = parse_string();
+    const char order = name.empty() ? ' ' : name.front();
     for (const auto& [known, dtype] : kTypes)
-      if (known == name) return dtype;
+      if (const bool has_order = c10::elementSize(dtype) > 1 && !known.starts_with('V');
+          name.substr(std::min<size_t>(1, name.size())) == known &&
+          (order == '<' || order == (has_order ? '>' : '|'))) {
+        header.dtype = dtype;
+        header.big_endian = order == '>';
+        return;
+      }
     fail(where_, ": arrays of type \"", shortened(std::string(name)), "\" are not supported");
   }
   bool parse_boolean() {

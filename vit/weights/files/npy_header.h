@@ -12,6 +12,7 @@ namespace vit {
 /// What stands at the beginning of an array in NumPy's .npy format.
 struct NpyHeader {
   at::ScalarType dtype = at::kFloat;
+  bool big_endian = false;
   bool fortran_order = false;
   std::vector<int64_t> shape;
 };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include <ATen/ATen.h>
 
@@ -11,6 +12,21 @@
 
 namespace vit {
 namespace {
+
+constexpr std::string_view kArraySuffix = ".npy";
+
+/// Numbers whose bytes stand in the other order, put right in a copy.
+at::Tensor swapped(const at::Tensor& tensor) {
+  const bool is_complex = c10::isComplexType(tensor.scalar_type());
+  const auto size = static_cast<int64_t>(tensor.element_size()) / (is_complex ? 2 : 1);
+  if (size == 1) return tensor;
+  auto bytes = at::empty({tensor.numel() * (is_complex ? 2 : 1), size}, at::kByte);
+  std::memcpy(bytes.mutable_data_ptr(), tensor.const_data_ptr(), tensor.nbytes());
+  bytes = bytes.flip(1).contiguous();
+  auto result = at::empty(tensor.sizes(), tensor.scalar_type());
+  std::memcpy(result.mutable_data_ptr(), bytes.const_data_ptr(), tensor.nbytes());
+  return result;
+}
 
 at::Tensor read_array(const ZipArchive& archive, const std::string& name, const ZipEntry& entry) {
   const std::string where = archive.where() + ": the member " + in_quotes(name);
@@ -43,6 +59,7 @@ at::Tensor read_array(const ZipArchive& archive, const std::string& name, const 
   if (header.fortran_order) std::reverse(header.shape.begin(), header.shape.end());
   const uint64_t skip = sizeof(start) + length_size + length;
   auto tensor = read_zip_tensor(archive, name, entry, skip, header.shape, header.dtype);
+  if (header.big_endian && tensor.numel() > 0) tensor = swapped(tensor);
   if (!header.fortran_order) return tensor;
   std::vector<int64_t> reversed(header.shape.size());
   for (size_t i = 0; i < reversed.size(); ++i)
@@ -52,13 +69,19 @@ at::Tensor read_array(const ZipArchive& archive, const std::string& name, const 
 
 }  // namespace
 
+bool is_npz(const ZipArchive& archive) {
+  if (archive.file()->path().extension() == ".npz") return true;
+  return !archive.entries().empty() && std::ranges::all_of(archive.entries(), [](const auto& item) {
+    return item.first.ends_with(kArraySuffix);
+  });
+}
+
 StateDict read_npz(const ZipArchive& archive) {
-  constexpr std::string_view kSuffix = ".npy";
   StateDict tensors;
   for (const auto& [name, entry] : archive.entries()) {
-    if (!name.ends_with(kSuffix))
+    if (!name.ends_with(kArraySuffix))
       fail(archive.where(), ": the member ", in_quotes(name), " is no array");
-    tensors[name.substr(0, name.size() - kSuffix.size())] = read_array(archive, name, entry);
+    tensors[name.substr(0, name.size() - kArraySuffix.size())] = read_array(archive, name, entry);
   }
   return tensors;
 }

@@ -1,8 +1,4 @@
-#include <algorithm>
-#include <iterator>
 #include <string_view>
-#include <system_error>
-#include <vector>
 
 #include <vit/error.h>
 #include <vit/weights/files/npz.h>
@@ -12,19 +8,13 @@
 #include <vit/weights/files/torch_file.h>
 #include <vit/weights/files/zip.h>
 #include <vit/weights/mapped_file.h>
+#include <vit/weights/text.h>
 
 namespace vit {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-bool is_npz(const ZipArchive& archive, const std::filesystem::path& path) {
-  if (path.extension() == ".npz") return true;
-  for (const auto& [name, entry] : archive.entries())
-    if (!name.ends_with(".npy")) return false;
-  return !archive.entries().empty();
-}
 
 [[noreturn]] void fail_unknown(const std::string& where, std::string_view text) {
   if (text.empty()) fail(where, ": the file is empty");
@@ -33,40 +23,22 @@ bool is_npz(const ZipArchive& archive, const std::filesystem::path& path) {
   if (text.starts_with("\x93NUMPY"))
     fail(where, ": a single NumPy array; weights come as an archive of them (.npz)");
   if (text.starts_with('<')) fail(where, ": a web page, not weights; download the file itself");
+  if (text.starts_with("\x89HDF"))
+    fail(where, ": an HDF5 file (Keras, h5py); save the weights as safetensors");
+  if (text.starts_with("GGUF"))
+    fail(where, ": a GGUF file, of quantised weights; take those it was made of");
   fail(where, ": neither safetensors nor a PyTorch checkpoint nor a NumPy archive");
 }
 
-}  // namespace
-
-fs::path find_weights(const fs::path& path) {
-  std::error_code error;
-  const auto status = fs::status(path, error);
-  if (!fs::exists(status))
-    fail(path.string(),
-         ": there is no such file or folder; expected a folder with config.json and "
-         "model.safetensors, or a weights file");
-  if (!fs::is_directory(status)) return path;
-  constexpr const char* kUsual[] = {"model.safetensors",           "model.safetensors.index.json",
-                                    "pytorch_model.bin",           "pytorch_model.bin.index.json",
-                                    "open_clip_model.safetensors", "open_clip_pytorch_model.bin"};
-  for (const char* name : kUsual)
-    if (fs::exists(path / name, error)) return path / name;
-
-  constexpr std::string_view kExtensions[] = {".safetensors", ".pth",  ".pt",
-                                              ".bin",         ".ckpt", ".npz"};
-  std::vector<fs::path> others;
-  for (auto entry = fs::directory_iterator(path, error);
-       !error && entry != fs::directory_iterator(); entry.increment(error))
-    if (std::count(std::begin(kExtensions), std::end(kExtensions),
-                   entry->path().extension().string()))
-      others.push_back(entry->path());
-  if (error) fail(path.string(), ": the folder cannot be read: ", error.message());
-  if (others.size() == 1) return others.front();
-  fail(path.string(), ": no weights: looked for ", kUsual[0], ", ", kUsual[1], ", ", kUsual[2],
-       ", ", kUsual[3],
-       others.empty() ? " or another .safetensors, .pth, .pt, .bin, .ckpt or .npz file"
-                      : " and found several files of other names; name one of them");
+/// Names that the safetensors format would not take either.
+StateDict checked_names(StateDict tensors, const std::string& where) {
+  for (const auto& [name, tensor] : tensors)
+    if (!is_utf8(name))
+      fail(where, ": a tensor has a name of ", name.size(), " bytes that are not UTF-8");
+  return tensors;
 }
+
+}  // namespace
 
 StateDict read_weights(const fs::path& path) {
   if (path.extension() == ".json")
@@ -83,9 +55,10 @@ StateDict read_weights(const std::shared_ptr<MappedFile>& file) {
     return read_safetensors(file);
   if (text.starts_with("PK")) {
     const ZipArchive archive(file);
-    return is_npz(archive, path) ? read_npz(archive) : read_torch_zip(archive);
+    return checked_names(is_npz(archive) ? read_npz(archive) : read_torch_zip(archive),
+                         path.string());
   }
-  if (is_torch_legacy(text)) return read_torch_legacy(file);
+  if (is_torch_legacy(text)) return checked_names(read_torch_legacy(file), path.string());
   fail_unknown(path.string(), text);
 }
 

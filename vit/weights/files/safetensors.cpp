@@ -29,9 +29,28 @@ at::ScalarType parse_dtype(const JsonNode& node) {
   node.fail("unsupported dtype \"", shortened(node.string()), "\"");
 }
 
+/// Shape and type of the bytes of numbers that have less than one each.
+void parse_packed(const JsonNode& node, const PackedSafetensorsDtype& dtype, Entry& entry) {
+  const auto bits = checked_bytes(entry.shape, dtype.bits);
+  if (!bits) node.fail("a shape of ", shape_text(entry.shape), " overflows");
+  if (*bits % 8)
+    node.fail("a shape of ", shape_text(entry.shape), " and dtype ", dtype.name,
+              " end inside a byte");
+  if (entry.end - entry.begin != *bits / 8)
+    node.fail("the offsets span ", entry.end - entry.begin, " bytes, but shape ",
+              shape_text(entry.shape), " and dtype need ", *bits / 8);
+  const int64_t of_byte = 8 / dtype.bits;
+  entry.dtype = dtype.type;
+  if (of_byte > 1 && !entry.shape.empty() && entry.shape.back() % of_byte == 0) {
+    entry.shape.back() /= of_byte;
+  } else {
+    entry.dtype = at::kBits8;
+    entry.shape = {*bits / 8};
+  }
+}
+
 Entry parse_entry(const std::string& name, const JsonNode& node) {
-  Entry entry{
-      .name = name, .dtype = parse_dtype(node.at("dtype")), .shape = {}, .begin = 0, .end = 0};
+  Entry entry{.name = name, .dtype = at::kByte, .shape = {}, .begin = 0, .end = 0};
   const auto shape = node.at("shape").elements();
   constexpr size_t kMaxDims = 64;  // of the operators of LibTorch
   if (shape.size() > kMaxDims) node.fail(shape.size(), " dims, expected at most ", kMaxDims);
@@ -42,6 +61,13 @@ Entry parse_entry(const std::string& name, const JsonNode& node) {
   entry.begin = offsets[0].integer(0, INT64_MAX);
   entry.end = offsets[1].integer(entry.begin, INT64_MAX);
 
+  const auto dtype = node.at("dtype");
+  for (const auto& packed : kPackedSafetensorsDtypes)
+    if (dtype.string() == packed.name) {
+      parse_packed(node, packed, entry);
+      return entry;
+    }
+  entry.dtype = parse_dtype(dtype);
   const auto bytes = checked_bytes(entry.shape, c10::elementSize(entry.dtype));
   if (!bytes) node.fail("a shape of ", shape_text(entry.shape), " overflows");
   if (*bytes != entry.end - entry.begin)

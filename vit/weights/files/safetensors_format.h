@@ -17,13 +17,16 @@ struct SafetensorsDtype {
   at::ScalarType type;
 };
 
-constexpr std::array<SafetensorsDtype, 16> kSafetensorsDtypes{{
+constexpr std::array<SafetensorsDtype, 19> kSafetensorsDtypes{{
     {"F64", at::kDouble},
     {"F32", at::kFloat},
     {"F16", at::kHalf},
     {"BF16", at::kBFloat16},
     {"F8_E4M3", at::kFloat8_e4m3fn},
     {"F8_E5M2", at::kFloat8_e5m2},
+    {"F8_E4M3FNUZ", at::kFloat8_e4m3fnuz},
+    {"F8_E5M2FNUZ", at::kFloat8_e5m2fnuz},
+    {"F8_E8M0", at::kFloat8_e8m0fnu},
     {"C64", at::kComplexFloat},
     {"I64", at::kLong},
     {"I32", at::kInt},
@@ -34,6 +37,19 @@ constexpr std::array<SafetensorsDtype, 16> kSafetensorsDtypes{{
     {"U16", at::kUInt16},
     {"U8", at::kByte},
     {"BOOL", at::kBool},
+}};
+
+/// Those of less than a byte, which are read but not written: `type` holds their bytes.
+struct PackedSafetensorsDtype {
+  const char* name;
+  at::ScalarType type;
+  int64_t bits;
+};
+
+constexpr std::array<PackedSafetensorsDtype, 3> kPackedSafetensorsDtypes{{
+    {"F4", at::kFloat4_e2m1fn_x2, 4},  // of two numbers, in the last dim
+    {"F6_E2M3", at::kBits8, 6},
+    {"F6_E3M2", at::kBits8, 6},
 }};
 
 constexpr int64_t kSafetensorsMaxHeader = 100'000'000;  // bytes, the format's own limit

@@ -58,7 +58,8 @@ void write_safetensors(const std::filesystem::path& path, const StateDict& tenso
   file.write(&length, sizeof(length));
   file.write(text.data(), text.size());
   for (const auto* item : order) {
-    const auto tensor = item->second.detach().to(at::kCPU).resolve_conj().contiguous();
+    const auto tensor =
+        item->second.detach().to(at::kCPU).resolve_conj().resolve_neg().contiguous();
     file.write(tensor.const_data_ptr(), tensor.nbytes());
   }
   file.move_to_target();

@@ -19,6 +19,9 @@ StateDict read_torch_zip(const ZipArchive& archive);
 /// Whether a file begins as those of the following do.
 bool is_torch_legacy(std::string_view text);
 
+/// Whether it has the magic number that those have in their first pickle.
+bool has_torch_magic(std::string_view text);
+
 /// The stream of pickles and storages of earlier versions.
 StateDict read_torch_legacy(const std::shared_ptr<MappedFile>& file);
 

@@ -19,6 +19,7 @@ struct TorchGlobal {
     rebuild_tensor,     ///< a view of a storage
     rebuild_tensor_v3,  ///< a view of an untyped storage, as a dtype
     rebuild_parameter,
+    rebuild_other,  ///< a tensor that is more than a view of a storage: sparse, quantised
     script_module,  ///< a class of a TorchScript program
   };
   Kind kind;

@@ -16,6 +16,7 @@ using Kind = PickleValue::Kind;
 
 // 0x1950a86a20f9469cfc6c
 constexpr std::string_view kMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+constexpr std::string_view kMagicLine = "L119547037146038801333356L\n";
 constexpr int64_t kProtocol = 1001;
 
 /// Reads one of the pickles in front of the storages, `check` says whether it is as it must be.
@@ -57,9 +58,9 @@ std::map<std::string, size_t> find_storages(std::string_view text, size_t positi
     if (text.size() - position < sizeof(int64_t)) fail(where, ": the file ends too early");
     const auto elements = load_number<int64_t>(text.data() + position);
     position += sizeof(int64_t);
-    if (elements != storage->elements)
+    if (elements != storage->announced)
       fail(where, ": the storage \"", key, "\" has ", elements, " elements, the pickle says ",
-           storage->elements);
+           storage->announced);
     const auto bytes = static_cast<uint64_t>(storage->bytes());
     if (bytes > text.size() - position)
       fail(where, ": the storage \"", key, "\" needs ", bytes, " bytes, but only ",
@@ -75,7 +76,13 @@ std::map<std::string, size_t> find_storages(std::string_view text, size_t positi
 
 bool is_torch_legacy(std::string_view text) {
   // A pickle of the magic number: of protocol 2 and later, or as text.
-  return text.starts_with("\x80") || text.starts_with("L119547037146038801333356L\n");
+  return text.starts_with("\x80") || text.starts_with(kMagicLine);
+}
+
+bool has_torch_magic(std::string_view text) {
+  constexpr size_t kFirstPickle = 32;
+  return text.starts_with(kMagicLine) ||
+         (text.starts_with("\x80") && text.substr(0, kFirstPickle).find(kMagic) != text.npos);
 }
 
 StateDict read_torch_legacy(const std::shared_ptr<MappedFile>& file) {

@@ -8,6 +8,7 @@
 #include <vit/error.h>
 #include <vit/weights/files/torch_globals.h>
 #include <vit/weights/files/torch_pickle.h>
+#include <vit/weights/files/torch_state_dict.h>
 #include <vit/weights/shape.h>
 #include <vit/weights/text.h>
 
@@ -16,8 +17,6 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-// Real names are far shorter; what is longer would only be copied and compared at length.
-constexpr size_t kMaxName = 4096;
 constexpr size_t kMaxKey = 64;
 constexpr size_t kMaxDims = 8;
 // Calls may copy their arguments this often in all: a few bytes can name the same long list again
@@ -28,12 +27,6 @@ constexpr int64_t kMaxExpandedElements = int64_t{1} << 20;
 
 // What all tensors together may have in elements beyond those of their storages.
 constexpr int64_t kMaxExpandedInAll = int64_t{1} << 24;
-
-// Where training scripts put the model. The first that is there counts: running averages before the
-// weights they are of, as in timm, and DINO's teacher, which is one, before its student.
-constexpr std::string_view kWrappers[] = {
-    "state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module",
-    "teacher",        "student",   "ema",        "net",   "network",          "weights"};
 
 PickleValue of_global(const TorchGlobal& global) {
   return {Kind::global, static_cast<uint32_t>(global.kind), static_cast<int64_t>(global.dtype)};
@@ -60,82 +53,6 @@ std::vector<int64_t> counts_of(const PickleMachine& machine, PickleRef ref, cons
   std::vector<int64_t> counts;
   for (const PickleRef item : items) counts.push_back(count_of(machine, item, what));
   return counts;
-}
-
-/// The value of the last item with this key.
-const PickleValue* find_item(const PickleMachine& machine, const PickleValue& dict,
-                             std::string_view key) {
-  const PickleValue* found = nullptr;
-  const auto& items = machine.sequence(dict);
-  for (size_t i = 0; i < items.size(); i += 2) {
-    const auto& candidate = machine.value(items[i]);
-    if (candidate.kind == Kind::text && machine.text(candidate) == key)
-      found = &machine.value(items[i + 1]);
-  }
-  return found;
-}
-
-bool has_tensors(const PickleMachine& machine, const PickleValue& dict) {
-  const auto& items = machine.sequence(dict);
-  for (size_t i = 1; i < items.size(); i += 2)
-    if (machine.value(items[i]).kind == Kind::tensor) return true;
-  return false;
-}
-
-/// The dict with the tensors: the outer one, or one that lies in it under the usual names.
-const PickleValue& unwrap(const PickleMachine& machine, const PickleValue& root) {
-  constexpr int kMaxNesting = 4;
-  const PickleValue* dict = &root;
-  for (int level = 0; level < kMaxNesting; ++level) {
-    const PickleValue* deeper = nullptr;
-    for (const auto wrapper : kWrappers) {
-      const auto* inner = find_item(machine, *dict, wrapper);
-      if (!inner || inner->kind != Kind::dict) continue;
-      if (has_tensors(machine, *inner)) return *inner;
-      if (!deeper) deeper = inner;
-    }
-    if (!deeper || has_tensors(machine, *dict)) break;
-    dict = deeper;
-  }
-  return root;
-}
-
-using Named = std::pair<std::string, PickleRef>;
-
-/// Tensors of a dict, or those of a TorchScript module and the modules in it,
-/// "blocks.0.norm1.bias".
-std::vector<Named> named_tensors(const PickleMachine& machine, const PickleValue& root,
-                                 const std::string& where) {
-  constexpr size_t kMaxModules = 1 << 16, kMaxDepth = 64;
-  struct Module {
-    const PickleValue* value;
-    std::string prefix;
-    size_t depth;
-  };
-  std::vector<Named> tensors;
-  std::vector<Module> pending{{&root, "", 0}};
-  for (size_t seen = 0; !pending.empty(); ++seen) {
-    const Module module = std::move(pending.back());
-    pending.pop_back();
-    if (seen > kMaxModules || module.depth > kMaxDepth)
-      fail(where, ": its modules are nested too deeply or too often");
-    const auto& items = machine.sequence(*module.value);
-    for (size_t i = 0; i < items.size(); i += 2) {
-      const auto& name = machine.value(items[i]);
-      const auto& value = machine.value(items[i + 1]);
-      const bool is_module = value.kind == Kind::module && root.kind == Kind::module;
-      if (name.kind != Kind::text || (value.kind != Kind::tensor && !is_module)) continue;
-      const auto text = machine.text(name);
-      if (module.prefix.size() + text.size() > kMaxName)
-        fail(where, ": a tensor's name has ", module.prefix.size() + text.size(), " bytes");
-      std::string full = module.prefix + std::string(text);
-      if (is_module)
-        pending.push_back({&value, full + ".", module.depth + 1});
-      else
-        tensors.emplace_back(std::move(full), items[i + 1]);
-    }
-  }
-  return tensors;
 }
 
 }  // namespace
@@ -167,6 +84,8 @@ PickleValue TorchWorld::call(PickleMachine& machine, const PickleValue& callable
       return rebuild_tensor(machine, args, /*with_dtype=*/true);
     case TorchGlobal::Kind::rebuild_parameter:
       return rebuild_parameter(machine, args);
+    case TorchGlobal::Kind::rebuild_other:
+      return {Kind::opaque, 0, 0};
     case TorchGlobal::Kind::script_module:
       return machine.make_sequence(Kind::module, {});
     default:
@@ -232,9 +151,36 @@ PickleValue TorchWorld::rebuild_tensor(PickleMachine& machine, const PickleSeque
     source.typed = true;
   }
   if (!source.typed) machine.bad("the dtype of a storage is unknown");
+  if (c10::isQIntType(source.dtype)) machine.bad("a plain tensor is made of quantised numbers");
   check_extent(machine, view, source);
+  if (const size_t marks = with_dtype ? 7 : 6; args.size() > marks)
+    read_marks(machine, machine.value(args[marks]), source.dtype, view);
   views_.push_back(std::move(view));
   return {Kind::tensor, static_cast<uint32_t>(views_.size() - 1), 0};
+}
+
+// Views that torch has not computed yet say so: {"neg": True}, {"conj": True}.
+void TorchWorld::read_marks(const PickleMachine& machine, const PickleValue& marks,
+                            at::ScalarType dtype, View& view) {
+  if (marks.kind == Kind::none) return;
+  if (marks.kind != Kind::dict) machine.bad("the marks of a tensor are no dict");
+  const bool is_complex = dtype == at::kComplexFloat || dtype == at::kComplexDouble;
+  const bool is_real =
+      dtype == at::kFloat || dtype == at::kDouble || dtype == at::kHalf || dtype == at::kBFloat16;
+  const auto& items = machine.sequence(marks);
+  for (size_t i = 0; i < items.size(); i += 2) {
+    const auto& key = machine.value(items[i]);
+    const auto& value = machine.value(items[i + 1]);
+    if (value.kind != Kind::boolean) machine.bad("a tensor has a mark that is not known");
+    if (value.number == 0) continue;
+    const auto name = key.kind == Kind::text ? machine.text(key) : std::string_view();
+    if (name == "neg" && (is_real || is_complex))
+      view.negative = true;
+    else if (name == "conj" && is_complex)
+      view.conjugate = true;
+    else
+      machine.bad("a tensor has a mark that is not known");
+  }
 }
 
 void TorchWorld::check_extent(const PickleMachine& machine, const View& view,
@@ -315,7 +261,7 @@ PickleValue TorchWorld::add_storage(const PickleMachine& machine, const PickleVa
   if (key.size() > kMaxKey) machine.bad("the key of a storage is too long");
 
   TorchStorage storage{std::string(key), static_cast<at::ScalarType>(type.number), elements,
-                       kind == TorchGlobal::Kind::storage_type};
+                       kind == TorchGlobal::Kind::storage_type, elements};
   const auto item_size = static_cast<int64_t>(c10::elementSize(storage.dtype));
   if (storage.elements < 0 || storage.elements > INT64_MAX / item_size)
     machine.bad("a storage cannot have " + std::to_string(storage.elements) + " elements");
@@ -339,20 +285,27 @@ const TorchStorage* TorchWorld::find_storage(const std::string& key) const {
 StateDict TorchWorld::state_dict(
     const PickleMachine& machine, PickleRef root,
     const std::function<at::Tensor(const TorchStorage&)>& read_storage) const {
-  const auto& object = machine.value(root);
-  if (object.kind != Kind::dict && object.kind != Kind::module)
-    fail(where_, ": the file holds no dict of tensors; save model.state_dict()");
-  const auto& holder = object.kind == Kind::dict ? unwrap(machine, object) : object;
   std::map<uint32_t, at::Tensor> storages;
   StateDict tensors;
-  for (const auto& [name, ref] : named_tensors(machine, holder, where_)) {
+  // What marked views may copy in all: a few bytes can name one large storage again and again.
+  int64_t may_copy = kMaxExpandedInAll;
+  for (const auto& [name, ref] : find_state_dict(machine, root, where_)) {
     const View& view = views_[machine.value(ref).index];
     const auto& storage = storages_[view.storage];
     auto [found, is_new] = storages.try_emplace(view.storage);
-    if (is_new) found->second = read_storage(storage);
-    tensors[name] = checked_bytes(view.sizes, 1) == 0
-                        ? at::empty(view.sizes, storage.dtype)
-                        : found->second.as_strided(view.sizes, view.strides, view.offset);
+    if (is_new) {
+      found->second = read_storage(storage);
+      may_copy += storage.elements;
+    }
+    auto& tensor = tensors[name];
+    tensor = checked_bytes(view.sizes, 1) == 0
+                 ? at::empty(view.sizes, storage.dtype)
+                 : found->second.as_strided(view.sizes, view.strides, view.offset);
+    if (!view.conjugate && !view.negative) continue;
+    may_copy -= tensor.numel();
+    if (may_copy < 0) fail(where_, ": negative or conjugate views repeat storages far too often");
+    if (view.conjugate) tensor = tensor.conj().resolve_conj();
+    if (view.negative) tensor = tensor.neg();
   }
   if (tensors.empty())
     fail(where_,

@@ -19,7 +19,8 @@ struct TorchStorage {
   std::string key;
   at::ScalarType dtype = at::kByte;
   int64_t elements = 0;
-  bool typed = true;  ///< false: bytes whose dtype the tensors on it say
+  bool typed = true;      ///< false: bytes whose dtype the tensors on it say
+  int64_t announced = 0;  ///< elements before that dtype was known
   int64_t bytes() const { return elements * static_cast<int64_t>(c10::elementSize(dtype)); }
 };
 
@@ -39,9 +40,10 @@ class TorchWorld : public PickleWorld {
   /// Null if the pickle does not mention it.
   const TorchStorage* find_storage(const std::string& key) const;
 
-  /// The weights in the pickled object: it is a dict of tensors, or has one under one of the names
-  /// that training scripts use, or is a TorchScript module with parameters and buffers.
-  /// `read_storage` gives all elements of a storage, in one dim.
+  /// The weights in the pickled object: it is a dict of tensors, or has one in it, or is a
+  /// TorchScript module with parameters and buffers. Sparse, quantised and other tensors that are
+  /// more than a view of a storage are left out. `read_storage` gives all elements of a storage, in
+  /// one dim.
   StateDict state_dict(const PickleMachine& machine, PickleRef root,
                        const std::function<at::Tensor(const TorchStorage&)>& read_storage) const;
 
@@ -51,6 +53,8 @@ class TorchWorld : public PickleWorld {
     int64_t offset;
     std::vector<int64_t> sizes;
     std::vector<int64_t> strides;
+    bool negative = false;   ///< its values are those of the storage times -1
+    bool conjugate = false;  ///< its values are the conjugates of those of the storage
   };
 
   PickleValue rebuild_tensor(PickleMachine& machine, const PickleSequence& args, bool with_dtype);
@@ -58,6 +62,8 @@ class TorchWorld : public PickleWorld {
   PickleValue make_dict(PickleMachine& machine, const PickleSequence& args);
   PickleValue add_storage(const PickleMachine& machine, const PickleValue& type,
                           std::string_view key, int64_t elements);
+  static void read_marks(const PickleMachine& machine, const PickleValue& marks,
+                         at::ScalarType dtype, View& view);
   void check_extent(const PickleMachine& machine, const View& view, const TorchStorage& storage);
 
   std::string where_;

@@ -51,7 +51,7 @@ class ZipStream {
   /// Throws Error if there are fewer bytes.
   void read(void* data, size_t size);
   uint64_t remaining() const { return remaining_; }
-  /// Throws Error unless the entry ends here and, for deflated ones, its checksum is right.
+  /// Throws Error unless the entry ends here and its checksum is right, or 0, which is none.
   void finish();
 
  private:
@@ -61,6 +61,7 @@ class ZipStream {
   const ZipEntry& entry_;
   const char* bytes_;   ///< of a stored entry: what comes next
   uint64_t remaining_;  ///< bytes until the announced end
+  uint32_t crc_ = 0;    ///< of what has been read
   std::unique_ptr<Inflater> inflater_;
 };
 
@@ -69,7 +70,8 @@ std::string read_zip_text(const ZipArchive& archive, const std::string& name, co
                           size_t limit);
 
 /// `shape` elements that begin `skip` bytes into the entry and end with it; mapped, not copied,
-/// where the entry is stored and aligned. The caller has checked that the size fits.
+/// where the entry is stored and aligned. The caller has checked that the size fits. Throws Error
+/// if the entry has another checksum than the directory says.
 at::Tensor read_zip_tensor(const ZipArchive& archive, const std::string& name,
                            const ZipEntry& entry, uint64_t skip, at::IntArrayRef shape,
                            at::ScalarType dtype);

@@ -11,6 +11,21 @@
 
 namespace vit {
 
+namespace {
+
+/// CRC-32 of further bytes behind those of which it is `crc`.
+uint32_t checksum(uint32_t crc, const void* bytes, size_t size) {
+  return static_cast<uint32_t>(crc32_z(crc, static_cast<const Bytef*>(bytes), size));
+}
+
+void check_checksum(const ZipEntry& entry, uint32_t crc, const std::string& where) {
+  // torch writes 0 where it has been told not to compute checksums.
+  if (entry.crc != 0 && entry.crc != crc)
+    fail(where, " has a wrong checksum: the file is damaged; download or copy it again");
+}
+
+}  // namespace
+
 struct ZipStream::Inflater {
   explicit Inflater(const char* bytes) {
     stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes));
@@ -23,7 +38,6 @@ struct ZipStream::Inflater {
 
   z_stream stream{};
   uint64_t input = 0;  ///< bytes that zlib has not been given yet
-  uint32_t crc = 0;
   bool ended = false;
 };
 
@@ -45,6 +59,7 @@ void ZipStream::read(void* data, size_t size) {
   if (!inflater_) {
     std::memcpy(data, bytes_, size);
     bytes_ += size;
+    crc_ = checksum(crc_, data, size);
     return;
   }
   auto& stream = inflater_->stream;
@@ -64,7 +79,7 @@ void ZipStream::read(void* data, size_t size) {
     if ((status != Z_OK && status != Z_STREAM_END) ||
         (written == 0 && stream.avail_in == 0 && inflater_->input == 0))
       fail(where_, " does not inflate to the announced ", entry_.size, " bytes");
-    inflater_->crc = static_cast<uint32_t>(crc32(inflater_->crc, out, written));
+    crc_ = checksum(crc_, out, written);
     out += written;
     size -= written;
   }
@@ -72,8 +87,7 @@ void ZipStream::read(void* data, size_t size) {
 
 void ZipStream::finish() {
   if (remaining_ > 0) fail(where_, " has ", remaining_, " bytes too many");
-  if (!inflater_) return;
-  if (!inflater_->ended) {
+  if (inflater_ && !inflater_->ended) {
     // The end of the stream follows its last byte; anything else that comes out is too much.
     Bytef extra = 0;
     inflater_->stream.next_out = &extra;
@@ -83,8 +97,7 @@ void ZipStream::finish() {
     if (inflate(&inflater_->stream, Z_NO_FLUSH) != Z_STREAM_END || inflater_->stream.avail_out == 0)
       fail(where_, " inflates to more than the announced ", entry_.size, " bytes");
   }
-  // torch writes 0 where it has been told not to compute checksums.
-  if (entry_.crc != 0 && entry_.crc != inflater_->crc) fail(where_, " has a wrong checksum");
+  check_checksum(entry_, crc_, where_);
 }
 
 std::string read_zip_text(const ZipArchive& archive, const std::string& name, const ZipEntry& entry,
@@ -102,7 +115,12 @@ std::string read_zip_text(const ZipArchive& archive, const std::string& name, co
 at::Tensor read_zip_tensor(const ZipArchive& archive, const std::string& name,
                            const ZipEntry& entry, uint64_t skip, at::IntArrayRef shape,
                            at::ScalarType dtype) {
-  if (!entry.deflated) return tensor_in(archive.file(), entry.offset + skip, shape, dtype);
+  if (!entry.deflated) {
+    if (entry.crc != 0)
+      check_checksum(entry, checksum(0, archive.file()->text().data() + entry.offset, entry.size),
+                     archive.where() + ": the entry " + in_quotes(name));
+    return tensor_in(archive.file(), entry.offset + skip, shape, dtype);
+  }
   ZipStream stream(archive, name, entry);
   std::string header(skip, '\0');
   stream.read(header.data(), header.size());

@@ -48,6 +48,8 @@ StateDict to_timm(const StateDict& weights, const std::string& where) {
   return renamed;
 }
 
+bool owns(std::string_view name) { return has_rule(name, kAuthors); }
+
 void apply_defaults(const StateDict& stored, VitConfig& config) {
   if (stored.contains("decoder_embed.weight"))
     config.family = "mae";
@@ -66,6 +68,6 @@ void apply_defaults(const StateDict& stored, VitConfig& config) {
 
 }  // namespace
 
-const Layout kAuthorsLayout{"authors", detect, to_timm, apply_defaults};
+const Layout kAuthorsLayout{"authors", detect, to_timm, apply_defaults, nullptr, nullptr, owns};
 
 }  // namespace vit

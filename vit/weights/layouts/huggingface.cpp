@@ -37,6 +37,21 @@ constexpr KeyRule kHuggingface[] = {
     {"encoder.layer.*.mlp.fc2", "blocks.*.mlp.fc2"},
     {"encoder.layer.*.mlp.weights_in", "blocks.*.mlp.fc1"},
     {"encoder.layer.*.mlp.weights_out", "blocks.*.mlp.fc2"},
+    // As the modules have been called since version 5; save_pretrained() writes the names above.
+    {"layers.*.attention.q_proj", "blocks.*.attn.q"},
+    {"layers.*.attention.k_proj", "blocks.*.attn.k"},
+    {"layers.*.attention.v_proj", "blocks.*.attn.v"},
+    {"layers.*.attention.o_proj", "blocks.*.attn.proj"},
+    {"layers.*.layernorm_before", "blocks.*.norm1"},
+    {"layers.*.layernorm_after", "blocks.*.norm2"},
+    {"layers.*.mlp", "blocks.*.mlp"},
+    {"encoder.layer.*.attention.q_proj", "blocks.*.attn.q"},
+    {"encoder.layer.*.attention.k_proj", "blocks.*.attn.k"},
+    {"encoder.layer.*.attention.v_proj", "blocks.*.attn.v"},
+    {"encoder.layer.*.attention.o_proj", "blocks.*.attn.proj"},
+    {"encoder.layer.*.mlp.gate_proj", "blocks.*.mlp.gate"},
+    {"encoder.layer.*.mlp.up_proj", "blocks.*.mlp.up"},
+    {"encoder.layer.*.mlp.down_proj", "blocks.*.mlp.fc2"},
     {"layernorm", "norm"},
     {"pooler", ""},  // for sentence-like tasks; no classifier reads it
     {"classifier", "head"},
@@ -53,6 +68,8 @@ StateDict to_timm(const StateDict& weights, const std::string& where) {
   fold_class_position(renamed);
   return renamed;
 }
+
+bool owns(std::string_view name) { return has_rule(name, kHuggingface); }
 
 void apply_defaults(const StateDict&, VitConfig& config) {
   config.block.norm.eps = config.block.layer_scale ? 1e-6 : 1e-12;
@@ -278,6 +295,7 @@ ModelConfig read_config(const JsonNode& root) {
 
 }  // namespace
 
-const Layout kHuggingfaceLayout{"huggingface", detect, to_timm, apply_defaults, wrote, read_config};
+const Layout kHuggingfaceLayout{"huggingface", detect,      to_timm, apply_defaults,
+                                wrote,         read_config, owns};
 
 }  // namespace vit

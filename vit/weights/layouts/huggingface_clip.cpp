@@ -45,6 +45,8 @@ StateDict to_timm(const StateDict& weights, const std::string& where) {
   return rename_and_pack(without_model_prefix(weights, where), kHuggingfaceClip, where);
 }
 
+bool owns(std::string_view name) { return has_rule(name, kHuggingfaceClip); }
+
 void apply_defaults(const StateDict&, VitConfig& config) {
   config.block.norm.eps = config.pre_norm ? 1e-5 : 1e-6;
   config.block.mlp.activation = config.pre_norm ? Activation::quick_gelu : Activation::gelu_tanh;
@@ -56,6 +58,7 @@ void apply_defaults(const StateDict&, VitConfig& config) {
 }  // namespace
 
 // Its config is read by kHuggingfaceLayout.
-const Layout kHuggingfaceClipLayout{"huggingface_clip", detect, to_timm, apply_defaults};
+const Layout kHuggingfaceClipLayout{
+    "huggingface_clip", detect, to_timm, apply_defaults, nullptr, nullptr, owns};
 
 }  // namespace vit

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 
 #include <vit/error.h>
@@ -39,6 +40,11 @@ std::string rename(std::string_view name, std::span<const KeyRule> rules) {
 }
 
 }  // namespace
+
+bool has_rule(std::string_view name, std::span<const KeyRule> rules) {
+  return std::ranges::any_of(rules,
+                             [&](const KeyRule& rule) { return apply(rule, name).has_value(); });
+}
 
 StateDict rename_keys(const StateDict& weights, std::span<const KeyRule> rules,
                       const std::string& where) {

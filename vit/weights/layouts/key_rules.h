@@ -18,6 +18,9 @@ struct KeyRule {
   std::string_view to;
 };
 
+/// Whether a rule says what becomes of the name.
+bool has_rule(std::string_view name, std::span<const KeyRule> rules);
+
 /// Renames every tensor by the first rule that matches it; tensors without a rule keep their name
 /// and are reported as unexpected later. Throws Error if two tensors get the same name.
 StateDict rename_keys(const StateDict& weights, std::span<const KeyRule> rules,

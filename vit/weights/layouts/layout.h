@@ -2,6 +2,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <vit/config.h>
 #include <vit/weights/json.h>
@@ -30,6 +31,10 @@ struct Layout {
   /// Whether it wrote this config.json, and what that says. Null for those that write none.
   bool (*wrote)(const JsonNode& root) = nullptr;
   ModelConfig (*read_config)(const JsonNode& root) = nullptr;
+
+  /// Whether it gives this name to a tensor that may lie beside the model's prefix ("vit."): its
+  /// classifiers, and what to_timm() leaves out. Null where all that lies there is somebody else's.
+  bool (*owns)(std::string_view name) = nullptr;
 };
 
 extern const Layout kTimmLayout;

@@ -61,6 +61,8 @@ StateDict to_timm(const StateDict& weights, const std::string& where) {
   return renamed;
 }
 
+bool owns(std::string_view name) { return has_rule(name, kOpenClip); }
+
 void apply_defaults(const StateDict& stored, VitConfig& config) {
   if (config.head.pooling == Pooling::map) {  // timm's
     config.family = "siglip";
@@ -202,6 +204,7 @@ ModelConfig read_config(const JsonNode& root) {
 
 }  // namespace
 
-const Layout kOpenClipLayout{"open_clip", detect, to_timm, apply_defaults, wrote, read_config};
+const Layout kOpenClipLayout{"open_clip", detect,      to_timm, apply_defaults,
+                             wrote,       read_config, owns};
 
 }  // namespace vit

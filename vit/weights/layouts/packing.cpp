@@ -40,6 +40,23 @@ void pack_attention(StateDict& weights, const std::string& where) {
     }
 }
 
+/// Puts the two halves of a gated MLP's first layer into one: blocks.N.mlp.{gate,up} into
+/// blocks.N.mlp.fc1.
+void pack_gates(StateDict& weights, const std::string& where) {
+  std::vector<std::string> gates;
+  for (const auto& [name, tensor] : weights)
+    if (name.starts_with("blocks.") && name.find(".mlp.gate.") != name.npos) gates.push_back(name);
+  for (const auto& name : gates) {
+    const size_t part = name.find(".gate.");
+    const std::string stem = name.substr(0, part + 1), kind = name.substr(part + 6);
+    const auto gate = take(weights, name), up = take(weights, stem + "up." + kind);
+    if (!up.defined() || gate.dim() == 0 || gate.sizes() != up.sizes() ||
+        gate.scalar_type() != up.scalar_type())
+      fail(where, ": \"", stem, "\" has no two halves of one shape and type for its ", kind);
+    weights.emplace(stem + "fc1." + kind, at::cat({gate, up}));
+  }
+}
+
 /// attn_pool.qkv (nn.MultiheadAttention's packing) -> attn_pool.q and attn_pool.kv.
 void split_attention_pool(StateDict& weights, const std::string& where) {
   for (const std::string kind : {"weight", "bias"}) {
@@ -67,6 +84,14 @@ bool has_in_model(const StateDict& weights, const std::string& name) {
   return weights.contains(name) ||
          std::any_of(std::begin(kModelPrefixes), std::end(kModelPrefixes),
                      [&](auto prefix) { return weights.contains(std::string(prefix) + name); });
+}
+
+std::string_view model_prefix_of(std::string_view prefix) {
+  for (const auto known : kModelPrefixes)
+    if (prefix.ends_with(known) &&
+        (prefix.size() == known.size() || prefix[prefix.size() - known.size() - 1] == '.'))
+      return known;
+  return {};
 }
 
 StateDict without_model_prefix(const StateDict& weights, const std::string& where) {
@@ -97,6 +122,7 @@ StateDict rename_and_pack(const StateDict& weights, std::span<const KeyRule> rul
   auto renamed = rename_keys(weights, rules, where);
   add_batch_dims(renamed);
   pack_attention(renamed, where);
+  pack_gates(renamed, where);
   split_attention_pool(renamed, where);
   return renamed;
 }

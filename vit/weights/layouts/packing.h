@@ -2,6 +2,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <vit/weights/layouts/key_rules.h>
 #include <vit/weights/state_dict.h>
@@ -14,12 +15,16 @@ namespace vit {
 /// unless they were saved alone: "vit.", "backbone." and so on.
 bool has_in_model(const StateDict& weights, const std::string& name);
 
+/// The prefix of that kind at the end of another: "vit." of "model.vit."; empty if there is none.
+std::string_view model_prefix_of(std::string_view prefix);
+
 /// All names without those prefixes. Throws Error if two tensors get the same name.
 StateDict without_model_prefix(const StateDict& weights, const std::string& where);
 
 /// Renames by the rules; then gives tokens and tables their batch dim and packs
-/// blocks.N.attn.{q,k,v} and splits attn_pool.qkv as timm has them. Keys may lack the bias that
-/// queries and values have: it cancels in the softmax, and zero stands for it.
+/// blocks.N.attn.{q,k,v} and blocks.N.mlp.{gate,up} and splits attn_pool.qkv as timm has them. Keys
+/// may lack the bias that queries and values have: it cancels in the softmax, and zero stands for
+/// it.
 StateDict rename_and_pack(const StateDict& weights, std::span<const KeyRule> rules,
                           const std::string& where);
 

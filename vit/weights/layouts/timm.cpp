@@ -91,10 +91,11 @@ VitConfig finish(TimmDraft draft) {
 
 /// `label_names`: a list, or an object from class index to name where there are gaps;
 /// `label_descriptions`: an object from name to a longer text, which is the better label.
-std::vector<std::string> read_labels(const JsonNode& root, int64_t num_classes) {
+std::vector<std::string> read_labels(const JsonNode& root) {
+  constexpr int64_t kMaxClasses = 1 << 17;
   std::vector<std::string> labels;
   const auto put = [&](int64_t index, const std::string& name) {
-    if (index < 0 || index >= num_classes) return;
+    if (index >= kMaxClasses) return;
     if (static_cast<size_t>(index) >= labels.size()) labels.resize(static_cast<size_t>(index) + 1);
     labels[static_cast<size_t>(index)] = name;
   };
@@ -169,7 +170,7 @@ ModelConfig read_timm_config(const JsonNode& root) {
 
   read_timm_preprocessing(pretrained, vit.input.channels, vit.picture());
   ModelConfig config;
-  config.labels = read_labels(root, vit.head.num_classes);
+  config.labels = read_labels(root);
   config.vit = finish(std::move(draft));
   read_family(root, config.vit);
   if (const auto node = root.find("vitome")) read_extension(*node, config.vit);
