@@ -94,7 +94,8 @@ TEST_CASE("one linear layer in the place of the head is the head, whatever it is
     beside.merge(moved({{"head.weight", weight}, {"head.bias", bias}}, "head.", "model." + name));
     const auto found = load(beside);
     check_head(found, weight, bias);
-    CHECK_THAT(found.warnings, ContainsSubstring("\"model." + name + "weight\", beside the model "
+    CHECK_THAT(found.warnings, ContainsSubstring("\"model." + name +
+                                                 "weight\", beside the model "
                                                  "under \"model.backbone.\", is taken for its"));
   }
 }
@@ -141,9 +142,8 @@ TEST_CASE("heads of several layers cannot be computed, but replaced") {
                               {"0.bias", at::ones({16})},
                               {"2.weight", at::ones({3, 16})},
                               {"2.bias", at::ones({3})}};
-  const vit::StateDict norm{{"0.weight", at::ones({64})},
-                            {"0.bias", at::ones({64})},
-                            {"1.weight", at::ones({3, 64})}};
+  const vit::StateDict norm{
+      {"0.weight", at::ones({64})}, {"0.bias", at::ones({64})}, {"1.weight", at::ones({3, 64})}};
   for (const auto& head : {layers, norm})
     for (const std::string place : {"head.", "mlp_head.", "classifier."}) {
       CAPTURE(place);

@@ -58,9 +58,8 @@ class Source {
     std::filesystem::copy_file(folder_ / config_, folder / config_);
     vit::write_safetensors(folder / file_, changed);
     warnings.clear();
-    return vit::load(folder.path(), {.on_warning = [this](const std::string& text) {
-                       warnings += text + "\n";
-                     }});
+    return vit::load(folder.path(),
+                     {.on_warning = [this](const std::string& text) { warnings += text + "\n"; }});
   }
 
   /// Whether it is the model of the folder.
@@ -155,6 +154,11 @@ TEST_CASE("what lies beside the model is left out and named") {
   weights["n_averaged"] = at::ones({}, at::kLong);
   CHECK(source.is_same(source.load(weights)));
   CHECK_THAT(source.warnings, ContainsSubstring("beside the model: criterion.weight\n"));
+  // So are types that no weights have.
+  weights["extra.scale"] = at::zeros({2}, at::kByte).view(at::kFloat8_e8m0fnu);
+  weights["updates"] = at::ones({}, at::kLong);
+  CHECK(source.is_same(source.load(weights)));
+  CHECK_THAT(source.warnings, ContainsSubstring("criterion.weight, extra.scale\n"));
   weights["blocks.0.adapter.weight"] = at::ones({5, 8});
   CHECK_THROWS_WITH(source.load(weights),
                     ContainsSubstring("unexpected (1): blocks.0.adapter.weight"));
@@ -173,9 +177,9 @@ TEST_CASE("a text tower beside the model is left out, whatever the two are calle
   Source source(name);
   for (const std::string prefix : {"image_encoder.", "model.visual."}) {
     auto weights = under(prefix, source.weights);
-    for (const char* part : {"embeddings.word_embeddings.weight",
-                             "encoder.layer.0.attention.self.query.weight",
-                             "encoder.layer.0.output.dense.weight", "pooler.dense.weight"})
+    for (const char* part :
+         {"embeddings.word_embeddings.weight", "encoder.layer.0.attention.self.query.weight",
+          "encoder.layer.0.output.dense.weight", "pooler.dense.weight"})
       weights[std::string("text_encoder.") + part] = at::ones({8, 8});
     weights["logit_scale"] = at::ones({});
     CHECK(source.is_same(source.load(weights)));
@@ -188,12 +192,12 @@ TEST_CASE("a text tower beside the model is left out, whatever the two are calle
 TEST_CASE("of several models the running average is taken, if nothing else differs") {
   Source source("hostile/config/timm_valid");
   const auto other = other_values(source.weights);
-  for (const auto& [plain, average] : std::vector<std::pair<std::string, std::string>>{
-           {"model.", "ema.module._orig_mod."},
-           {"module._orig_mod.", "model_ema.module."},
-           {"student.backbone.", "teacher.backbone."},
-           {"ema.online_model.", "ema.ema_model."},
-           {"net.", "swa_model.module."}}) {
+  for (const auto& [plain, average] :
+       std::vector<std::pair<std::string, std::string>>{{"model.", "ema.module._orig_mod."},
+                                                        {"module._orig_mod.", "model_ema.module."},
+                                                        {"student.backbone.", "teacher.backbone."},
+                                                        {"ema.online_model.", "ema.ema_model."},
+                                                        {"net.", "swa_model.module."}}) {
     CAPTURE(plain, average);
     auto weights = under(plain, other);
     weights.merge(under(average, source.weights));

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <iterator>
+#include <string_view>
 
 #include <ATen/ATen.h>
 
@@ -121,6 +123,23 @@ void leave_out_head(Checkpoint& checkpoint, const std::string& unclear, const Lo
   checkpoint.config.labels.clear();
 }
 
+/// Takes what has no name of a part of a model, and no type of weights either, out of them.
+void set_aside_odd_types(StateDict& weights, FoundModel& found) {
+  constexpr std::string_view kParts[] = {
+      "blocks",    "patch_embed", "norm",       "norm_pre",  "fc_norm",   "attn_pool", "head",
+      "head_dist", "cls_token",   "dist_token", "reg_token", "pos_embed", "mask_token"};
+  std::erase_if(weights, [&](const auto& item) {
+    const auto& [name, tensor] = item;
+    const auto type = tensor.scalar_type();
+    const bool is_usual =
+        type == at::kFloat || type == at::kHalf || type == at::kBFloat16 || type == at::kDouble;
+    const auto part = std::string_view(name).substr(0, name.find('.'));
+    if (is_usual || std::ranges::find(kParts, part) != std::end(kParts)) return false;
+    found.beside.emplace(name, tensor);
+    return true;
+  });
+}
+
 /// Says which tensors of the file are no part of the model, counters aside.
 void tell_left_out(const FoundModel& found, const LoadOptions& options, const std::string& where) {
   constexpr size_t kShown = 4;
@@ -159,6 +178,7 @@ Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
   refuse_other_models(names_of(found.weights), names_of(checkpoint.weights), where);
   if (!found.choice.empty()) warn(options, where + ": " + found.choice);
   const auto unclear = find_head(checkpoint.weights, found, options, where);
+  set_aside_odd_types(checkpoint.weights, found);
   tell_left_out(found, options, where);
   checkpoint.config =
       choose_config(config_of, checkpoint.weights, found.weights, layout, options, where);

@@ -31,7 +31,8 @@ using Groups = std::map<std::string, Group>;
 /// The module beside a model under `prefix` that a tensor belongs to, if that may be a classifier;
 /// empty otherwise. It lies in one of the modules that the model itself lies in.
 std::string head_beside(std::string_view name, std::string_view prefix) {
-  while (!prefix.empty()) {
+  constexpr int kMaxLevels = 32;
+  for (int level = 0; level < kMaxLevels && !prefix.empty(); ++level) {
     const size_t dot = prefix.substr(0, prefix.size() - 1).rfind('.');
     prefix = prefix.substr(0, dot == prefix.npos ? 0 : dot + 1);
     if (!name.starts_with(prefix)) continue;
@@ -135,13 +136,15 @@ std::string find_head(StateDict& weights, FoundModel& found, const LoadOptions& 
   };
   // Whatever is wrong with such a head is reported when it is compared with the config.
   const Group& first = groups.begin()->second;
-  if (groups.size() == 1 && !first.beside && std::ranges::all_of(first.tensors, is_plain)) return {};
+  if (groups.size() == 1 && !first.beside && std::ranges::all_of(first.tensors, is_plain))
+    return {};
 
   const Group* chosen = choose(groups, width, options.num_classes);
   if (!chosen && !options.num_classes && options.strict && !options.replaces_head)
     fail_unclear(groups, width, where);
   for (const auto& [module, group] : groups)
-    for (const auto& [name, tensor] : group.tensors) (group.beside ? found.beside : weights).erase(name);
+    for (const auto& [name, tensor] : group.tensors)
+      (group.beside ? found.beside : weights).erase(name);
   if (!chosen) return list(groups);
 
   weights["head.weight"] = chosen->weight_tensor();

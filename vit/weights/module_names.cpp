@@ -22,8 +22,8 @@ constexpr std::string_view kAverages[] = {"ema", "teacher", "average", "averaged
                                           "avg", "swa",     "shadow"};
 
 constexpr std::string_view kHeads[] = {
-    "head", "heads",  "fc",  "classifier", "classify", "classification", "linear",
-    "lin",  "logits", "clf", "cls",        "output",   "out",            "dense"};
+    "head",   "heads", "fc",  "classifier", "classify", "classification", "linear", "lin",
+    "logits", "clf",   "cls", "output",     "out",      "dense"};
 // Heads that classify nothing, and parts of models that sound like one.
 constexpr std::string_view kOtherHeads[] = {"proj", "projector", "projection", "predictor",
                                             "text", "dino",      "ibot",       "mask",

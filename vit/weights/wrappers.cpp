@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 
 #include <ATen/ATen.h>
@@ -77,6 +78,15 @@ bool is_average(const Root& root) {
   return names_average(path.substr(path.rfind('.') + 1));
 }
 
+/// Whether two tensors of one shape are surely of one value.
+bool same_bytes(const at::Tensor& a, const at::Tensor& b) {
+  if (a.scalar_type() != b.scalar_type()) return false;
+  if (a.numel() == 0) return true;
+  if (a.const_data_ptr() == b.const_data_ptr() && a.strides() == b.strides()) return true;
+  return a.is_contiguous() && b.is_contiguous() &&
+         std::memcmp(a.const_data_ptr(), b.const_data_ptr(), a.nbytes()) == 0;
+}
+
 /// Whether two models have the same tensors, perhaps of other values.
 bool same_shapes(const StateDict& weights, const Root& a, const Root& b, bool same_values) {
   size_t count = 0;
@@ -84,9 +94,7 @@ bool same_shapes(const StateDict& weights, const Root& a, const Root& b, bool sa
        item != weights.end() && item->first.starts_with(a.prefix); ++item, ++count) {
     const auto twin = weights.find(b.prefix + item->first.substr(a.prefix.size()));
     if (twin == weights.end() || twin->second.sizes() != item->second.sizes()) return false;
-    if (same_values && (twin->second.scalar_type() != item->second.scalar_type() ||
-                        !at::equal(twin->second, item->second)))
-      return false;
+    if (same_values && !same_bytes(twin->second, item->second)) return false;
   }
   return count > 0;
 }
@@ -99,8 +107,12 @@ std::string shown(const Root& root) {
 Root choose_root(const StateDict& weights, const std::vector<Root>& roots, std::string& choice,
                  const std::string& where) {
   if (roots.size() == 1) return roots.front();
+  constexpr size_t kShown = 8, kMaxRoots = 64;
   std::string list;
-  for (const auto& root : roots) list += (list.empty() ? "" : ", ") + shown(root);
+  for (size_t i = 0; i < roots.size() && i < kShown; ++i) list += (i ? ", " : "") + shown(roots[i]);
+  if (roots.size() > kShown) list += ", …";
+  if (roots.size() > kMaxRoots)
+    fail(where, ": holds ", roots.size(), " Vision Transformers, under ", list);
   std::vector<Root> averages;
   std::ranges::copy_if(roots, std::back_inserter(averages), is_average);
   const auto all_like = [&](const Root& chosen, bool same_values) {

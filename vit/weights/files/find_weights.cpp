@@ -24,9 +24,8 @@ constexpr const char* kUsual[] = {"model.safetensors",           "model.safetens
                                   "pytorch_model.bin",           "pytorch_model.bin.index.json",
                                   "open_clip_model.safetensors", "open_clip_pytorch_model.bin"};
 
-constexpr std::string_view kEndings[] = {".safetensors", ".pth",     ".pt",     ".bin",
-                                         ".ckpt",        ".pth.tar", ".pt.tar", ".ckpt.tar",
-                                         ".npz"};
+constexpr std::string_view kEndings[] = {".safetensors", ".pth",    ".pt",       ".bin", ".ckpt",
+                                         ".pth.tar",     ".pt.tar", ".ckpt.tar", ".npz"};
 constexpr std::string_view kIndexEndings[] = {".safetensors.index.json", ".bin.index.json"};
 
 // What training code puts beside the weights.
@@ -101,13 +100,13 @@ fs::path find_weights(const fs::path& path) {
   }
   if (error) fail(path.string(), ": the folder cannot be read: ", error.message());
   if (indices.size() == 1) return indices.front();
-  if (named.empty()) std::ranges::copy_if(others, std::back_inserter(named), has_contents_of_weights);
+  if (named.empty())
+    std::ranges::copy_if(others, std::back_inserter(named), has_contents_of_weights);
   if (named.size() == 1) return named.front();
   fail(path.string(), ": no weights: looked for ", kUsual[0], ", ", kUsual[1], ", ", kUsual[2],
        ", ", kUsual[3],
-       named.empty()
-           ? " or another .safetensors, .pth, .pt, .bin, .ckpt, .pth.tar or .npz file"
-           : " and found several files of other names; name one of them: " + list(named));
+       named.empty() ? " or another .safetensors, .pth, .pt, .bin, .ckpt, .pth.tar or .npz file"
+                     : " and found several files of other names; name one of them: " + list(named));
 }
 
 }  // namespace vit
