@@ -56,9 +56,9 @@ std::string archive(const std::string& name, const std::string& member, uint32_t
          bytes_of(static_cast<uint32_t>(local.size())) + std::string(2, '\0');
 }
 
-vit::StateDict read(const std::string& bytes) {
+vit::StateDict read(const std::string& bytes, const char* name = "x.npz") {
   const test::TempDir folder;
-  const auto path = folder / "x.npz";
+  const auto path = folder / name;
   std::ofstream(path, std::ios::binary) << bytes;
   return vit::read_weights(path);
 }
@@ -119,6 +119,10 @@ TEST_CASE("checksums of stored members are checked, 0 is none") {
   CHECK(read(archive("a.npy", member, crc)).contains("a"));
   CHECK_THROWS_WITH(read(archive("a.npy", member, crc ^ 1)),
                     ContainsSubstring("x.npz: the entry \"a.npy\" has a wrong checksum"));
+
+  // Other archives are known by what is in them.
+  CHECK_THROWS_WITH(read(archive("m/archive_format", "pt2", 0), "x.pt2"),
+                    ContainsSubstring("a program that torch.export wrote"));
 
   // A flipped bit in the numbers of a PyTorch file.
   std::ifstream file(test::data("torch/ddp.pth"), std::ios::binary);

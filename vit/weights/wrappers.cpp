@@ -78,6 +78,14 @@ bool is_average(const Root& root) {
   return names_average(path.substr(path.rfind('.') + 1));
 }
 
+/// What training code puts beside the parts of a model: weights of a loss, states of metrics.
+bool is_of_training(std::string_view name) {
+  const auto module = name.substr(0, name.find('.'));
+  return module == "n_averaged" || module.starts_with("criterion") || module.starts_with("loss") ||
+         module.ends_with("_loss") || module.starts_with("metric") || module.ends_with("_metric") ||
+         module.ends_with("_metrics") || module.ends_with("_acc") || module == "accuracy";
+}
+
 /// Whether two tensors of one shape are surely of one value.
 bool same_bytes(const at::Tensor& a, const at::Tensor& b) {
   if (a.scalar_type() != b.scalar_type()) return false;
@@ -91,8 +99,11 @@ bool same_bytes(const at::Tensor& a, const at::Tensor& b) {
 bool same_shapes(const StateDict& weights, const Root& a, const Root& b, bool same_values) {
   size_t count = 0;
   for (auto item = weights.lower_bound(a.prefix);
-       item != weights.end() && item->first.starts_with(a.prefix); ++item, ++count) {
-    const auto twin = weights.find(b.prefix + item->first.substr(a.prefix.size()));
+       item != weights.end() && item->first.starts_with(a.prefix); ++item) {
+    const std::string own = item->first.substr(a.prefix.size());
+    if (is_of_training(own)) continue;
+    ++count;
+    const auto twin = weights.find(b.prefix + own);
     if (twin == weights.end() || twin->second.sizes() != item->second.sizes()) return false;
     if (same_values && !same_bytes(twin->second, item->second)) return false;
   }
@@ -127,14 +138,6 @@ Root choose_root(const StateDict& weights, const std::vector<Root>& roots, std::
   if (all_like(roots.front(), true)) return roots.front();
   fail(where, ": holds several Vision Transformers, under ", list,
        "; save the one that is meant alone");
-}
-
-/// What training code puts beside the parts of a model: weights of a loss, states of metrics.
-bool is_of_training(std::string_view name) {
-  const auto module = name.substr(0, name.find('.'));
-  return module == "n_averaged" || module.starts_with("criterion") || module.starts_with("loss") ||
-         module.ends_with("_loss") || module.starts_with("metric") || module.ends_with("_metric") ||
-         module.ends_with("_metrics") || module.ends_with("_acc") || module == "accuracy";
 }
 
 StateDict cleaned(StateDict stored, const std::string& where) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 
 #include <ATen/ATen.h>
@@ -21,6 +22,11 @@ std::string find_root(const ZipArchive& archive) {
     if (!root.empty()) fail(archive.where(), ": two checkpoints in one archive");
     root = name.substr(0, name.size() - kPickle.size() + 1);
   }
+  const auto is_of_export = [](const auto& item) {
+    return item.first.ends_with("/archive_format");
+  };
+  if (root.empty() && std::ranges::any_of(archive.entries(), is_of_export))
+    fail(archive.where(), ": a program that torch.export wrote; save model.state_dict() instead");
   if (root.empty())
     fail(archive.where(), ": a zip archive, but no PyTorch checkpoint: it has no data.pkl");
   return root;
