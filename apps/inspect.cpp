@@ -130,6 +130,7 @@ Json describe(const std::string& name, vit::VisionTransformer& model,
                {"pooling", pooling_name(config.head.pooling)},
                {"num_classes", config.head.num_classes},
                {"labels", model->labels()}};
+  json["assumed"] = model->assumed();
   if (weights) {
     json["dtype"] = type_name(weights->dtype);
     json["weights_bytes"] = weights->bytes;

@@ -159,17 +159,18 @@ void check_memory(const Encoded& file, std::string_view format, int64_t pixels,
 
 at::Tensor decode(const Encoded& file) {
   const Decoded picture = recognise(file).decode(file);
-  if (picture.transparent && file.alpha == Alpha::palette_onto_white)
+  if (picture.transparent && file.transparency == vit::Transparency::color_key_white)
     whiten(picture.rgb, *picture.transparent);
   return apply_orientation(picture.rgb, picture.orientation);
 }
 
-at::Tensor decode_image(std::span<const uint8_t> bytes, std::string_view name) {
-  return decode({bytes, name});
+at::Tensor decode_image(std::span<const uint8_t> bytes, std::string_view name,
+                        vit::Transparency transparency) {
+  return decode({.bytes = bytes, .name = name, .transparency = transparency});
 }
 
-at::Tensor read_image(const std::filesystem::path& path) {
-  return decode_image(read_file(path), path.string());
+at::Tensor read_image(const std::filesystem::path& path, vit::Transparency transparency) {
+  return decode_image(read_file(path), path.string(), transparency);
 }
 
 bool is_image_file_name(const std::filesystem::path& path) {

@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <media/limits.h>
+#include <vit/input_config.h>
 
 namespace media {
 
@@ -25,10 +26,12 @@ namespace media {
 /// Throws vit::Error that names the file and the reason: missing, unknown format, too many pixels,
 /// damaged or cut off. Memory grows with what the file holds, not with what its header claims, and
 /// is limited by kMaxPixels. May be called from several threads at once.
-at::Tensor read_image(const std::filesystem::path& path);
+at::Tensor read_image(const std::filesystem::path& path,
+                      vit::Transparency transparency = vit::Transparency::dropped);
 
 /// The same for a file that is already in memory; errors call it `name`.
-at::Tensor decode_image(std::span<const uint8_t> bytes, std::string_view name);
+at::Tensor decode_image(std::span<const uint8_t> bytes, std::string_view name,
+                        vit::Transparency transparency = vit::Transparency::dropped);
 
 /// Whether the name ends like a picture that read_image() reads, in small or capital letters.
 bool is_image_file_name(const std::filesystem::path& path);

@@ -32,7 +32,7 @@ LoadedImage ImageLoader::load(const Source& source) const {
   LoadedImage image{source.path, {}, source.error};
   if (!image.error.empty()) return image;
   try {
-    image.pixels = preprocess(read_image(source.path), how_);
+    image.pixels = preprocess(read_image(source.path, how_.transparency), how_);
   } catch (...) {
     image.error = failure_text(source.path.string());
   }

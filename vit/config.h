@@ -143,6 +143,8 @@ struct ModelConfig {
   /// Starts of the names of tensors that the checkpoint's library does not read in such a model
   /// and its files hold all the same.
   std::vector<std::string> unread_tensors = {};
+  /// What neither files nor weights say and was taken to be as usual, a line each.
+  std::vector<std::string> assumed = {};
   /// The image size is what a preprocessor's file says, if there is one, not what the config says.
   bool sized_by_preprocessor = false;
 };

@@ -63,6 +63,8 @@ class VisionTransformerImpl : public torch::nn::Module {
     return config_.vit.picture_for_input();
   }
   const std::vector<std::string>& labels() const { return config_.labels; }
+  /// What neither files nor weights said and load() took to be as usual, a line each.
+  const std::vector<std::string>& assumed() const { return config_.assumed; }
 
   /// Changes the input size: resamples learned positions as the checkpoint's library does and
   /// adapts the preprocessing. Throws Error if the patch size does not divide it.

@@ -38,7 +38,7 @@ std::vector<PictureFile> list_pictures(const std::vector<std::string>& arguments
 }
 
 at::Tensor read_picture(const std::string& path, const vit::PicturePreprocessing& preprocessing) {
-  return media::preprocess(media::read_image(path), preprocessing);
+  return media::preprocess(media::read_image(path, preprocessing.transparency), preprocessing);
 }
 
 struct PictureStream::Impl {

@@ -10,20 +10,16 @@
 
 #include <media/limits.h>
 #include <vit/error.h>
+#include <vit/input_config.h>
 
 namespace media {
-
-/// What becomes of transparent pixels. Alpha samples are dropped without blending in any case.
-enum class Alpha {
-  drop,                ///< pixels keep the colour that is stored for them
-  palette_onto_white,  ///< those of a transparent colour (Decoded::transparent) turn white
-};
 
 /// A picture file in memory, and how it is wanted.
 struct Encoded {
   std::span<const uint8_t> bytes;
   std::string_view name;  ///< what errors call the file
-  Alpha alpha = Alpha::drop;
+  /// Decoded::transparent turns white or not; alpha samples are dropped in any case.
+  vit::Transparency transparency = vit::Transparency::dropped;
   int64_t max_pixels = kMaxPixels;  ///< pictures with more are refused
 };
 

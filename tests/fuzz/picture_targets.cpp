@@ -22,7 +22,8 @@ std::span<const uint8_t> bytes_of(std::string_view input) {
 
 template <media::Decoded (*decode)(const media::Encoded&)>
 void read_picture(std::string_view input) {
-  const media::Decoded picture = decode({bytes_of(input), "input", media::Alpha::drop, kMaxPixels});
+  const media::Decoded picture =
+      decode({bytes_of(input), "input", vit::Transparency::dropped, kMaxPixels});
   const at::Tensor& rgb = picture.rgb;
   if (rgb.dim() != 3 || rgb.size(2) != 3 || rgb.numel() == 0 || rgb.numel() > 3 * kMaxPixels ||
       picture.orientation < 1 || picture.orientation > 8)

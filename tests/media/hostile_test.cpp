@@ -136,7 +136,7 @@ TEST_CASE("A JPEG 2000 without data for one of its tiles is refused") {
 
 TEST_CASE("A decoder may be given fewer pixels than others") {
   const Bytes bytes = read_bytes("pillow/gif_no_palette.gif");  // 23 x 17
-  CHECK(refusal({bytes, "sample", media::Alpha::drop, 23 * 17}) == "not refused");
-  CHECK_THAT(refusal({bytes, "sample", media::Alpha::drop, 23 * 17 - 1}),
+  CHECK(refusal({bytes, "sample", vit::Transparency::dropped, 23 * 17}) == "not refused");
+  CHECK_THAT(refusal({bytes, "sample", vit::Transparency::dropped, 23 * 17 - 1}),
              Catch::ContainsSubstring("23 x 17 pixels are too many; at most 390"));
 }

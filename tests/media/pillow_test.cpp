@@ -19,10 +19,10 @@ namespace {
 
 const std::string kFolder = "media/pillow/";
 
-at::Tensor decode(const std::string& name, media::Alpha alpha) {
+at::Tensor decode(const std::string& name, vit::Transparency transparency) {
   std::ifstream file(test::data(kFolder + name), std::ios::binary);
   const std::vector<uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
-  return media::decode({bytes, name, alpha});
+  return media::decode({.bytes = bytes, .name = name, .transparency = transparency});
 }
 
 uint32_t checksum(const at::Tensor& rgb) {
@@ -46,11 +46,11 @@ TEST_CASE("Odd pictures are what Pillow makes of them, but where the difference 
     INFO(name << ": " << entry.dump());
     if (is_left_out(name)) continue;
     if (entry.contains("refused")) {
-      CHECK_THROWS_WITH(decode(name, media::Alpha::drop),
+      CHECK_THROWS_WITH(decode(name, vit::Transparency::dropped),
                         Catch::ContainsSubstring(entry["refused"].get<std::string>()));
       continue;
     }
-    const at::Tensor rgb = decode(name, media::Alpha::drop);
+    const at::Tensor rgb = decode(name, vit::Transparency::dropped);
     if (entry.contains("pillow_refuses")) {
       CHECK(rgb.numel() > 0);
       continue;
@@ -65,7 +65,7 @@ TEST_CASE("Odd pictures are what Pillow makes of them, but where the difference 
     }
     CHECK(checksum(rgb) == entry["crc32"].get<uint32_t>());
     const char* key = entry.contains("onto_white_crc32") ? "onto_white_crc32" : "crc32";
-    CHECK(checksum(decode(name, media::Alpha::palette_onto_white)) == entry[key].get<uint32_t>());
+    CHECK(checksum(decode(name, vit::Transparency::color_key_white)) == entry[key].get<uint32_t>());
     onto_white += entry.contains("onto_white_crc32") ? 1 : 0;
   }
   CHECK(onto_white > 20);
@@ -73,7 +73,7 @@ TEST_CASE("Odd pictures are what Pillow makes of them, but where the difference 
 
 TEST_CASE("Transparent pixels keep their stored colour unless they are wanted on white") {
   const auto path = test::data(kFolder + "key_palette.png");
-  CHECK(test::same(media::read_image(path), decode("key_palette.png", media::Alpha::drop)));
+  CHECK(test::same(media::read_image(path), decode("key_palette.png", vit::Transparency::dropped)));
   CHECK_FALSE(test::same(media::read_image(path),
-                         decode("key_palette.png", media::Alpha::palette_onto_white)));
+                         decode("key_palette.png", vit::Transparency::color_key_white)));
 }

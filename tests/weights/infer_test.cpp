@@ -73,19 +73,17 @@ TEST_CASE("inference of unusual models") {
 
 TEST_CASE("heads that nothing tells of are assumed, and said to be") {
   auto config = vit::find_architecture("vit_tiny_patch16_224").config();
-  std::vector<std::string> assumptions;
-  vit::infer_config(weights_of(config), "x", std::nullopt, &assumptions);
-  CHECK(assumptions.empty());  // a known model
+  CHECK(vit::infer_config(weights_of(config), "x").assumed.empty());  // a known model
 
   config.vit.set_image_size({32, 32});
   config.vit.block.dim = 128;
   config.vit.depth = 1;
   config.vit.block.mlp.hidden_dim = 50;
   config.vit.block.attention.num_heads = 4;
-  const auto got = vit::infer_config(weights_of(config), "x", std::nullopt, &assumptions);
+  const auto got = vit::infer_config(weights_of(config), "x");
   CHECK(got.vit.block.attention.num_heads == 2);
-  REQUIRE(assumptions.size() == 1);
-  CHECK_THAT(assumptions[0], ContainsSubstring("2 of 64 channels assumed; a config.json"));
+  REQUIRE(got.assumed.size() == 1);
+  CHECK_THAT(got.assumed[0], ContainsSubstring("2 of 64 channels assumed; a config.json"));
 }
 
 TEST_CASE("inference survives dims that no tensor could have") {

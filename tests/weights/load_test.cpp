@@ -251,3 +251,26 @@ TEST_CASE("models with random weights are reproducible") {
   const auto half = vit::create("test_vit", {.precision = {at::kBFloat16}});
   CHECK(half->parameters()[0].scalar_type() == at::kBFloat16);
 }
+
+TEST_CASE("what was assumed of a checkpoint is said once and kept") {
+  std::vector<std::string> said;
+  const auto load = [&](const std::filesystem::path& path) {
+    said.clear();
+    return vit::load(path, {.on_warning = [&](const std::string& text) { said.push_back(text); }});
+  };
+  CHECK(load(test::data("vit/timm_vit_cls"))->assumed().empty());
+  CHECK(said.empty());
+
+  const auto without_preprocessor = load(test::data("vit/hf_vit"));
+  REQUIRE(without_preprocessor->assumed().size() == 1);
+  CHECK_THAT(without_preprocessor->assumed()[0],
+             ContainsSubstring("no preprocessor_config.json says how pictures are prepared"));
+  CHECK(said.size() == 1);
+
+  const test::TempDir folder;
+  std::filesystem::copy(test::data("vit/timm_vit_cls/model.safetensors"), folder / "bare.safetensors");
+  const auto bare = load(folder / "bare.safetensors");
+  REQUIRE(said.size() >= 1);
+  CHECK(said.size() == bare->assumed().size());
+  CHECK_THAT(said.back(), ContainsSubstring("bare.safetensors: ") && ContainsSubstring("as by timm"));
+}

@@ -26,7 +26,10 @@ struct Loaded {
 
 Loaded load(const std::filesystem::path& path, vit::LoadOptions options) {
   Loaded loaded;
-  options.on_warning = [&](const std::string& text) { loaded.warnings.push_back(text); };
+  options.on_warning = [&](const std::string& text) {
+    // How these models want their pictures is another subject.
+    if (text.find("how pictures are prepared") == text.npos) loaded.warnings.push_back(text);
+  };
   loaded.model = vit::load(path, options);
   return loaded;
 }

@@ -59,7 +59,11 @@ class Source {
     vit::write_safetensors(folder / file_, changed);
     warnings.clear();
     return vit::load(folder.path(),
-                     {.on_warning = [this](const std::string& text) { warnings += text + "\n"; }});
+                     {.on_warning = [this](const std::string& text) {
+                       // How these models want their pictures is another subject.
+                       if (text.find("how pictures are prepared") == text.npos)
+                         warnings += text + "\n";
+                     }});
   }
 
   /// Whether it is the model of the folder.

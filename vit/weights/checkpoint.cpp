@@ -46,10 +46,11 @@ ModelConfig choose_config(const ConfigOf& config_of, const StateDict& weights,
     return named;
   }
   if (auto config = config_of(layout)) return *std::move(config);
-  std::vector<std::string> assumptions;
-  auto inferred = infer_config(weights, where, options.image_size, &assumptions);
-  for (const auto& assumption : assumptions) warn(options, where + ": " + assumption);
+  auto inferred = infer_config(weights, where, options.image_size);
   layout.apply_defaults(stored, inferred.vit);
+  inferred.assumed.push_back(
+      std::string("nothing says how pictures are prepared: as by ") + layout.title +
+      " assumed; a config.json or the name of the architecture says otherwise");
   return inferred;
 }
 
@@ -197,7 +198,13 @@ Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
   vit.set_image_size(image_size_of_weights(vit, checkpoint.image_size, checkpoint.weights, where));
   if (!options.image_size) check_positions(vit, checkpoint.image_size, checkpoint.weights, where);
   auto& labels = checkpoint.config.labels;
-  if (labels.empty() && !checkpoint.new_head) labels = imagenet_labels(vit.head.num_classes);
+  if (labels.empty() && !checkpoint.new_head) {
+    labels = imagenet_labels(vit.head.num_classes);
+    if (!labels.empty())
+      checkpoint.config.assumed.push_back("nothing names its " + std::to_string(labels.size()) +
+                                          " classes: those of ImageNet assumed");
+  }
+  for (const std::string& line : checkpoint.config.assumed) warn(options, where + ": " + line);
   return checkpoint;
 }
 

@@ -25,7 +25,14 @@ void read_processor(const MappedFile& file, ModelConfig& config) {
 ModelConfig read_any_config(const JsonNode& root, const MappedFile* preprocessor) {
   const Layout& layout = layout_of_config(root);
   auto config = layout.read_config(root);
-  if (preprocessor && &layout == &kHuggingfaceLayout) read_processor(*preprocessor, config);
+  if (&layout != &kHuggingfaceLayout) return config;
+  if (preprocessor)
+    read_processor(*preprocessor, config);
+  else
+    config.assumed.push_back(
+        "no preprocessor_config.json says how pictures are prepared: as by default for such a "
+        "model "
+        "assumed");
   return config;
 }
 

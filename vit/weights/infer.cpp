@@ -108,7 +108,7 @@ std::optional<ModelConfig> same_shapes(const VitConfig& config) {
 }
 
 int64_t usual_heads(const VitConfig& config, const std::string& where,
-                    std::vector<std::string>* assumptions) {
+                    std::vector<std::string>& assumed) {
   const int64_t dim = config.embed_dim();
   for (const auto& row : architecture_table()) {
     const auto known = row.config().vit;
@@ -122,11 +122,10 @@ int64_t usual_heads(const VitConfig& config, const std::string& where,
     fail(where, ": ", dim, " channels are no multiple of the usual head size of ", kUsualHeadDim,
          "; a config.json or the name of the architecture must say how many heads there are");
   const int64_t heads = dim / kUsualHeadDim;
-  if (assumptions)
-    assumptions->push_back("how many heads its attention has is not in the weights: " +
-                           std::to_string(heads) + " of " + std::to_string(kUsualHeadDim) +
-                           " channels assumed; a config.json or the name of the architecture "
-                           "says otherwise");
+  assumed.push_back("how many heads its attention has is not in the weights: " +
+                    std::to_string(heads) + " of " + std::to_string(kUsualHeadDim) +
+                    " channels assumed; a config.json or the name of the architecture "
+                    "says otherwise");
   return heads;
 }
 
@@ -177,7 +176,7 @@ void fail_not_square(const std::string& where, int64_t positions, int64_t prefix
 }
 
 ModelConfig infer_config(const StateDict& weights, const std::string& where,
-                         std::optional<Size2d> image_size, std::vector<std::string>* assumptions) {
+                         std::optional<Size2d> image_size) {
   const Shapes shapes(weights, where);
   ModelConfig config;
   VitConfig& c = config.vit;
@@ -238,7 +237,7 @@ ModelConfig infer_config(const StateDict& weights, const std::string& where,
     block.attention.num_heads =
         block.attention.qk_norm
             ? block.dim / std::max<int64_t>(1, shapes.of("blocks.0.attn.q_norm.weight", 1)[0])
-            : usual_heads(c, where, assumptions);
+            : usual_heads(c, where, config.assumed);
   }
   if (c.input.channels != 3) {
     preprocessing.mean.assign(static_cast<size_t>(c.input.channels), 0.5);

@@ -14,11 +14,10 @@ namespace vit {
 /// not show comes from timm's architecture of the same shapes, if there is one, else it gets the
 /// usual value: heads of 64 channels, square images, eps 1e-6. `where` names the file in errors.
 /// `image_size` is tried where the position table covers no square.
-/// `assumptions`, if there, gets a line for what neither shapes nor timm's architectures tell.
+/// ModelConfig::assumed says what neither shapes nor timm's architectures tell.
 /// Throws Error if the weights are no Vision Transformer.
 ModelConfig infer_config(const StateDict& weights, const std::string& where,
-                         std::optional<Size2d> image_size = std::nullopt,
-                         std::vector<std::string>* assumptions = nullptr);
+                         std::optional<Size2d> image_size = std::nullopt);
 
 /// One more than the largest N of the names "blocks.N.…".
 int64_t count_blocks(const StateDict& weights);

@@ -68,6 +68,7 @@ void apply_defaults(const StateDict& stored, VitConfig& config) {
 
 }  // namespace
 
-const Layout kAuthorsLayout{"authors", detect, to_timm, apply_defaults, nullptr, nullptr, owns};
+const Layout kAuthorsLayout{"authors",      "its authors", detect,  to_timm,
+                            apply_defaults, nullptr,       nullptr, owns};
 
 }  // namespace vit

@@ -124,6 +124,6 @@ void apply_defaults(const StateDict&, VitConfig& config) { config.family = "augr
 
 }  // namespace
 
-const Layout kFlaxLayout{"flax", detect, to_timm, apply_defaults};
+const Layout kFlaxLayout{"flax", "Flax", detect, to_timm, apply_defaults};
 
 }  // namespace vit

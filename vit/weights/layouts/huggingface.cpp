@@ -295,7 +295,7 @@ ModelConfig read_config(const JsonNode& root) {
 
 }  // namespace
 
-const Layout kHuggingfaceLayout{"huggingface", detect,      to_timm, apply_defaults,
-                                wrote,         read_config, owns};
+const Layout kHuggingfaceLayout{"huggingface",  "transformers", detect,      to_timm,
+                                apply_defaults, wrote,          read_config, owns};
 
 }  // namespace vit

@@ -58,7 +58,7 @@ void apply_defaults(const StateDict&, VitConfig& config) {
 }  // namespace
 
 // Its config is read by kHuggingfaceLayout.
-const Layout kHuggingfaceClipLayout{
-    "huggingface_clip", detect, to_timm, apply_defaults, nullptr, nullptr, owns};
+const Layout kHuggingfaceClipLayout{"huggingface_clip", "transformers", detect,  to_timm,
+                                    apply_defaults,     nullptr,        nullptr, owns};
 
 }  // namespace vit

@@ -14,6 +14,7 @@ namespace vit {
 /// and all that is known of its files. Each stands in a file of its own.
 struct Layout {
   const char* name;
+  const char* title;  ///< for messages
 
   /// Whether these are its names, by what it alone has.
   bool (*detect)(const StateDict& weights);

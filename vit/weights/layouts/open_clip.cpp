@@ -204,7 +204,7 @@ ModelConfig read_config(const JsonNode& root) {
 
 }  // namespace
 
-const Layout kOpenClipLayout{"open_clip", detect,      to_timm, apply_defaults,
-                             wrote,       read_config, owns};
+const Layout kOpenClipLayout{"open_clip",    "OpenCLIP", detect,      to_timm,
+                             apply_defaults, wrote,      read_config, owns};
 
 }  // namespace vit

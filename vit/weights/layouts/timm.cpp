@@ -179,6 +179,7 @@ ModelConfig read_timm_config(const JsonNode& root) {
 }
 
 const Layout kTimmLayout{"timm",
+                         "timm",
                          [](const StateDict&) { return true; },
                          [](const StateDict& weights, const std::string&) { return weights; },
                          [](const StateDict&, VitConfig&) {},

@@ -64,6 +64,7 @@ ModelConfig read_config(const JsonNode& root) {
 
 }  // namespace
 
-const Layout kTorchvisionLayout{"torchvision", detect, to_timm, apply_defaults, wrote, read_config};
+const Layout kTorchvisionLayout{"torchvision",  "torchvision", detect,     to_timm,
+                                apply_defaults, wrote,         read_config};
 
 }  // namespace vit
