@@ -210,6 +210,7 @@ std::string description_text(const Json& json) {
                            sides_text(input["input_size"]) + ", crop " +
                            input["crop_mode"].get<std::string>() + " " + input["crop_pct"].dump() +
                            ", mean " + input["mean"].dump() + ", std " + input["std"].dump());
+  for (const Json& line : json["assumed"]) row("assumed", line.get<std::string>());
   constexpr std::size_t kShown = 10;
   auto labels = json["labels"].get<std::vector<std::string>>();
   const std::size_t count = labels.size();

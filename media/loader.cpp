@@ -3,7 +3,6 @@
 #include <utility>
 
 #include <media/failure.h>
-#include <media/image.h>
 #include <media/preprocess.h>
 
 namespace media {
@@ -32,7 +31,7 @@ LoadedImage ImageLoader::load(const Source& source) const {
   LoadedImage image{source.path, {}, source.error};
   if (!image.error.empty()) return image;
   try {
-    image.pixels = preprocess(read_image(source.path, how_.transparency), how_);
+    image.pixels = read_input(source.path, how_);
   } catch (...) {
     image.error = failure_text(source.path.string());
   }

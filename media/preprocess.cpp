@@ -8,6 +8,7 @@
 
 #include <ATen/ATen.h>
 
+#include <media/image.h>
 #include <vit/error.h>
 
 namespace media {
@@ -212,6 +213,14 @@ at::Tensor preprocess(const at::Tensor& rgb, const vit::PicturePreprocessing& ho
 
 at::Tensor preprocess(const at::Tensor& rgb, const vit::Preprocessing& how) {
   return preprocess(rgb, vit::picture_preprocessing(how));
+}
+
+at::Tensor read_input(const std::filesystem::path& path, const vit::PicturePreprocessing& how) {
+  return preprocess(read_image(path, how.transparency), how);
+}
+
+at::Tensor read_input(const std::filesystem::path& path, const vit::Preprocessing& how) {
+  return read_input(path, vit::picture_preprocessing(how));
 }
 
 }  // namespace media

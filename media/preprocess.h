@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+
 #include <ATen/core/Tensor.h>
 
 #include <media/resize.h>
@@ -50,5 +52,11 @@ at::Tensor normalize(const at::Tensor& pixels, const vit::PicturePreprocessing& 
 at::Tensor preprocess(const at::Tensor& rgb, const vit::PicturePreprocessing& how);
 /// The same for a model that takes pictures. Throws vit::Error for one that takes anything else.
 at::Tensor preprocess(const at::Tensor& rgb, const vit::Preprocessing& how);
+
+/// The input that a model makes of a picture file, float32 [channels_of(how), input height, input
+/// width]: read_image() with transparent colours as `how` wants them, then preprocess(). Throws as
+/// these do.
+at::Tensor read_input(const std::filesystem::path& path, const vit::PicturePreprocessing& how);
+at::Tensor read_input(const std::filesystem::path& path, const vit::Preprocessing& how);
 
 }  // namespace media

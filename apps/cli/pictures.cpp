@@ -2,7 +2,6 @@
 #include <utility>
 
 #include <apps/cli/pictures.h>
-#include <media/image.h>
 #include <media/loader.h>
 #include <media/preprocess.h>
 #include <media/sources.h>
@@ -38,7 +37,7 @@ std::vector<PictureFile> list_pictures(const std::vector<std::string>& arguments
 }
 
 at::Tensor read_picture(const std::string& path, const vit::PicturePreprocessing& preprocessing) {
-  return media::preprocess(media::read_image(path, preprocessing.transparency), preprocessing);
+  return media::read_input(path, preprocessing);
 }
 
 struct PictureStream::Impl {

@@ -9,7 +9,6 @@
 
 #include <ATen/ATen.h>
 
-#include <media/image.h>
 #include <media/preprocess.h>
 #include <vit/flops.h>
 #include <vit/load.h>
@@ -63,7 +62,7 @@ int main(int argc, char** argv) {
   try {
     at::NoGradGuard no_grad;
     auto model = vit::load(argv[1]);
-    const auto pixels = media::preprocess(media::read_image(argv[2]), model->preprocessing());
+    const auto pixels = media::read_input(argv[2], model->preprocessing());
     const double whole = vit::gflops(model->config(), nullptr);
     model->set_reducer(std::make_shared<MergeNeighbours>());
     const double merged = vit::gflops(model->config(), model->reducer().get());

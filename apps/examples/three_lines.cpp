@@ -7,7 +7,6 @@
 
 #include <ATen/ATen.h>
 
-#include <media/image.h>
 #include <media/preprocess.h>
 #include <tome/tome.h>
 #include <vit/load.h>
@@ -22,7 +21,7 @@ int main(int argc, char** argv) {
 
     auto model = vit::load(argv[1]);
     tome::apply(model, {.r = 4});
-    auto pixels = media::preprocess(media::read_image(argv[2]), model->preprocessing());
+    auto pixels = media::read_input(argv[2], model->preprocessing());
     auto logits = model->forward(pixels.unsqueeze(0));
 
     auto [probability, index] = logits.softmax(-1).max(-1);

@@ -268,9 +268,11 @@ TEST_CASE("what was assumed of a checkpoint is said once and kept") {
   CHECK(said.size() == 1);
 
   const test::TempDir folder;
-  std::filesystem::copy(test::data("vit/timm_vit_cls/model.safetensors"), folder / "bare.safetensors");
+  std::filesystem::copy(test::data("vit/timm_vit_cls/model.safetensors"),
+                        folder / "bare.safetensors");
   const auto bare = load(folder / "bare.safetensors");
   REQUIRE(said.size() >= 1);
   CHECK(said.size() == bare->assumed().size());
-  CHECK_THAT(said.back(), ContainsSubstring("bare.safetensors: ") && ContainsSubstring("as by timm"));
+  CHECK_THAT(said.back(),
+             ContainsSubstring("bare.safetensors: ") && ContainsSubstring("as by timm"));
 }

@@ -58,8 +58,7 @@ class Source {
     std::filesystem::copy_file(folder_ / config_, folder / config_);
     vit::write_safetensors(folder / file_, changed);
     warnings.clear();
-    return vit::load(folder.path(),
-                     {.on_warning = [this](const std::string& text) {
+    return vit::load(folder.path(), {.on_warning = [this](const std::string& text) {
                        // How these models want their pictures is another subject.
                        if (text.find("how pictures are prepared") == text.npos)
                          warnings += text + "\n";
