@@ -50,8 +50,7 @@ bool goes_through_8_bits(const avifImage& image, bool alpha) {
 /// room for them.
 Image high_bits(const avifImage& image) {
   const auto width = static_cast<int64_t>(image.width), height = static_cast<int64_t>(image.height);
-  Image result(
-      avifImageCreate(static_cast<int>(width), static_cast<int>(height), 8, image.yuvFormat));
+  Image result(avifImageCreate(image.width, image.height, 8, image.yuvFormat));
   if (!result) return nullptr;
   result->colorPrimaries = image.colorPrimaries;
   result->transferCharacteristics = image.transferCharacteristics;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <iterator>
 #include <memory>
 #include <openjpeg.h>
 #include <vector>
@@ -12,83 +11,12 @@
 
 #include <media/codecs/codec.h>
 #include <media/codecs/color.h>
+#include <media/codecs/jpeg_2000_header.h>
 
 namespace media {
 namespace {
 
 constexpr const char* kFormat = "JPEG 2000";
-constexpr int64_t kMostComponents = 4;
-constexpr uint8_t kCodestream[] = {0xFF, 0x4F, 0xFF, 0x51};  // its first marker, then the size's
-
-/// What the codestream's header claims. A JP2 file wraps the codestream into boxes.
-struct Header {
-  uint64_t end = 0;  ///< where the segments behind the size begin
-  int64_t width = 0, height = 0, tiles = 0;
-};
-
-Header read_header(const Encoded& file) {
-  // Behind the size marker: length, capabilities, then extent and offset of the reference grid,
-  // extent and offset of its tiles, and the number of components.
-  const auto at = std::search(file.bytes.begin(), file.bytes.end(), std::begin(kCodestream),
-                              std::end(kCodestream));
-  const ByteView view(file.bytes, true);
-  const auto start = static_cast<uint64_t>(at - file.bytes.begin());
-  const uint64_t size = start + 8;
-  if (!view.has(size, 34)) refuse(file, kFormat, "it has no picture");
-  const auto number = [&](uint64_t index) { return int64_t{view.u32(size + 4 * index)}; };
-  Header header{start + 4 + view.u16(start + 4)};
-  header.width = number(0) - number(2);
-  header.height = number(1) - number(3);
-  check_size(file, kFormat, header.width, header.height);
-  check_empty(file, kFormat, header.width * header.height);
-
-  const int64_t components = view.u16(size + 32);
-  if (components < 1 || components > kMostComponents)
-    refuse(file, kFormat, components, " components are not supported, only 1 to ", kMostComponents);
-  // A palette makes three of one.
-  check_memory(file, kFormat, header.width * header.height,
-               std::max<int64_t>(components, 3) * int64_t{sizeof(int32_t)});
-
-  // OpenJPEG keeps 17 kilobytes for each tile that the header claims.
-  const int64_t tile_width = number(4), tile_height = number(5);
-  const int64_t left = number(6), top = number(7);
-  if (tile_width == 0 || tile_height == 0 || left > number(2) || top > number(3))
-    refuse(file, kFormat, "its tiles do not cover it");
-  const auto count = [](int64_t length, int64_t step) { return (length + step - 1) / step; };
-  header.tiles = count(number(0) - left, tile_width) * count(number(1) - top, tile_height);
-  constexpr int64_t kFewTiles = 1024, kSmallTile = 64 * 64;
-  if (header.tiles > kFewTiles && tile_width * tile_height < kSmallTile)
-    refuse(file, kFormat, header.tiles, " tiles of ", tile_width, " x ", tile_height,
-           " pixels are too many; tiles of ", kSmallTile, " pixels and more can be read");
-  return header;
-}
-
-/// Throws unless each tile of the picture has data. OpenJPEG leaves those without black.
-void check_tiles(const Encoded& file, const Header& header) {
-  constexpr uint32_t kTilePart = 0xFF90, kFirstSegment = 0xFF4F;
-  const ByteView view(file.bytes, true);
-  std::vector<bool> seen(static_cast<size_t>(
-      std::min<int64_t>(header.tiles, static_cast<int64_t>(file.bytes.size()))));
-  int64_t found = 0;
-  for (uint64_t at = header.end; view.has(at, 4) && view.u16(at) >= kFirstSegment;) {
-    if (view.u16(at) != kTilePart) {
-      at += 2 + view.u16(at + 2);
-      continue;
-    }
-    if (!view.has(at, 12)) break;
-    const size_t tile = view.u16(at + 4);
-    if (tile < seen.size() && !seen[tile]) {
-      seen[tile] = true;
-      ++found;
-    }
-    const uint64_t length = view.u32(at + 6);
-    if (length == 0) break;  // it lasts to the end
-    at += length;
-  }
-  if (found < header.tiles)
-    refuse(file, kFormat, "it has ", found, " of its ", header.tiles,
-           " tiles; the file is cut off or damaged");
-}
 
 /// OpenJPEG's state. Its messages, which come from C code, are kept instead of printed.
 class Jpeg2000Reader {
@@ -97,7 +25,7 @@ class Jpeg2000Reader {
 
   /// False where the file is damaged or cut off; see reason().
   bool read_header() {
-    const bool bare = std::equal(std::begin(kCodestream), std::end(kCodestream), bytes_.begin());
+    const bool bare = is_bare_jpeg_2000(bytes_);
     codec_.reset(opj_create_decompress(bare ? OPJ_CODEC_J2K : OPJ_CODEC_JP2));
     stream_.reset(opj_stream_create(size_t{1} << 16, OPJ_TRUE));
     if (!codec_ || !stream_) return false;
@@ -215,13 +143,10 @@ std::vector<Component> components(const Encoded& file, const opj_image_t& image)
 }  // namespace
 
 Decoded decode_jpeg_2000(const Encoded& file) {
-  check_tiles(file, read_header(file));
+  check_jpeg_2000(file);
   Jpeg2000Reader reader(file.bytes);
   if (!reader.read_header()) refuse(file, kFormat, reader.reason());
   const opj_image_t& image = reader.image();
-  if (image.numcomps < 1 || image.numcomps > kMostComponents)
-    refuse(file, kFormat, image.numcomps, " components are not supported, only 1 to ",
-           kMostComponents);
   const int64_t width = int64_t{image.x1} - image.x0, height = int64_t{image.y1} - image.y0;
   check_size(file, kFormat, width, height);
   check_empty(file, kFormat, width * height);

@@ -50,6 +50,7 @@ std::vector<Target> picture_targets() {
   return {
       {"avif", read_picture<media::decode_avif>},
       {"gif", read_picture<media::decode_gif>},
+      {"jpeg_2000", read_picture<media::decode_jpeg_2000>},
       {"png_metadata", read_png_metadata},
       {"tiff", read_picture<media::decode_tiff>},
       {"xmp", read_xmp},

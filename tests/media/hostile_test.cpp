@@ -59,6 +59,22 @@ Bytes jpeg_2000(uint32_t width, uint32_t height, uint32_t tile_width, uint32_t t
   return bytes;
 }
 
+/// The same with another number of layers, extent of blocks and, for all resolutions, of precincts,
+/// which are two exponents in a byte.
+Bytes jpeg_2000_coding(uint32_t side, uint32_t layers, uint32_t block, uint32_t precinct) {
+  Bytes bytes = jpeg_2000(side, side, side, side);
+  const size_t at = find(bytes, {0xFF, 0x52, 0x00, 0x0C});
+  constexpr uint32_t kLevels = 4;
+  REQUIRE(bytes[at + 9] == kLevels);
+  put(bytes, at + 6, layers, 2, true);
+  bytes[at + 10] = bytes[at + 11] = static_cast<uint8_t>(block);
+  put(bytes, at + 2, 12 + kLevels + 1, 2, true);
+  bytes[at + 4] = 1;
+  bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(at) + 14, kLevels + 1,
+               static_cast<uint8_t>(precinct));
+  return bytes;
+}
+
 /// An AVIF file that claims another extent.
 Bytes avif(uint32_t width, uint32_t height) {
   Bytes bytes = read_bytes("pillow/avif_o1.avif");
@@ -111,18 +127,24 @@ TEST_CASE(
     CHECK_THAT(refusal(jpeg_2000(16, 1'000'000, 16, 16)),
                Catch::ContainsSubstring("62500 tiles of 16 x 16 pixels are too many"));
     CHECK_THAT(refusal(jpeg_2000(17, 1'000'000, 64, 64)), cannot_hold);
-    CHECK_THAT(refusal(jpeg_2000(15, 1'000'000, 64, 64)),
-               Catch::ContainsSubstring("of its 15625 tiles"));
+    CHECK_THAT(refusal(jpeg_2000(64, 250'000, 64, 64)),
+               Catch::ContainsSubstring("of its 3907 tiles"));
     CHECK_THAT(refusal(jpeg_2000(170, 1'000'000, 170, 1'000'000)), cannot_hold);
     CHECK_THAT(refusal(jpeg_2000(1'000'000, 1'000'000, 64, 64)), too_many);
     CHECK_THAT(refusal(jpeg_2000(20, 30, 0, 0)), Catch::ContainsSubstring("do not cover it"));
+    CHECK_THAT(refusal(jpeg_2000_coding(1024, 1, 4, 0x11)),
+               Catch::ContainsSubstring("precincts in 1 layers are too many"));
+    CHECK_THAT(refusal(jpeg_2000_coding(1024, 65535, 4, 0x88)),
+               Catch::ContainsSubstring("precincts in 65535 layers are too many"));
+    CHECK_THAT(refusal(jpeg_2000_coding(1024, 1, 0, 0xFF)),
+               Catch::ContainsSubstring("blocks of 16 samples are too small"));
   }
   CHECK(peak_memory_kib() - before < 64 * 1024);
   CHECK(captured.text() == "");
 }
 
 TEST_CASE("A JPEG 2000 without data for one of its tiles is refused") {
-  if (!VITOME_HAS_JPEG_2000) return;  // which an own test looks at
+  if (!VITOME_HAS_JPEG_2000) return;
   Bytes bytes = read_bytes("kinds/tiles.j2k");
   REQUIRE(refusal(bytes) == "not refused");
   const Bytes part = {0xFF, 0x90, 0x00, 0x0A};  // begins the data of a tile, whose number follows
@@ -132,6 +154,28 @@ TEST_CASE("A JPEG 2000 without data for one of its tiles is refused") {
   REQUIRE(at != bytes.end());
   bytes.resize(static_cast<size_t>(at - bytes.begin()));
   CHECK_THAT(refusal(bytes), Catch::ContainsSubstring("it has 1 of its"));
+}
+
+TEST_CASE("The header that counts in a JP2 file is that of its codestream") {
+  if (!VITOME_HAS_JPEG_2000) return;
+  // A box in front of it holds a modest codestream, which is nobody's picture.
+  const Bytes good = read_bytes("kinds/lossless.jp2"), decoy = read_bytes("kinds/lossless.j2k");
+  const size_t box = find(good, {'j', 'p', '2', 'c'}) - 4;
+  const auto with_decoy = [&](Bytes bytes) {
+    Bytes inserted(8);
+    put(inserted, 0, decoy.size() + 8, 4, true);
+    std::copy_n("free", 4, inserted.begin() + 4);
+    inserted.insert(inserted.end(), decoy.begin(), decoy.end());
+    bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(box), inserted.begin(),
+                 inserted.end());
+    return bytes;
+  };
+  REQUIRE(refusal(with_decoy(good)) == "not refused");
+  Bytes large = good;
+  const size_t size = find(large, {0xFF, 0x4F, 0xFF, 0x51}) + 8;
+  put(large, size, 100'000, 4, true);
+  put(large, size + 4, 100'000, 4, true);
+  CHECK_THAT(refusal(with_decoy(large)), Catch::ContainsSubstring("100000 x 100000 pixels"));
 }
 
 TEST_CASE("A decoder may be given fewer pixels than others") {
