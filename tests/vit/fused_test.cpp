@@ -6,6 +6,8 @@
 #include "tests/vit/native.h"
 #include "tests/vit/simd_target.h"
 
+#include <cmath>
+#include <limits>
 #include <string>
 #include <thread>
 
@@ -158,6 +160,38 @@ TEST_CASE("fused blocks in 8-bit integers stay close to float32") {
     (*model)->set_int8(false);
   }
   CHECK(test::max_difference(fused(exact, input).features, expected.features) < 1e-4);
+}
+
+TEST_CASE("what is not finite in a weight reaches the logits of fused blocks") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16);
+  const bool quantize = GENERATE(false, true);
+  const std::string kind = GENERATE(as<std::string>{}, "plain", "swiglu", "tanh", "quick");
+  if (quantize && !vit::kernels::is_native(Math::int8)) return;
+  CAPTURE(target, dtype, quantize, kind);
+  auto config = config_of(48, 3);
+  config.vit.depth = 1;
+  test::set_block_kind(config.vit, kind);
+  auto model = model_of(config, dtype);
+  tome::apply(model, {.r = 3});
+  model->set_int8(quantize);
+  const auto input = pixels(config, 2);
+  CHECK(fused(model, input).logits.isfinite().all().item<bool>());
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const double bad : {std::nan(""), kInfinity, -kInfinity})
+    for (const auto& item : model->named_parameters()) {
+      CAPTURE(bad, item.key());
+      auto number = item.value().view(-1)[item.value().numel() / 2];
+      const auto before = number.clone();
+      number.fill_(bad);
+      const bool in_head = item.key().starts_with("head.");
+      const auto logits = fused(model, input).logits;
+      CHECK(logits.isfinite().logical_not().any(1).all().item<bool>());
+      CHECK((in_head || !logits.isfinite().any().item<bool>()));
+      number.copy_(before);
+    }
 }
 
 TEST_CASE("fused blocks notice new weights") {

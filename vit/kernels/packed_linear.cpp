@@ -1,18 +1,27 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <ATen/ATen.h>
-#include <c10/util/BFloat16.h>
 
 #include <vit/kernels/packed_linear.h>
 
 namespace vit::kernels {
 namespace {
 
-/// One row of `n` weights as int8 with its scale.
+/// One row of `n` weights as int8 with its scale, which is NaN where there are no such bytes.
 float quantize_weights(const float* row, int64_t n, int8_t* out, float& sum) {
   float most = 0;
-  for (int64_t i = 0; i < n; ++i) most = std::max(most, std::abs(row[i]));
+  bool finite = true;
+  for (int64_t i = 0; i < n; ++i) {
+    most = std::max(most, std::abs(row[i]));
+    finite = finite && std::isfinite(row[i]);
+  }
+  if (!finite) {
+    std::fill_n(out, n, int8_t{0});
+    sum = 0;
+    return std::numeric_limits<float>::quiet_NaN();
+  }
   const float scale = most > 0 ? most / 127 : 1.0f;
   int64_t total = 0;
   for (int64_t i = 0; i < n; ++i) {
@@ -23,20 +32,19 @@ float quantize_weights(const float* row, int64_t n, int8_t* out, float& sum) {
   return scale;
 }
 
-/// Places rows of weights as the columns of a block in VNNI layout: [inputs /
-/// kGroup][width][kGroup].
-template <int64_t kGroup, typename From, typename To>
-void place_columns(const From* weight, int64_t inputs, int64_t outputs, int64_t width, To* block) {
-  // So few inputs at a time that their part of the block stays in the cache from row to row.
-  constexpr int64_t kInputs = 64;
-  for (int64_t first = 0; first < inputs; first += kInputs) {
-    const int64_t end = std::min(first + kInputs, inputs);
-    for (int64_t output = 0; output < outputs; ++output) {
-      const From* row = weight + output * inputs;
-      for (int64_t i = first; i < end; ++i)
-        block[(i / kGroup * width + output) * kGroup + i % kGroup] = static_cast<To>(row[i]);
-    }
-  }
+/// Rows [n, inputs] of any floating point type as `dtype`, with zeros after them up to `inner`.
+at::Tensor padded_rows(const at::Tensor& rows, at::ScalarType dtype, int64_t inner) {
+  if (rows.size(1) == inner) return rows.to(dtype).contiguous();
+  auto padded = at::zeros({rows.size(0), inner}, dtype);
+  padded.slice(1, 0, rows.size(1)).copy_(rows);
+  return padded;
+}
+
+/// Places rows as the columns of a block of `width`, in VNNI layout: [words of a row][width].
+void place_columns(const at::Tensor& rows, int64_t width, void* block) {
+  const int64_t words = rows.size(1) * rows.element_size() / static_cast<int64_t>(sizeof(float));
+  simd::pack_keys(static_cast<const float*>(rows.const_data_ptr()), rows.size(0), width, words,
+                  width, static_cast<float*>(block));
 }
 
 }  // namespace
@@ -48,9 +56,9 @@ at::Tensor padded_vector(const at::Tensor& x, int64_t size) {
 }
 
 PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Math math,
-                           int64_t groups)
+                           int64_t groups, PackedLinear memory)
     : math_(math), inner_(simd::round_up(weight.size(1))) {
-  const int64_t outputs = weight.size(0) / groups, inputs = weight.size(1);
+  const int64_t outputs = weight.size(0) / groups;
   TORCH_CHECK(outputs * groups == weight.size(0), "PackedLinear: ", weight.size(0),
               " outputs are no ", groups, " groups");
   cut_ = {groups, simd::round_up(outputs)};
@@ -58,7 +66,9 @@ PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Mat
     const Range columns = cut_.block(i);
     blocks_.push_back({columns.begin, columns.size(), columns.begin * inner_ * element_size(math)});
   }
-  weights_ = at::zeros({columns() * inner_ * element_size(math)}, at::kByte);
+  const int64_t bytes = columns() * inner_ * element_size(math);
+  weights_ = memory.weights_.defined() && memory.nbytes() == bytes ? std::move(memory.weights_)
+                                                                   : at::empty({bytes}, at::kByte);
   bias_ = at::zeros({groups, group_columns()}, at::kFloat);
   if (bias.defined()) bias_.slice(1, 0, outputs).copy_(bias.view({groups, outputs}));
   if (math == Math::int8) {
@@ -71,37 +81,28 @@ PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Mat
       const Block& block = blocks_[group * blocks_per_group() + i];
       const int64_t first = i * kBlockColumns;
       const int64_t count = std::min(block.width, outputs - first);
-      if (count <= 0) continue;
       const int64_t row = group * outputs + first;
-      const auto rows = weight.slice(0, row, row + count).to(at::kFloat).contiguous();
-      pack_block(block, rows.const_data_ptr<float>(), inputs, count);
+      pack_block(block, weight.slice(0, row, row + count));
     }
   }
 }
 
-void PackedLinear::pack_block(const Block& block, const float* weight, int64_t inputs,
-                              int64_t outputs) {
-  auto* bytes = weights_.mutable_data_ptr<uint8_t>() + block.offset;
+void PackedLinear::pack_block(const Block& block, const at::Tensor& rows) {
+  auto* to = weights_.mutable_data_ptr<uint8_t>() + block.offset;
   switch (math_) {
     case Math::fp32:
-      place_columns<group_size(Math::fp32)>(weight, inputs, outputs, block.width,
-                                            reinterpret_cast<float*>(bytes));
-      break;
+      return place_columns(padded_rows(rows, at::kFloat, inner_), block.width, to);
     case Math::bf16:
-      place_columns<group_size(Math::bf16)>(weight, inputs, outputs, block.width,
-                                            reinterpret_cast<at::BFloat16*>(bytes));
-      break;
+      return place_columns(padded_rows(rows, at::kBFloat16, inner_), block.width, to);
     case Math::int8: {
-      std::vector<int8_t> quantized(static_cast<size_t>(outputs * inputs));
-      for (int64_t output = 0; output < outputs; ++output) {
-        const int64_t column = block.column + output;
-        scales_.mutable_data_ptr<float>()[column] =
-            quantize_weights(weight + output * inputs, inputs, quantized.data() + output * inputs,
-                             sums_.mutable_data_ptr<float>()[column]);
-      }
-      place_columns<group_size(Math::int8)>(quantized.data(), inputs, outputs, block.width,
-                                            reinterpret_cast<int8_t*>(bytes));
-      break;
+      const auto exact = padded_rows(rows, at::kFloat, inner_);
+      auto quantized = at::empty(exact.sizes(), at::kChar);
+      for (int64_t i = 0; i < exact.size(0); ++i)
+        scales_.mutable_data_ptr<float>()[block.column + i] =
+            quantize_weights(exact.const_data_ptr<float>() + i * inner_, inner_,
+                             quantized.mutable_data_ptr<int8_t>() + i * inner_,
+                             sums_.mutable_data_ptr<float>()[block.column + i]);
+      return place_columns(quantized, block.width, to);
     }
   }
 }

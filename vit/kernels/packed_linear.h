@@ -33,7 +33,11 @@ class PackedLinear {
 
   PackedLinear() = default;
   /// `weight` [out, in], `bias` [out] or undefined, both of any floating point type on the CPU.
-  PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Math math, int64_t groups = 1);
+  PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Math math, int64_t groups = 1)
+      : PackedLinear(weight, bias, math, groups, {}) {}
+  /// The same in the memory of one that is not needed any more, if that has the size.
+  PackedLinear(const at::Tensor& weight, const at::Tensor& bias, Math math, int64_t groups,
+               PackedLinear memory);
 
   int64_t inner() const { return inner_; }            ///< padded inputs
   int64_t columns() const { return cut_.columns(); }  ///< padded outputs
@@ -49,7 +53,8 @@ class PackedLinear {
                             float* to, int64_t ld, bool add = false) const;
 
  private:
-  void pack_block(const Block& block, const float* weight, int64_t inputs, int64_t outputs);
+  /// The weights [n, inputs] of its first columns; the others become zero.
+  void pack_block(const Block& block, const at::Tensor& rows);
 
   Math math_ = Math::fp32;
   int64_t inner_ = 0;

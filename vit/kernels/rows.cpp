@@ -77,26 +77,29 @@ void weighted_rows_of(const float* x, int64_t padded, const int64_t* rows, const
   }
 }
 
-/// The least and the most of a row, and zero.
+/// The least and the most of a row, and zero; NaN if one of its numbers is.
 struct Range {
   float low, high;
 };
 
-HWY_INLINE Range reduced(DF d, VF low, VF high) {
-  return {hn::GetLane(hn::MinOfLanes(d, low)), hn::GetLane(hn::MaxOfLanes(d, high))};
+/// Of lanes; `sum` is what comparing loses, a sum of numbers that is finite if all of them are.
+HWY_INLINE Range reduced(DF d, VF low, VF high, VF sum) {
+  const float nothing = 0 * hn::GetLane(hn::SumOfLanes(d, sum));
+  return {hn::GetLane(hn::MinOfLanes(d, low)), hn::GetLane(hn::MaxOfLanes(d, high)) + nothing};
 }
 
 template <typename T>
 HWY_INLINE Range range_of(const T* x, int64_t padded) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  auto low = hn::Zero(d), high = hn::Zero(d);
+  auto low = hn::Zero(d), high = hn::Zero(d), sum = hn::Zero(d);
   for (int64_t i = 0; i < padded; i += lanes) {
     const auto v = load(d, x + i);
     low = hn::Min(low, v);
     high = hn::Max(high, v);
+    sum = hn::Add(sum, v);
   }
-  return reduced(d, low, high);
+  return reduced(d, low, high, sum);
 }
 
 /// Scale and zero point for numbers between zero and others. A value's q is then within a byte
@@ -151,7 +154,7 @@ HWY_INLINE Range range_of(const Bf16* x, int64_t padded) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(dh));
   const int64_t full = padded / lanes * lanes;
   // As whole numbers, positive ones keep their order; of negative ones the least is the greatest
-  // without sign.
+  // without sign. NaN is beyond infinity.
   auto most = hn::Zero(ds);
   auto least = hn::Zero(dh);
   for (int64_t i = 0; i < full; i += lanes) {
@@ -162,11 +165,14 @@ HWY_INLINE Range range_of(const Bf16* x, int64_t padded) {
   const auto highs = hn::BitCast(du, most), lows = hn::BitCast(du, least);
   auto high = hn::Max(even(d, highs), odd(d, highs));
   auto low = hn::Min(hn::Min(even(d, lows), odd(d, lows)), hn::Zero(d));
+  auto sum = hn::Add(hn::Add(even(d, lows), odd(d, lows)), hn::Add(even(d, highs), odd(d, highs)));
   for (int64_t i = full; i < padded; i += static_cast<int64_t>(hn::Lanes(d))) {
-    low = hn::Min(low, load(d, x + i));
-    high = hn::Max(high, load(d, x + i));
+    const auto v = load(d, x + i);
+    low = hn::Min(low, v);
+    high = hn::Max(high, v);
+    sum = hn::Add(sum, v);
   }
-  return reduced(d, low, high);
+  return reduced(d, low, high, sum);
 }
 
 HWY_INLINE Quantized quantize_of(const Bf16* x, int64_t padded, uint8_t* out) {

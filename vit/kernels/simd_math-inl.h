@@ -52,12 +52,13 @@ HWY_INLINE void put(DF d, VF v, Bf16* p) {
   hn::StoreU(narrowed(d, v), D16(), reinterpret_cast<uint16_t*>(p));
 }
 
-/// 2^x for x up to 127, 0 far below: with a relative error of 1e-7, or of 3e-6 where a T, as narrow
-/// as bfloat16, is all that it becomes.
+/// 2^x for x up to 127, 0 far below, NaN for NaN: with a relative error of 1e-7, or of 3e-6 where a
+/// T, as narrow as bfloat16, is all that it becomes.
 template <typename T = float>
 HWY_INLINE VF exp2(DF d, VF x) {
   const DI di;
-  x = hn::Max(x, hn::Set(d, -126.0f));
+  // In this order, which lets x86 pass NaN on: it is never to become a number.
+  x = hn::Max(hn::Set(d, -126.0f), x);
   const auto whole = hn::NearestInt(x);
   const auto f = hn::Sub(x, hn::ConvertTo(d, whole));
   auto p = f;
