@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -136,10 +137,26 @@ struct VitConfig {
   bool operator==(const VitConfig&) const = default;
 };
 
+/// How logits become the scores of classes; see scores().
+enum class ScoreKind {
+  softmax,  ///< every input is of one class: probabilities of them all, which add up to 1
+  sigmoid,  ///< it may be of any number of classes: a probability for each of them
+  none,     ///< the logits themselves (regression)
+};
+
 /// Everything the files of a checkpoint say about it, but for the weights.
 struct ModelConfig {
   VitConfig vit;
   std::vector<std::string> labels;  ///< by class index; may be shorter than the head, or empty
+  /// As the checkpoint has it; unset where it does not say.
+  std::optional<ScoreKind> scores = {};
+
+  /// What `scores` says, or else a softmax; a sigmoid where there is one class only, as in the
+  /// transformers library.
+  ScoreKind score_kind() const {
+    return scores.value_or(vit.head.num_classes == 1 ? ScoreKind::sigmoid : ScoreKind::softmax);
+  }
+
   /// Starts of the names of tensors that the checkpoint's library does not read in such a model
   /// and its files hold all the same.
   std::vector<std::string> unread_tensors = {};

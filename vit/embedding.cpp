@@ -26,6 +26,14 @@ at::Tensor positions_of_patches(const VitConfig& config) {
   fail("computed_positions: the positions of this model are not computed");
 }
 
+/// Integers are pixels as files have them, which a model would take for wildly bright ones.
+void check_type(const at::Tensor& input) {
+  TORCH_CHECK(input.defined(), "VisionTransformer: the input is an undefined tensor");
+  TORCH_CHECK(input.is_floating_point(), "VisionTransformer: expected normalised pixels in a ",
+              "floating point type, got ", input.scalar_type(),
+              "; media::preprocess() makes them of a picture");
+}
+
 /// [B, C, H, W], or [B, C, T, H, W] where the input has frames.
 void check_shape(const VitConfig& config, const at::Tensor& input) {
   const Extent& extent = config.input.extent;
@@ -49,6 +57,7 @@ at::Tensor computed_positions(const VitConfig& config) {
 }
 
 at::Tensor Embedding::forward(const VitConfig& config, const at::Tensor& input) const {
+  check_type(input);
   check_shape(config, input);
   auto x = patch_embed->forward(input.to(patch_embed->dtype()));
 

@@ -21,7 +21,7 @@ struct Embedding {
   at::ScalarType dtype() const { return patch_embed->dtype(); }
 
   /// Input in the model's layout, of any floating point type -> [B, N, D]. Throws c10::Error for
-  /// another shape than the config's.
+  /// integers, bool and complex numbers, and for another shape than the config's.
   at::Tensor forward(const VitConfig& config, const at::Tensor& input) const;
 };
 

@@ -15,17 +15,43 @@ struct InferenceModel::Parts {
   VisionTransformer module{nullptr};  // where nothing is packed
 };
 
+namespace {
+
+/// The first `depth` blocks of a model and all around them, with weights of their own.
+VisionTransformer copy_of(const VisionTransformer& model, int64_t depth) {
+  ModelConfig config = model->model_config();
+  config.vit.depth = depth;
+  VisionTransformer copy(std::move(config));
+  const auto take = [](const auto& from, const auto& to) {
+    for (const auto& item : to) {
+      at::Tensor tensor = item.value();
+      tensor.set_data(from[item.key()].detach().clone());
+      tensor.requires_grad_(false);
+    }
+  };
+  take(model->named_parameters(), copy->named_parameters());
+  take(model->named_buffers(), copy->named_buffers());
+  copy->set_int8(model->int8());
+  copy->eval();
+  return copy;
+}
+
+}  // namespace
+
 InferenceModel::InferenceModel(VisionTransformer model) : reducer_(model->reducer()) {
   if (model->is_training())
     fail("InferenceModel: the model is in training mode; call eval() on it first");
   auto parts = std::make_shared<Parts>();
-  parts->config = {model->config(), model->labels()};
-  parts->embedding = model->embedding();
-  parts->head = model->head();
+  parts->config = model->model_config();
   const bool alone = model.ptr().use_count() == 1;
+  const auto around = copy_of(model, 1);  // while the first block has its weights
   parts->packed = kernels::PackedBlocks::pack(model->config().block, model->block_weights(),
                                               model->int8(), model->embedding().dtype(), alone);
-  if (!parts->packed) parts->module = std::move(model);
+  if (!parts->packed)
+    parts->module = alone ? std::move(model) : copy_of(model, model->config().depth);
+  const auto& source = parts->packed ? around : parts->module;
+  parts->embedding = source->embedding();
+  parts->head = source->head();
   parts_ = std::move(parts);
 }
 
@@ -47,6 +73,7 @@ ForwardResult InferenceModel::forward_all(const at::Tensor& pixels, ForwardOptio
 
 const VitConfig& InferenceModel::config() const { return parts_->config.vit; }
 const std::vector<std::string>& InferenceModel::labels() const { return parts_->config.labels; }
+ScoreKind InferenceModel::score_kind() const { return parts_->config.score_kind(); }
 bool InferenceModel::is_packed() const { return parts_->packed != nullptr; }
 
 }  // namespace vit

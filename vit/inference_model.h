@@ -14,17 +14,18 @@
 namespace vit {
 
 /// A model that can be run and nothing else. Its weights never change, and where the fused CPU
-/// kernels fit it has them packed for those alone: half the memory of a VisionTransformer that
-/// runs.
+/// kernels fit it has them packed for those alone, once and for all passes.
 ///
 ///     vit::InferenceModel model(vit::load("vit_base_patch16_224/"));
 ///     auto logits = model.forward(pixels);
+///     auto probabilities = vit::scores(logits, model.score_kind());
 ///
 /// Copies share the weights. Many threads may run one at once.
 class InferenceModel {
  public:
   /// Takes a model over, in its dtype, precision and with its reducer. If nobody else holds it, its
-  /// weights are freed as they are packed. Throws Error for a model in training mode.
+  /// weights are freed as they are packed; otherwise they are copied, and what becomes of the model
+  /// does not matter any more. Throws Error for a model in training mode.
   explicit InferenceModel(VisionTransformer model);
 
   /// `pixels` as VisionTransformerImpl::forward() takes them -> logits [B, classes]. Gradients are
@@ -43,6 +44,8 @@ class InferenceModel {
   /// That of a model of pictures. Throws Error if it takes anything else.
   const PicturePreprocessing& picture_preprocessing() const { return config().picture_for_input(); }
   const std::vector<std::string>& labels() const;
+  /// How logits become scores, for scores().
+  ScoreKind score_kind() const;
 
   /// Whether the weights are packed for the fused CPU kernels.
   bool is_packed() const;

@@ -96,6 +96,24 @@ void VisionTransformerImpl::set_drop_path(double rate) {
     blocks_[i]->set_drop_path(rate * static_cast<double>(i) / last);
 }
 
+void VisionTransformerImpl::set_scores(std::optional<ScoreKind> scores) {
+  if (scores == ScoreKind::softmax && config_.vit.head.num_classes == 1)
+    fail("set_scores: a softmax over one class is always 1; choose a sigmoid");
+  config_.scores = scores;
+}
+
+at::Tensor VisionTransformerImpl::resampled_positions(const VitConfig& changed) {
+  const at::Tensor now = embedding_.pos_embed.detach();
+  // By value: who else has written to the table, and how, does not matter.
+  const bool unchanged = resampled_ && at::equal(resampled_->made.to(now.options()), now);
+  if (!unchanged) resampled_ = Resampled{now.clone(), config_.vit.grid(), {}};
+  const int64_t prefix = changed.num_positions() - changed.num_patches();
+  const auto table = resample_positions(resampled_->origin, prefix, resampled_->grid,
+                                        changed.grid(), changed.positions.resampling);
+  resampled_->made = table.to(now.options(), /*non_blocking=*/false, /*copy=*/true);
+  return resampled_->made.clone();
+}
+
 void VisionTransformerImpl::set_image_size(Size2d image_size) {
   VitConfig changed = config_.vit;
   if (image_size == changed.image_size()) return;
@@ -105,13 +123,8 @@ void VisionTransformerImpl::set_image_size(Size2d image_size) {
 
   if (auto& table = embedding_.pos_embed; table.defined()) {
     at::NoGradGuard no_grad;
-    if (changed.positions.computed()) {
-      table.set_data(computed_positions(changed).to(table.options()));
-    } else {
-      const int64_t prefix = changed.num_positions() - changed.num_patches();
-      table.set_data(resample_positions(table, prefix, config_.vit.grid(), changed.grid(),
-                                        changed.positions.resampling));
-    }
+    table.set_data(changed.positions.computed() ? computed_positions(changed).to(table.options())
+                                                : resampled_positions(changed));
   }
   config_.vit = std::move(changed);
 }

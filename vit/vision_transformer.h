@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,10 @@ class FusedBlocks;
 ///
 /// forward() changes nothing in the model: several threads may call it at once. The setters and
 /// torch's own module functions (to(), train()) may not run at the same time.
+///
+/// Every pass computes with the parameters as they are, whoever has changed them and how: nothing
+/// made of them is kept from pass to pass. The fused CPU kernels therefore pack the weights anew
+/// each time; an InferenceModel packs them once.
 class VisionTransformerImpl : public torch::nn::Module {
  public:
   /// Parameters are uninitialised: load them, or call init_weights(). Throws Error if the config
@@ -33,7 +38,9 @@ class VisionTransformerImpl : public torch::nn::Module {
   explicit VisionTransformerImpl(ModelConfig config);
   ~VisionTransformerImpl() override;
 
-  /// `pixels` [B, C, H, W] (clips [B, C, T, H, W]), normalised -> logits [B, classes].
+  /// `pixels` [B, C, H, W] (clips [B, C, T, H, W]), normalised, of any floating point type ->
+  /// logits [B, classes]. Throws c10::Error for another shape or type: media::preprocess() makes
+  /// such pixels of pictures.
   at::Tensor forward(const at::Tensor& pixels) const;
 
   /// The same with everything on the way.
@@ -65,9 +72,19 @@ class VisionTransformerImpl : public torch::nn::Module {
   const std::vector<std::string>& labels() const { return config_.labels; }
   /// What neither files nor weights said and load() took to be as usual, a line each.
   const std::vector<std::string>& assumed() const { return config_.assumed; }
+  /// All that the model's files say, or would say.
+  const ModelConfig& model_config() const { return config_; }
+
+  /// How logits become scores, for scores(). Setting it changes what save() writes, and nothing
+  /// that forward() computes; unset: ModelConfig::score_kind() decides by the number of classes.
+  /// Throws Error for a softmax over one class, which says nothing.
+  ScoreKind score_kind() const { return config_.score_kind(); }
+  void set_scores(std::optional<ScoreKind> scores);
 
   /// Changes the input size: resamples learned positions as the checkpoint's library does and
-  /// adapts the preprocessing. Throws Error if the patch size does not divide it.
+  /// adapts the preprocessing. Sizes do not add up: each is resampled from the positions that were
+  /// there before the first change, until something else (training) changes them. Throws Error if
+  /// the patch size does not divide it.
   void set_image_size(Size2d image_size);
 
   /// Random weights as for training: normal of standard deviation 0.02 cut at two of them, zero
@@ -82,12 +99,22 @@ class VisionTransformerImpl : public torch::nn::Module {
   void run_blocks(TokenState& state, const TokenReducer* reducer) const;
 
  private:
+  /// Learned positions that set_image_size() has changed.
+  struct Resampled {
+    at::Tensor origin;  ///< as they were before
+    Extent grid;        ///< of the origin
+    at::Tensor made;    ///< what it made of them
+  };
+
+  at::Tensor resampled_positions(const VitConfig& changed);
+
   ModelConfig config_;
   std::shared_ptr<const TokenReducer> reducer_;
 
   Embedding embedding_;
   std::vector<Block> blocks_;
   std::unique_ptr<kernels::FusedBlocks> fused_;
+  std::optional<Resampled> resampled_;
   bool int8_ = false;
   Head head_;
 };

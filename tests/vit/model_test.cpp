@@ -8,6 +8,7 @@
 
 #include <tome/tome.h>
 #include <vit/error.h>
+#include <vit/inference_model.h>
 #include <vit/vision_transformer.h>
 
 namespace {
@@ -147,6 +148,23 @@ TEST_CASE("inputs of another shape are refused") {
   CHECK_THROWS(model->forward(at::zeros({3, 32, 48})));
   CHECK_THROWS_AS(model->set_image_size({30, 48}), vit::Error);
   CHECK(model->config().image_size() == vit::Size2d{32, 48});
+}
+
+TEST_CASE("inputs that are no normalised pixels are refused by their type") {
+  at::NoGradGuard no_grad;
+  auto model = small_model();
+  const auto as = [](at::ScalarType type) { return at::ones({1, 3, 32, 48}, type); };
+  for (const auto type : {at::kByte, at::kChar, at::kShort, at::kInt, at::kLong, at::kBool,
+                          at::kComplexFloat, at::kComplexDouble}) {
+    CAPTURE(type);
+    CHECK_THROWS_AS(model->forward(as(type)), c10::Error);
+    CHECK_THROWS_WITH(model->forward(as(type)), Catch::ContainsSubstring("media::preprocess()"));
+  }
+  CHECK_THROWS_WITH(vit::InferenceModel(model).forward(as(at::kByte)),
+                    Catch::ContainsSubstring("media::preprocess()"));
+  CHECK_THROWS_AS(model->forward(at::Tensor()), c10::Error);
+  for (const auto type : {at::kHalf, at::kBFloat16, at::kDouble})
+    CHECK(test::same(model->forward(as(type)), model->forward(as(at::kFloat))));
 }
 
 TEST_CASE("configs that cannot be are refused") {

@@ -84,3 +84,47 @@ TEST_CASE("resampling keeps the prefix and a constant table") {
   CHECK(test::max_difference(resampled.slice(1, 2), at::full({1, 14, 4}, 0.5)) < 1e-6);
   CHECK_THROWS(vit::resample_positions(table, 2, {1, 3, 5}, {1, 7, 2}));
 }
+
+TEST_CASE("image sizes do not add up: each is resampled from the checkpoint's positions") {
+  at::NoGradGuard no_grad;
+  vit::VisionTransformer model(test::tiny_config({32, 32}));
+  model->init_weights(1);
+  const auto table = [&] { return model->named_parameters()["pos_embed"].detach().clone(); };
+  const auto origin = table();
+  const auto expected = [&](vit::Extent grid) {
+    return vit::resample_positions(origin, 1, {1, 4, 4}, grid);
+  };
+  model->set_image_size({16, 16});
+  CHECK(test::same(table(), expected({1, 2, 2})));
+  model->set_image_size({48, 24});
+  CHECK(test::same(table(), expected({1, 6, 3})));
+  model->set_image_size({32, 32});
+  CHECK(test::same(table(), origin));
+
+  // In another dtype, too.
+  model->set_image_size({16, 16});
+  model->to(at::kBFloat16);
+  model->set_image_size({48, 24});
+  CHECK(test::same(table(), expected({1, 6, 3}).to(at::kBFloat16)));
+  model->set_image_size({32, 32});
+  CHECK(test::same(table(), origin.to(at::kBFloat16)));
+}
+
+TEST_CASE("positions that something has changed are resampled as they are") {
+  vit::VisionTransformer model(test::tiny_config({32, 32}));
+  model->init_weights(1);
+  model->set_image_size({16, 16});
+  auto parameter = model->named_parameters()["pos_embed"];
+  parameter.data().mul_(2);  // as an optimizer may do
+  const auto changed = parameter.detach().clone();
+  model->set_image_size({32, 32});
+  CHECK(test::same(parameter, vit::resample_positions(changed, 1, {1, 2, 2}, {1, 4, 4})));
+  model->set_image_size({16, 16});
+  CHECK(test::same(parameter, changed));
+
+  // What set_image_size() keeps for itself is nobody else's to change.
+  model->set_image_size({32, 32});
+  parameter.data().fill_(7);
+  model->set_image_size({16, 16});
+  CHECK(test::max_difference(parameter, at::full_like(parameter, 7)) < 1e-5);
+}

@@ -12,16 +12,23 @@
 namespace vit::kernels {
 namespace {
 
+/// Empties a weight of a module unless somebody else has it, who may still need it.
+void free_weight(at::Tensor weight) {
+  // Its layer, the module's list of parameters, the copy of the caller's and this one.
+  constexpr std::size_t kOwners = 4;
+  if (weight.use_count() <= kOwners) weight.set_data(at::empty({0}, weight.options()));
+}
+
+/// Packs a layer in the memory of another one of its shapes, which may be empty.
 EncoderLayer pack_layer(const KernelBlock& block, const BlockWeights& from, Math math,
-                        bool free_weights) {
+                        bool free_weights, EncoderLayer memory) {
   const auto vector = [](const at::Tensor& x, int64_t size) {
     return x.defined() ? padded_vector(x.detach(), size) : x;
   };
-  const auto linear = [&](const LinearWeights& layer, int64_t groups) {
+  const auto linear = [&](const LinearWeights& layer, int64_t groups, PackedLinear& old) {
     const auto bias = layer.bias.defined() ? layer.bias.detach() : layer.bias;
-    PackedLinear packed(layer.weight.detach(), bias, math, groups);
-    at::Tensor weight = layer.weight;
-    if (free_weights) weight.set_data(at::empty({0}, weight.options()));
+    PackedLinear packed(layer.weight.detach(), bias, math, groups, std::move(old));
+    if (free_weights) free_weight(layer.weight);
     return packed;
   };
   const int64_t dim = block.dim, head_dim = block.head_dim();
@@ -45,10 +52,10 @@ EncoderLayer pack_layer(const KernelBlock& block, const BlockWeights& from, Math
     layer.metric.emplace(mean_of_keys(from.qkv.weight), bias.defined() ? bias.flatten() : bias,
                          attention_math(math));
   }
-  layer.qkv = linear(from.qkv, 3 * block.num_heads);
-  layer.proj = linear(from.proj, 1);
-  layer.fc1 = linear(from.fc1, block.fc1_groups());
-  layer.fc2 = linear(from.fc2, 1);
+  layer.qkv = linear(from.qkv, 3 * block.num_heads, memory.qkv);
+  layer.proj = linear(from.proj, 1, memory.proj);
+  layer.fc1 = linear(from.fc1, block.fc1_groups(), memory.fc1);
+  layer.fc2 = linear(from.fc2, 1, memory.fc2);
   return layer;
 }
 
@@ -76,13 +83,17 @@ bool Encoder::supports(Math math) {
 Encoder::Encoder(const KernelBlock& block, std::span<const BlockWeights> weights, Math math,
                  bool free_weights)
     : block_(block), math_(math) {
+  pack(weights, free_weights);
+}
+
+void Encoder::pack(std::span<const BlockWeights> weights, bool free_weights) {
   layers_.resize(weights.size());
   // What the caller said of gradients and inference mode holds in its own thread only.
   const at::ThreadLocalState caller;
   at::parallel_for(0, depth(), 1, [&](int64_t begin, int64_t end) {
     const at::ThreadLocalStateGuard guard(caller);
     for (int64_t i = begin; i < end; ++i)
-      layers_[i] = pack_layer(block, weights[i], math, free_weights);
+      layers_[i] = pack_layer(block_, weights[i], math_, free_weights, std::move(layers_[i]));
   });
 }
 

@@ -38,9 +38,13 @@ class Encoder {
   static bool supports(Math math);
 
   /// Packs the weights of blocks of one kind, which it does not refer to afterwards, several blocks
-  /// at a time; with `free_weights` it empties those of the linear layers one by one.
+  /// at a time; with `free_weights` it empties those of the linear layers one by one, where nobody
+  /// but their module has them.
   Encoder(const KernelBlock& block, std::span<const BlockWeights> weights, Math math,
           bool free_weights);
+
+  /// Packs others of the same shapes in their place, in the memory that these have.
+  void repack(std::span<const BlockWeights> weights) { pack(weights, /*free_weights=*/false); }
 
   /// Replaces `state.tokens` [B, N, D] (float32 or bfloat16, CPU) by what leaves the last block,
   /// everything else in `state` along with them. `reducer` may be null, otherwise it decides per
@@ -53,6 +57,8 @@ class Encoder {
   int64_t depth() const { return static_cast<int64_t>(layers_.size()); }
 
  private:
+  void pack(std::span<const BlockWeights> weights, bool free_weights);
+
   KernelBlock block_;
   Math math_;
   std::vector<EncoderLayer> layers_;

@@ -1,5 +1,5 @@
 #include <mutex>
-#include <vector>
+#include <utility>
 
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
@@ -9,6 +9,7 @@
 #include <vit/kernel_choice.h>
 #include <vit/kernels/encoder.h>
 #include <vit/kernels/fused_blocks.h>
+#include <vit/kernels/product.h>
 #include <vit/kernels/run_count.h>
 
 namespace vit::kernels {
@@ -43,49 +44,24 @@ bool wants_gradient(std::span<const BlockWeights> weights, const at::Tensor& tok
 
 bool has_native_int8() { return is_native(Math::int8) && is_native(Math::fp32); }
 
-struct FusedBlocks::Cache {
-  /// What tells that a parameter is not what it was.
-  struct Mark {
-    at::Tensor parameter;
-    const void* data;
-    int64_t version;
-  };
-
-  // Inference tensors count no versions: that of their data's place is all there is.
-  static int64_t version_of(const at::Tensor& parameter) {
-    return parameter.is_inference() ? 0 : static_cast<int64_t>(parameter._version());
-  }
-
-  bool is_current(Math math) const {
-    if (!encoder || encoder->math() != math) return false;
-    for (const Mark& mark : marks)
-      if (mark.parameter.const_data_ptr() != mark.data ||
-          version_of(mark.parameter) != mark.version)
-        return false;
-    return true;
-  }
-
-  std::shared_ptr<const Encoder> get(const KernelBlock& block,
-                                     std::span<const BlockWeights> weights, Math math) {
+/// An encoder between two passes: only its memory is of use.
+struct FusedBlocks::Memory {
+  std::unique_ptr<Encoder> take(Math math) {
     const std::lock_guard lock(mutex);
-    if (is_current(math)) return encoder;
-    encoder = nullptr;  // before the new one takes its memory
-    marks.clear();
-    for (const auto& of_block : weights)
-      of_block.each([&](const at::Tensor& parameter) {
-        marks.push_back({parameter, parameter.const_data_ptr(), version_of(parameter)});
-      });
-    encoder = std::make_shared<const Encoder>(block, weights, math, /*free_weights=*/false);
-    return encoder;
+    return idle && idle->math() == math ? std::move(idle) : nullptr;
+  }
+  /// One is enough: passes seldom run at the same time, and each has the size of the weights.
+  void leave(std::unique_ptr<Encoder> encoder) {
+    const std::lock_guard lock(mutex);
+    idle = std::move(encoder);
   }
 
   std::mutex mutex;
-  std::shared_ptr<const Encoder> encoder;
-  std::vector<Mark> marks;
+  std::unique_ptr<Encoder> idle;
 };
 
 FusedBlocks::FusedBlocks(const BlockConfig& config)
-    : block_(lower(config)), cache_(std::make_unique<Cache>()) {}
+    : block_(lower(config)), memory_(std::make_unique<Memory>()) {}
 FusedBlocks::~FusedBlocks() = default;
 
 bool FusedBlocks::run(std::span<const BlockWeights> weights, bool quantize, TokenState& state,
@@ -94,7 +70,13 @@ bool FusedBlocks::run(std::span<const BlockWeights> weights, bool quantize, Toke
     return false;
   const auto math = math_for(block_, state.tokens.scalar_type(), quantize);
   if (!math || wants_gradient(weights, state.tokens)) return false;
-  cache_->get(*block_, weights, *math)->forward(state, reducer);
+  auto encoder = memory_->take(*math);
+  if (encoder)
+    encoder->repack(weights);
+  else
+    encoder = std::make_unique<Encoder>(*block_, weights, *math, /*free_weights=*/false);
+  encoder->forward(state, reducer);
+  memory_->leave(std::move(encoder));
   count_fused_run();
   return true;
 }

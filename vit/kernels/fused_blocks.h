@@ -9,7 +9,6 @@
 #include <vit/block_config.h>
 #include <vit/kernels/block_weights.h>
 #include <vit/kernels/kernel_block.h>
-#include <vit/kernels/product.h>
 #include <vit/token_reducer.h>
 
 namespace vit::kernels {
@@ -17,8 +16,9 @@ namespace vit::kernels {
 /// Whether the fused kernels are built in and this CPU multiplies 8-bit integers natively.
 bool has_native_int8();
 
-/// The fused form of a module's blocks. Weights are packed when they are first needed, and anew
-/// after parameters have changed.
+/// The fused form of a module's blocks. Of their weights it keeps nothing: nobody can tell for
+/// certain whether a tensor is what it was, as writing through data() or under InferenceMode counts
+/// no version. They are packed for each pass, into the memory that an earlier one has left.
 class FusedBlocks {
  public:
   explicit FusedBlocks(const BlockConfig& config);
@@ -32,10 +32,10 @@ class FusedBlocks {
            const TokenReducer* reducer) const;
 
  private:
-  struct Cache;
+  struct Memory;
 
   std::optional<KernelBlock> block_;
-  std::unique_ptr<Cache> cache_;
+  std::unique_ptr<Memory> memory_;
 };
 
 /// The fused form of blocks whose weights it alone has: nothing else can be done with it than run

@@ -5,7 +5,7 @@ namespace vit::kernels {
 
 bool has_native_int8() { return false; }
 
-struct FusedBlocks::Cache {};
+struct FusedBlocks::Memory {};
 
 FusedBlocks::FusedBlocks(const BlockConfig& config) : block_(lower(config)) {}
 FusedBlocks::~FusedBlocks() = default;

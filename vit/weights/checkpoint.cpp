@@ -92,6 +92,7 @@ void choose_head(Checkpoint& checkpoint, const StateDict& stored, const std::str
   const int64_t before = classes_of(checkpoint.weights);
   const auto name = name_in_file(stored, checkpoint.weights, "head.weight");
   config.vit.head.num_classes = num_classes;
+  if (num_classes == 1 && config.scores == ScoreKind::softmax) config.scores.reset();
   if (before == num_classes) {
     if (static_cast<int64_t>(config.labels.size()) > num_classes) config.labels.clear();
     if (!unclear.empty()) warn(options, where + ": left out, beside the head: " + unclear);

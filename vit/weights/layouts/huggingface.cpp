@@ -8,6 +8,7 @@
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/packing.h>
 #include <vit/weights/layouts/presets.h>
+#include <vit/weights/layouts/problem_type.h>
 
 namespace vit {
 namespace {
@@ -287,6 +288,7 @@ ModelConfig read_config(const JsonNode& root) {
                     "\"siglip_vision_model\", \"siglip\", \"vit_mae\", \"vit_msn\", \"ijepa\"");
   }
   if (head == Head::classes || head == Head::classes_with_teacher) read_labels(root, config);
+  config.scores = read_problem_type(root, config.vit.head.num_classes);
   config.vit.architecture = type;
   config.vit.family = family_of(type);
   prepare_as_huggingface(config.vit, type);

@@ -6,6 +6,7 @@
 #include <vit/weights/json_values.h>
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/picture_json.h>
+#include <vit/weights/layouts/problem_type.h>
 #include <vit/weights/layouts/timm.h>
 #include <vit/weights/layouts/timm_fields.h>
 
@@ -174,6 +175,7 @@ ModelConfig read_timm_config(const JsonNode& root) {
   config.vit = finish(std::move(draft));
   read_family(root, config.vit);
   if (const auto node = root.find("vitome")) read_extension(*node, config.vit);
+  config.scores = read_problem_type(root, config.vit.head.num_classes);
   config.unread_tensors = row.config().unread_tensors;
   return config;
 }

@@ -4,6 +4,7 @@
 #include <vit/error.h>
 #include <vit/weights/json.h>
 #include <vit/weights/layouts/picture_json.h>
+#include <vit/weights/layouts/problem_type.h>
 #include <vit/weights/layouts/timm.h>
 #include <vit/weights/layouts/timm_fields.h>
 #include <vit/weights/layouts/timm_writer.h>
@@ -83,6 +84,8 @@ std::string timm_config_text(const ModelConfig& config) {
             {"num_features", c.embed_dim()},
             {"global_pool", timm_pooling_name(c.head.pooling)}};
   if (!config.labels.empty()) root["label_names"] = config.labels;
+  // timm has no word for it; the transformers library reads it in timm's files, too.
+  if (config.scores) root["problem_type"] = problem_type_name(*config.scores);
   root["model_args"] = model_args(c);
   root["pretrained_cfg"] = pretrained_cfg(config);
   if (const auto own = extension(c, root); !own.empty()) root["vitome"] = own;
