@@ -18,6 +18,7 @@
 #include <apps/cli/pictures.h>
 #include <apps/cli/run_options.h>
 #include <apps/cli/schedules.h>
+#include <apps/cli/scores.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
 #include <base/error.h>
@@ -122,14 +123,29 @@ bench::Inputs read_inputs(const std::string& folder, int64_t most, const vit::Vi
   return inputs;
 }
 
-// Of training, whose weights stay in float32.
-bench::Lane training_lane(const cli::ModelChoice& choice, vit::Precision precision,
-                          c10::Device device, uint64_t seed) {
-  if (precision.int8 || precision.dtype == at::kHalf)
+// The weights stay in float32 for training.
+bench::Lane lane(const cli::ModelChoice& choice, vit::Precision precision, c10::Device device,
+                 uint64_t seed, bool training) {
+  if (training && (precision.int8 || precision.dtype == at::kHalf))
     cli::usage_error("--training computes in fp32 or bf16, not in ", precision.name());
-  auto model = choice.load({at::kFloat}, device, seed);
+  auto model = choice.load(training ? vit::Precision{at::kFloat} : precision, device, seed);
+  cli::warn_of_weights(choice.name() + " in " + precision.name(), cli::not_finite_weights(model));
+  if (!training) return {precision, vit::InferenceModel(std::move(model))};
   for (auto& parameter : model->parameters()) parameter.requires_grad_(true);
   return {precision, model};
+}
+
+// Tells of inputs whose logits mean nothing; whether there are any.
+bool report_failures(const std::vector<bench::Result>& results, int64_t inputs) {
+  bool any = false;
+  for (const bench::Result& result : results) {
+    if (result.not_finite == 0) continue;
+    any = true;
+    std::cerr << "error: " << bench::label(result) << " in " << result.dtype << ": for "
+              << result.not_finite << " of " << inputs << " inputs " << cli::kLogitsNotFinite
+              << "\n";
+  }
+  return any;
 }
 
 bench::Setup setup_of(const std::string& model, const vit::VitConfig& config, c10::Device device) {
@@ -164,9 +180,7 @@ int run(const cli::Arguments& arguments) {
 
   std::vector<bench::Lane> lanes;
   for (const vit::Precision& precision : precisions(arguments, device))
-    lanes.push_back(training ? training_lane(choice, precision, device, seed)
-                             : bench::Lane{precision, vit::InferenceModel(
-                                                          choice.load(precision, device, seed))});
+    lanes.push_back(lane(choice, precision, device, seed, training));
   const vit::VitConfig& config = lanes.front().config();
   const std::vector<cli::Setting> settings = cli::settings_for(arguments, config);
 
@@ -198,7 +212,8 @@ int run(const cli::Arguments& arguments) {
   if (csv) csv.write(bench::csv(setup, results));
   if (plot) plot.write(bench::plot(setup, results));
   for (cli::Output* output : {&json, &csv, &plot}) output->close();
-  if (!cli::interrupted()) return 0;
+  const bool failed = report_failures(results, inputs.pixels.size(0));
+  if (!cli::interrupted()) return failed ? 1 : 0;
   std::cerr << "interrupted: the figures are from a shorter time than asked for\n";
   return cli::interrupted_status();
 }

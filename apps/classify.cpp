@@ -12,6 +12,7 @@
 #include <apps/cli/pictures.h>
 #include <apps/cli/progress.h>
 #include <apps/cli/run_options.h>
+#include <apps/cli/scores.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
 #include <base/error.h>
@@ -28,8 +29,9 @@ constexpr int64_t kMaxTop = 1 << 24;
 cli::Options options() {
   cli::Options options(
       "vitome classify", "[options] FILES...",
-      "Says what is in pictures: the most likely classes of each with their probabilities. FILES "
-      "are pictures, folders (with all below them), globs, or - for a list of files on standard "
+      "Says what is in pictures: the most likely classes of each with their scores, which are "
+      "probabilities unless --activation or the model says otherwise. FILES are pictures, folders "
+      "(with all below them), globs, or - for a list of files on standard "
       "input, one a line.",
       true);
   cli::add_model_options(options, "");
@@ -38,9 +40,9 @@ cli::Options options() {
   cli::add_device_options(options, "fp32, bf16, fp16, int8, or auto (bf16 where it is faster)");
   options.value("batch", "N", "pictures that go through the model together", "32");
   cli::add_workers_option(options);
-  options.group("Output")
-      .value("top", "K", "classes shown for each picture", "5")
-      .value("json", "FILE", "one JSON object a line for each picture; - is standard output")
+  options.group("Output").value("top", "K", "classes shown for each picture", "5");
+  cli::add_activation_option(options);
+  options.value("json", "FILE", "one JSON object a line for each picture; - is standard output")
       .value("csv", "FILE", "the same as CSV, one line for each class")
       .flag("accuracy",
             "compare with the names of the folders that the pictures lie in (cat/0001.jpg) and "
@@ -57,7 +59,7 @@ cli::Options options() {
   return options;
 }
 
-// One class and its probability.
+// One class and its score.
 struct Prediction {
   int64_t index = 0;
   double score = 0;
@@ -75,9 +77,12 @@ struct Tally {
 // Writes results in all the forms that were asked for.
 class Reporter {
  public:
-  Reporter(const cli::Arguments& arguments, std::vector<std::string> labels,
+  Reporter(const cli::Arguments& arguments, std::vector<std::string> labels, bool percent,
            const std::vector<cli::PictureFile>& files)
-      : labels_(std::move(labels)), json_(arguments, "json"), csv_(arguments, "csv") {
+      : labels_(std::move(labels)),
+        percent_(percent),
+        json_(arguments, "json"),
+        csv_(arguments, "csv") {
     cli::check_one_stdout({&json_, &csv_});
     stdout_taken_ = json_.is_stdout() || csv_.is_stdout();
     lines_ = !stdout_taken_ && !arguments.has("quiet");
@@ -93,7 +98,9 @@ class Reporter {
     std::vector<std::string> words;
     for (const Prediction& prediction : predictions) {
       const std::string label = eval::label_name(labels_, prediction.index);
-      words.push_back(label + " " + base::fixed(prediction.score * 100, 1) + "%");
+      words.push_back(
+          label + " " +
+          (percent_ ? base::percent(prediction.score, 1) : base::fixed(prediction.score, 4)));
       if (json_)
         list.push_back(
             {{"label", label}, {"index", prediction.index}, {"score", prediction.score}});
@@ -127,6 +134,7 @@ class Reporter {
   void json_line(const nlohmann::ordered_json& json) { json_.write(base::json_text(json) + "\n"); }
 
   std::vector<std::string> labels_;
+  bool percent_;
   cli::Output json_;
   cli::Output csv_;
   bool stdout_taken_ = false;
@@ -142,9 +150,11 @@ class Classifier {
         top_(arguments.integer("top", 1, kMaxTop)),
         accuracy_(arguments.has("accuracy")) {
     const tome::Options merging = cli::merge_options(arguments);
+    const auto activation = cli::activation_option(arguments);
     cli::set_threads(arguments);
     const cli::ModelChoice choice = cli::model_choice(arguments);
     model_.emplace(cli::load_classifier(choice, precision_, device_));
+    scores_ = activation.value_or(model_->score_kind());
     tome::apply(*model_, merging);
     top_ = std::min(top_, model_->config().head.num_classes);
     if (accuracy_ && model_->labels().empty())
@@ -152,26 +162,33 @@ class Classifier {
   }
 
   const vit::InferenceModel& model() const { return *model_; }
+  bool gives_probabilities() const { return scores_ != vit::ScoreKind::none; }
 
   // Reports `pictures`, the readable ones among them classified, in their order.
   void classify(const std::vector<cli::Picture>& pictures, Reporter& reporter, Tally& tally) const {
     std::vector<at::Tensor> pixels;
     for (const cli::Picture& picture : pictures)
       if (picture.error.empty()) pixels.push_back(picture.pixels);
-    at::Tensor logits, values, indices;
+    at::Tensor logits, finite, values, indices;
     if (!pixels.empty()) {
       logits =
           model_->forward(at::stack(pixels).to(device_, precision_.dtype)).to(at::kCPU, at::kFloat);
-      std::tie(values, indices) = logits.softmax(-1).topk(top_);
+      finite = vit::finite_inputs(logits);
+      logits.masked_fill_(finite.logical_not().unsqueeze(1), 0);
+      // In the order of the logits: scores near 1 may be the same number.
+      indices = std::get<1>(logits.topk(top_));
+      values = vit::scores(logits, scores_).gather(1, indices);
     }
-    int64_t row = 0;
+    int64_t row = -1;
     for (const cli::Picture& picture : pictures) {
-      if (picture.error.empty()) {
+      std::string error = picture.error;
+      if (error.empty() && !finite.const_data_ptr<bool>()[++row])
+        error = picture.path + ": " + cli::kLogitsNotFinite;
+      if (error.empty()) {
         reporter.prediction(picture.path, best(values[row], indices[row]));
         if (accuracy_) judge(picture.path, logits[row], tally);
-        ++row;
       } else {
-        reporter.failure(picture.path, picture.error);
+        reporter.failure(picture.path, error);
         ++tally.failures;
       }
       ++tally.pictures;
@@ -200,6 +217,7 @@ class Classifier {
   vit::Precision precision_;
   int64_t top_;
   bool accuracy_;
+  vit::ScoreKind scores_ = vit::ScoreKind::softmax;
   std::optional<vit::InferenceModel> model_;
 };
 
@@ -220,7 +238,8 @@ int run(const cli::Arguments& arguments) {
   const std::vector<cli::PictureFile> files = cli::list_pictures(arguments.files());
   if (files.empty()) base::fail("no files on standard input");
   cli::watch_interrupts();
-  Reporter reporter(arguments, classifier.model().labels(), files);
+  Reporter reporter(arguments, classifier.model().labels(), classifier.gives_probabilities(),
+                    files);
 
   c10::InferenceMode inference;
   const auto start = std::chrono::steady_clock::now();

@@ -3,6 +3,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <apps/cli/run_options.h>
+#include <apps/cli/scores.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
 #include <vit/save.h>
@@ -40,8 +41,15 @@ int run(const cli::Arguments& arguments) {
   if (choice.path.empty()) cli::usage_error("--arch describes a weights file: name it by --model");
 
   c10::InferenceMode inference;
-  const auto model = choice.load({dtype}, c10::kCPU);
+  auto model = choice.load({dtype}, c10::kCPU);
+  auto not_finite = cli::not_finite_weights(model);
+  if (!not_finite.empty() && dtype != at::kFloat) {
+    // The file's, or only what became of them: save() refuses numbers that the type cannot hold.
+    model = choice.load({at::kFloat}, c10::kCPU);
+    not_finite = cli::not_finite_weights(model);
+  }
   vit::save(model, folder, dtype);
+  cli::warn_of_weights(choice.name(), not_finite);
   std::cout << folder << ": " << model->config().architecture << ", " << name << "\n";
   if (const auto obstacle = vit::timm_obstacle(model->config()); !obstacle.empty())
     std::cerr << "note: timm cannot build this model: " << obstacle << "\n";

@@ -14,6 +14,7 @@
 #include <apps/cli/progress.h>
 #include <apps/cli/run_options.h>
 #include <apps/cli/schedules.h>
+#include <apps/cli/scores.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
 #include <apps/eval/plot.h>
@@ -52,11 +53,12 @@ cli::Options options() {
   cli::add_device_options(options, "fp32, bf16, fp16, int8, or auto (bf16 where it is faster)");
   options.value("batch", "N", "pictures that go through the model together", "32");
   cli::add_workers_option(options);
-  options.group("Data")
-      .value("class-map", "FILE",
-             "a .csv with two columns, a label of the data and the name or number of the class "
-             "that it means")
-      .value("max-images", "N", "of larger data take that many, evenly spread")
+  options.group("Data").value(
+      "class-map", "FILE",
+      "a .csv with two columns, a label of the data and the name or number of the class "
+      "that it means");
+  cli::add_activation_option(options);
+  options.value("max-images", "N", "of larger data take that many, evenly spread")
       .group("Output")
       .value("json", "FILE", "all figures as JSON; - is standard output")
       .value("csv", "FILE", "a line of CSV for each schedule")
@@ -173,6 +175,7 @@ nlohmann::ordered_json job_of(const cli::ModelChoice& choice, const eval::Setup&
           {"image size", setup.image_size},
           {"schedules", schedules},
           {"prop-attn", setup.prop_attn},
+          {"scores", setup.scores},
           {"dtype", setup.dtype},
           {"device", setup.device},
           {"batch", setup.batch},
@@ -194,7 +197,7 @@ void work(const eval::Job& job, eval::Partition partition, eval::Records& record
     const std::size_t failures = records.failures().size();
     if (progress)
       progress->update(records.finished() - before,
-                       failures > 0 ? std::to_string(failures) + " unreadable" : "");
+                       failures > 0 ? std::to_string(failures) + " left out" : "");
     if (state && (Clock::now() - saved >= kSaveEvery || cli::interrupted())) {
       state->save(records);
       saved = Clock::now();
@@ -209,7 +212,9 @@ void report(const eval::Setup& setup, const eval::Job& job,
             const eval::Records& records, Outputs& outputs) {
   const int64_t finished = records.finished();
   if (finished == static_cast<int64_t>(setup.failures.size())) {
-    if (setup.complete) base::fail(setup.data, ": no picture can be read");
+    if (setup.complete)
+      base::fail(setup.data, ": no picture can be evaluated; the first: ",
+                 setup.failures.empty() ? "there is none" : setup.failures.front().second);
     std::cerr << "interrupted before anything was evaluated\n";
     return;
   }
@@ -223,6 +228,19 @@ void report(const eval::Setup& setup, const eval::Job& job,
               << " pictures\n";
 }
 
+// What --activation says, or else the model.
+vit::ScoreKind score_kind(std::optional<vit::ScoreKind> asked, const vit::InferenceModel& model) {
+  if (asked == vit::ScoreKind::none)
+    cli::usage_error(
+        "--activation none leaves no probabilities to measure; expected softmax or "
+        "sigmoid");
+  if (!asked && model.score_kind() == vit::ScoreKind::none)
+    base::fail(
+        "the model's outputs are no classes (its problem_type is regression): say with "
+        "--activation softmax or sigmoid how to take them as such");
+  return asked.value_or(model.score_kind());
+}
+
 int run(const cli::Arguments& arguments) {
   if (arguments.files().size() != 1)
     cli::usage_error(arguments.files().empty() ? "no DATA given" : "more than one DATA given");
@@ -233,6 +251,7 @@ int run(const cli::Arguments& arguments) {
   const c10::Device device = cli::device_option(arguments);
   const vit::Precision precision = cli::parse_dtype(arguments.text("dtype"), device);
   cli::set_threads(arguments);
+  const auto activation = cli::activation_option(arguments);
   const cli::ModelChoice choice = cli::model_choice(arguments);
   cli::watch_interrupts();
   const auto group = distributed::group_from_environment(c10::kCPU);
@@ -244,6 +263,7 @@ int run(const cli::Arguments& arguments) {
   c10::InferenceMode inference;
   const vit::InferenceModel model = cli::load_classifier(choice, precision, device);
   const vit::VitConfig& config = model.config();
+  const vit::ScoreKind scores = score_kind(activation, model);
   const auto note = [&](const std::string& text) {
     if (leader) std::cerr << "note: " << base::printable(text) << "\n";
   };
@@ -254,6 +274,10 @@ int run(const cli::Arguments& arguments) {
   const bool multi_label = data.dataset->multi_label();
   if (multi_label && arguments.has("confusion"))
     cli::usage_error("--confusion needs data with one label for each picture");
+  if (multi_label && scores == vit::ScoreKind::softmax)
+    note(
+        "the data has several labels for a picture, the model one class (a softmax): mAP and BCE "
+        "take its logits as if each class stood alone; is it the right model?");
   const std::vector<cli::Setting> settings = cli::settings_for(arguments, config);
   const eval::Job job{*data.dataset,
                       data.targets,
@@ -275,10 +299,11 @@ int run(const cli::Arguments& arguments) {
   setup.batch = batch;
   setup.prop_attn = prop_attn;
   setup.asked = static_cast<int64_t>(job.entries.size());
+  setup.scores = vit::score_kind_name(scores);
   setup.class_names = data.class_names;
 
   eval::Records records(static_cast<int64_t>(settings.size()), data.dataset->size(),
-                        config.head.num_classes, multi_label);
+                        config.head.num_classes, multi_label, scores);
   std::optional<eval::StateFile> state;
   if (arguments.has("resume")) {
     std::string path = arguments.text("resume");

@@ -6,6 +6,7 @@
 
 #include <apps/cli/pictures.h>
 #include <apps/cli/run_options.h>
+#include <apps/cli/scores.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
 #include <base/error.h>
@@ -142,7 +143,12 @@ int run(const cli::Arguments& arguments) {
   }
   vit::write_safetensors(arguments.text("output"), outputs);
   std::cout << arguments.text("output") << ": " << base::join(written, ", ") << "\n";
-  return 0;
+  const auto finite = vit::finite_inputs(result.logits);
+  if (finite.all().item<bool>()) return 0;
+  std::cerr << "error: " << base::printable(file) << ": for "
+            << finite.logical_not().sum().item<int64_t>() << " of " << finite.numel() << " inputs "
+            << cli::kLogitsNotFinite << "\n";
+  return 1;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <apps/cli/output.h>
 #include <apps/cli/recommended_r.h>
 #include <apps/cli/run_options.h>
+#include <apps/cli/scores.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
 #include <base/error.h>
@@ -19,6 +20,7 @@
 #include <vit/flops.h>
 #include <vit/weights/files/read.h>
 #include <vit/weights/layouts/timm_writer.h>
+#include <vit/weights/not_finite.h>
 
 namespace {
 
@@ -129,11 +131,13 @@ Json describe(const std::string& name, vit::VisionTransformer& model,
                {"tokens", config.num_tokens()},
                {"pooling", pooling_name(config.head.pooling)},
                {"num_classes", config.head.num_classes},
+               {"scores", vit::score_kind_name(model->score_kind())},
                {"labels", model->labels()}};
   json["assumed"] = model->assumed();
   if (weights) {
     json["dtype"] = type_name(weights->dtype);
     json["weights_bytes"] = weights->bytes;
+    json["not_finite"] = vit::not_finite(weights->tensors);
   }
   // All fields, under the names that they have in a config.json.
   const Json written = Json::parse(vit::timm_config_text({config, {}}));
@@ -197,13 +201,18 @@ std::string description_text(const Json& json) {
   if (json.contains("dtype"))
     row("weights", json["dtype"].get<std::string>() + ", " +
                        base::bytes(json["weights_bytes"].get<uint64_t>()));
+  if (json.contains("not_finite") && !json["not_finite"].empty())
+    row("", "NaN or infinity in " +
+                cli::some_of(json["not_finite"].get<std::vector<std::string>>()) +
+                ": what the model computes means nothing");
   row("GFLOPs", number_text(json["gflops"]) + " for one input");
   row("input", sides_text(json["image_size"]) + " pixels, " + plain("in_channels") +
                    " channels, patches of " + sides_text(json["patch_size"]));
   row("tokens", plain("tokens") + ", " + plain("prefix_tokens") + " of them before the patches");
   row("blocks", plain("depth") + " of width " + plain("embed_dim") + ", " + plain("heads") +
                     " heads, MLP width " + plain("mlp_hidden_dim"));
-  row("head", plain("num_classes") + " classes, pooling " + json["pooling"].get<std::string>());
+  row("head", plain("num_classes") + " classes, pooling " + json["pooling"].get<std::string>() +
+                  ", scores by " + json["scores"].get<std::string>());
 
   const Json& input = json["preprocessing"];
   row("preprocessing", input["interpolation"].get<std::string>() + " to " +

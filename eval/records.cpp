@@ -7,8 +7,13 @@
 
 namespace eval {
 
-Records::Records(int64_t schedules, int64_t pictures, int64_t classes, bool multi_label)
-    : schedules_(schedules), pictures_(pictures), classes_(classes), multi_label_(multi_label) {
+Records::Records(int64_t schedules, int64_t pictures, int64_t classes, bool multi_label,
+                 vit::ScoreKind scores)
+    : schedules_(schedules),
+      pictures_(pictures),
+      classes_(classes),
+      multi_label_(multi_label),
+      scores_(scores) {
   constexpr double kMostLogits = 4e9;
   const auto count = [](int64_t number) { return static_cast<double>(number); };
   if (multi_label && count(schedules) * count(pictures) * count(classes) > kMostLogits)
@@ -56,7 +61,7 @@ void Records::put(int64_t schedule, const std::vector<int64_t>& pictures, const 
   std::vector<int64_t> labels;
   for (int64_t picture : pictures)
     labels.push_back(targets[static_cast<std::size_t>(picture)].front());
-  const Scores scores = score(logits, at::tensor(labels));
+  const Scores scores = score(logits, at::tensor(labels), scores_);
   write("prediction", scores.prediction);
   write("rank", scores.rank);
   write("loss", scores.loss);
@@ -68,13 +73,13 @@ void Records::finish(const std::vector<int64_t>& pictures) {
 }
 
 void Records::fail(int64_t picture, std::string reason) {
-  tensors_.at("status").data_ptr<uint8_t>()[picture] = unreadable;
+  tensors_.at("status").data_ptr<uint8_t>()[picture] = left_out;
   failures_[picture] = std::move(reason);
 }
 
 void Records::assign(const std::map<std::string, at::Tensor>& tensors,
                      std::map<int64_t, std::string> failures, const std::string& where) {
-  Records fresh(schedules_, pictures_, classes_, multi_label_);
+  Records fresh(schedules_, pictures_, classes_, multi_label_, scores_);
   for (auto& [name, tensor] : fresh.tensors_) {
     const auto found = tensors.find(name);
     if (found == tensors.end() || found->second.sizes() != tensor.sizes() ||
@@ -87,11 +92,11 @@ void Records::assign(const std::map<std::string, at::Tensor>& tensors,
     return found == fresh.tensors_.end() ||
            (found->second >= 0).logical_and(found->second < end).all().item<bool>();
   };
-  const auto failed = fresh.tensors_.at("status").eq(unreadable).sum().item<int64_t>();
-  bool sound = within("status", unreadable + 1) && within("prediction", classes_) &&
+  const auto failed = fresh.tensors_.at("status").eq(left_out).sum().item<int64_t>();
+  bool sound = within("status", left_out + 1) && within("prediction", classes_) &&
                within("rank", classes_) && failed == static_cast<int64_t>(failures.size());
   for (const auto& [picture, reason] : failures)
-    sound = sound && picture >= 0 && picture < pictures_ && fresh.status(picture) == unreadable;
+    sound = sound && picture >= 0 && picture < pictures_ && fresh.status(picture) == left_out;
   if (!sound) base::fail(where, ": its numbers contradict each other; the file is damaged");
   fresh.failures_ = std::move(failures);
   *this = std::move(fresh);

@@ -7,6 +7,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vit/scores.h>
+
 namespace eval {
 
 /// What a picture shows: classes in ascending order, exactly one unless the data is multi-label.
@@ -17,15 +19,18 @@ using Targets = std::vector<std::vector<int64_t>>;
 /// them when.
 class Records {
  public:
-  enum Status : uint8_t { waiting = 0, evaluated = 1, unreadable = 2 };
+  enum Status : uint8_t { waiting = 0, evaluated = 1, left_out = 2 };
 
-  /// Throws base::Error if the logits of multi-label data would take too much memory.
-  Records(int64_t schedules, int64_t pictures, int64_t classes, bool multi_label);
+  /// `scores`: of the model, for single-label data. Throws base::Error if the logits of multi-label
+  /// data would take too much memory.
+  Records(int64_t schedules, int64_t pictures, int64_t classes, bool multi_label,
+          vit::ScoreKind scores = vit::ScoreKind::softmax);
 
   int64_t schedules() const { return schedules_; }
   int64_t pictures() const { return pictures_; }
   int64_t classes() const { return classes_; }
   bool multi_label() const { return multi_label_; }
+  vit::ScoreKind scores() const { return scores_; }
 
   Status status(int64_t picture) const;
   /// Pictures that are not waiting.
@@ -38,6 +43,7 @@ class Records {
            const Targets& targets);
   /// Notes that pictures have been evaluated under all schedules.
   void finish(const std::vector<int64_t>& pictures);
+  /// Notes why a picture is left out: it cannot be read, or the model has no answer to it.
   void fail(int64_t picture, std::string reason);
 
   // Of all pictures under a schedule.
@@ -67,6 +73,7 @@ class Records {
   int64_t pictures_;
   int64_t classes_;
   bool multi_label_;
+  vit::ScoreKind scores_;
   std::map<std::string, at::Tensor> tensors_;
   std::map<int64_t, std::string> failures_;
 };

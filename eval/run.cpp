@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include <ATen/core/Tensor.h>
+#include <ATen/ATen.h>
 
 #include <data/batches.h>
 #include <media/preprocess.h>
+#include <vit/scores.h>
 
 namespace eval {
 namespace {
@@ -15,6 +16,29 @@ constexpr int64_t kPrefetched = 3;  // batches
 
 bool is_waiting(const Records& records, int64_t entry) {
   return records.status(entry) == Records::waiting;
+}
+
+// Runs a batch under all schedules and notes what comes of it; returns the entries of pictures for
+// which the model computes NaN or infinity under any of them, and notes nothing of those.
+std::vector<int64_t> evaluate(const Job& job, vit::InferenceModel& model, const data::Batch& batch,
+                              Records& records) {
+  const at::Tensor pixels = batch.pixels.to(job.device, job.precision.dtype);
+  std::vector<at::Tensor> logits;
+  at::Tensor finite = at::ones({pixels.size(0)}, at::kBool);
+  for (const tome::Merging& merging : job.mergings) {
+    model.set_reducer(merging.reducer);
+    logits.push_back(model.forward(pixels).to(at::kCPU));
+    finite.logical_and_(vit::finite_inputs(logits.back()));
+  }
+  std::vector<int64_t> good, bad;
+  for (std::size_t i = 0; i < batch.entries.size(); ++i)
+    (finite.const_data_ptr<bool>()[i] ? good : bad).push_back(batch.entries[i]);
+  const at::Tensor rows = finite.nonzero().squeeze(1);
+  for (std::size_t i = 0; i < logits.size() && !good.empty(); ++i)
+    records.put(static_cast<int64_t>(i), good,
+                bad.empty() ? logits[i] : logits[i].index_select(0, rows), job.targets);
+  records.finish(good);
+  return bad;
 }
 
 }  // namespace
@@ -44,14 +68,11 @@ void run(const Job& job, Partition partition, Records& records,
   auto begin = entries.begin();
   while (const std::optional<data::Batch> batch = stream.next()) {
     const auto end = begin + std::min<std::ptrdiff_t>(job.batch, entries.end() - begin);
-    if (batch->pixels.defined()) {
-      const at::Tensor pixels = batch->pixels.to(job.device, job.precision.dtype);
-      for (std::size_t i = 0; i < job.mergings.size(); ++i) {
-        model.set_reducer(job.mergings[i].reducer);
-        records.put(static_cast<int64_t>(i), batch->entries, model.forward(pixels), job.targets);
-      }
-      records.finish(batch->entries);
-    }
+    if (batch->pixels.defined())
+      for (int64_t entry : evaluate(job, model, *batch, records))
+        records.fail(entry, job.dataset.entry(entry).name +
+                                ": the model computes logits that are not finite; try another "
+                                "dtype, and look at its weights");
     // Errors come in the order of the entries that are missing.
     auto readable = batch->entries.begin();
     auto error = batch->errors.begin();

@@ -37,7 +37,9 @@ struct Job {
 std::vector<int64_t> waiting_entries(const Job& job, Partition partition, const Records& records);
 
 /// Runs every batch that waits under all schedules, decoding each picture once. Calls `after_batch`
-/// when the records of a batch are complete; ends early if that returns false.
+/// when the records of a batch are complete; ends early if that returns false. Pictures for which
+/// the model computes NaN or infinity under any schedule are left out, as those that cannot be
+/// read.
 void run(const Job& job, Partition partition, Records& records,
          const std::function<bool()>& after_batch);
 

@@ -24,20 +24,34 @@ at::Tensor ranks(const at::Tensor& logits, const at::Tensor& labels) {
   return (logits > own).logical_or(before).sum(1);
 }
 
+// [n], the mean over the classes.
+at::Tensor mean_binary_cross_entropy(const at::Tensor& logits, const at::Tensor& labels) {
+  return at::binary_cross_entropy_with_logits(logits, labels, {}, {}, at::Reduction::None).mean(1);
+}
+
 }  // namespace
 
 int64_t label_rank(const at::Tensor& logits, int64_t label) {
   return ranks(logits.unsqueeze(0), at::tensor({label})).item<int64_t>();
 }
 
-Scores score(const at::Tensor& logits, const at::Tensor& labels) {
+Scores score(const at::Tensor& logits, const at::Tensor& labels, vit::ScoreKind kind) {
   const at::Tensor values = finite(logits);
-  const at::Tensor log_probabilities = values.log_softmax(1);
+  const at::Tensor column = labels.unsqueeze(1);
   Scores scores;
   scores.prediction = values.argmax(1).to(at::kInt);
   scores.rank = ranks(values, labels).to(at::kInt);
-  scores.loss = -log_probabilities.gather(1, labels.unsqueeze(1)).squeeze(1);
-  scores.confidence = std::get<0>(log_probabilities.max(1)).exp();
+  if (kind == vit::ScoreKind::softmax) {
+    const at::Tensor log_probabilities = values.log_softmax(1);
+    scores.loss = -log_probabilities.gather(1, column).squeeze(1);
+    scores.confidence = std::get<0>(log_probabilities.max(1)).exp();
+  } else if (kind == vit::ScoreKind::sigmoid) {
+    scores.loss = mean_binary_cross_entropy(values, at::zeros_like(values).scatter_(1, column, 1));
+    scores.confidence = std::get<0>(values.max(1)).sigmoid();
+  } else {
+    base::fail("the model's outputs are no probabilities of classes: ",
+               base::Setting{"Records::scores"}, " has to say how they become some");
+  }
   return scores;
 }
 
@@ -45,9 +59,7 @@ MultiLabelScores score_multi_label(const at::Tensor& logits, const at::Tensor& l
   const at::Tensor values = finite(logits);
   MultiLabelScores scores;
   scores.prediction = values.argmax(1).to(at::kInt);
-  scores.loss = at::binary_cross_entropy_with_logits(values, labels.to(at::kDouble), {}, {},
-                                                     at::Reduction::None)
-                    .mean(1);
+  scores.loss = mean_binary_cross_entropy(values, labels.to(at::kDouble));
   scores.logits = values.to(at::kFloat);
   return scores;
 }

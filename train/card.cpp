@@ -19,6 +19,18 @@ std::string classes_text(const std::vector<std::string>& labels) {
   return std::to_string(labels.size()) + ": " + base::join(shown, ", ");
 }
 
+std::string scores_text(vit::ScoreKind kind) {
+  switch (kind) {
+    case vit::ScoreKind::softmax:
+      return "softmax of the logits: each picture is of one class";
+    case vit::ScoreKind::sigmoid:
+      return "sigmoid of each logit: a picture shows any number of classes";
+    case vit::ScoreKind::none:
+      break;
+  }
+  return "the logits themselves";
+}
+
 }  // namespace
 
 std::string model_card(const std::string& name, const vit::VisionTransformer& model,
@@ -37,6 +49,7 @@ std::string model_card(const std::string& name, const vit::VisionTransformer& mo
        << " pixels, trained with `vitome train`.\n\n"
        << "| | |\n|---|---|\n"
        << "| classes | " << classes_text(model->labels()) << " |\n"
+       << "| scores | " << scores_text(model->score_kind()) << " |\n"
        << "| architecture | " << config.depth << " blocks of width " << config.embed_dim() << ", "
        << config.block.attention.num_heads << " heads, patches of "
        << base::size_text(config.patch.size().height, config.patch.size().width) << ", "

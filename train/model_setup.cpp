@@ -43,10 +43,6 @@ void check_names(const std::vector<std::string>& class_names) {
   }
 }
 
-vit::ModelConfig config_of(const vit::VisionTransformer& model) {
-  return {model->config(), model->labels()};
-}
-
 }  // namespace
 
 vit::VisionTransformer random_model(const std::string& architecture, const std::string& model_args,
@@ -71,9 +67,10 @@ vit::VisionTransformer with_classes(const vit::VisionTransformer& model,
                                     const std::vector<std::string>& class_names, uint64_t seed) {
   if (model->labels() == class_names) return model;
   check_names(class_names);
-  vit::ModelConfig config = config_of(model);
+  vit::ModelConfig config = model->model_config();
   config.vit.head.num_classes = static_cast<int64_t>(class_names.size());
   config.labels = class_names;
+  config.scores.reset();
   vit::VisionTransformer changed(std::move(config));
   const vit::StateDict weights = weights_of(model);
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
@@ -87,7 +84,7 @@ vit::VisionTransformer with_classes(const vit::VisionTransformer& model,
 }
 
 vit::VisionTransformer empty_copy(const vit::VisionTransformer& model, at::ScalarType dtype) {
-  vit::VisionTransformer copy(config_of(model));
+  vit::VisionTransformer copy(model->model_config());
   copy->to(model->parameters().front().device(), dtype);
   copy->eval();
   for (auto& parameter : copy->parameters()) parameter.requires_grad_(false);

@@ -84,6 +84,9 @@ Trainer::Trainer(vit::VisionTransformer model, const data::Dataset& training,
     base::fail("nothing is left to learn: ", base::Setting{"Settings::freeze"},
                " leaves no parameter free");
   judged_->set_reducer(model_->reducer());
+  // What it is trained for; of one class for each picture it need not be said.
+  judged_->set_scores(training_.multi_label() ? std::optional(vit::ScoreKind::sigmoid)
+                                              : std::nullopt);
   model_->train();
   start();
 }

@@ -173,7 +173,8 @@ nlohmann::ordered_json json(const Setup& setup, const std::vector<Result>& resul
                   {"speedup", result.speedup},
                   {"flop_ratio", result.flop_ratio},
                   {"realised", result.realised()},
-                  {"top1_agreement", result.top1_agreement}};
+                  {"top1_agreement", result.top1_agreement},
+                  {"not_finite", result.not_finite}};
     if (result.top1) entry["top1"] = *result.top1;
     document["results"].push_back(std::move(entry));
   }

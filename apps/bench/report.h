@@ -30,9 +30,10 @@ struct Result {
   double latency_p50 = 0;  ///< milliseconds of a batch
   double latency_p95 = 0;
 
-  double speedup = 1;          ///< throughput over that of the baseline, medians
-  double flop_ratio = 1;       ///< GFLOPs of the baseline over its own: the speed-up there could be
-  double top1_agreement = 1;   ///< share of the inputs with the baseline's top-1
+  double speedup = 1;         ///< throughput over that of the baseline, medians
+  double flop_ratio = 1;      ///< GFLOPs of the baseline over its own: the speed-up there could be
+  double top1_agreement = 1;  ///< share of the inputs with the baseline's top-1
+  int64_t not_finite = 0;  ///< inputs with logits that are NaN or infinite, which agree with none
   std::optional<double> top1;  ///< accuracy, where labels are known
 
   /// Share of the FLOP ratio that became speed-up.

@@ -10,6 +10,7 @@
 #include <apps/bench/training_step.h>
 #include <apps/cli/progress.h>
 #include <apps/cli/run_options.h>
+#include <vit/scores.h>
 
 namespace bench {
 namespace {
@@ -29,14 +30,15 @@ Result counted(const Lane& lane, const cli::Setting& setting, const tome::Mergin
 }
 
 // Top-1 class of every input, computed batch by batch; of the mean logits where every token has
-// logits of its own.
+// logits of its own. -1 where logits are not finite.
 at::Tensor top1(Lane& lane, const at::Tensor& pixels, int64_t batch, c10::Device device) {
   const at::NoGradGuard no_gradient;
   std::vector<at::Tensor> classes;
   for (const at::Tensor& part : pixels.split(batch)) {
     at::Tensor logits = lane.forward(part.to(device, lane.precision.dtype));
     if (logits.dim() == 3) logits = logits.mean(1);
-    classes.push_back(logits.argmax(-1).cpu());
+    const at::Tensor unknown = vit::finite_inputs(logits).logical_not();
+    classes.push_back(logits.argmax(-1).masked_fill(unknown, -1).cpu());
   }
   return at::cat(classes);
 }
@@ -132,7 +134,9 @@ std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<cli::Setti
       lanes[i].set_reducer(mergings[i][j].reducer);
       const at::Tensor classes = top1(lanes[i], inputs.pixels, setup.batch, device);
       if (result.baseline) baseline_classes = classes;
-      result.top1_agreement = share(classes == baseline_classes);
+      const at::Tensor known = classes >= 0;
+      result.not_finite = classes.numel() - known.sum().item<int64_t>();
+      result.top1_agreement = share((classes == baseline_classes).logical_and(known));
       if (inputs.targets.defined())
         result.top1 = share((classes == inputs.targets).masked_select(inputs.targets >= 0));
       if (!result.baseline) {

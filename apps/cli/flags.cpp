@@ -22,6 +22,7 @@ const std::map<std::string, std::string>& flags() {
       {"MixOptions::cutmix", "--cutmix"},
       {"MixOptions::mixup", "--mixup"},
       {"MixOptions::probability", "--mix-prob"},
+      {"Records::scores", "--activation"},
       {"Selection::include", "vitome pull --include"},
       {"Settings::batch", "--batch"},
       {"Settings::clip", "--clip-grad"},

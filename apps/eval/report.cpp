@@ -28,14 +28,14 @@ std::string lost(const Decline& decline) {
 }
 
 // A header and a row for each schedule.
-Rows schedule_rows(const std::vector<Result>& results) {
+Rows schedule_rows(const Setup& setup, const std::vector<Result>& results) {
   const bool multi = is_multi_label(results);
   std::vector<std::string> header = {"schedule", "tokens", "GFLOPs"};
   if (multi)
     header.insert(header.end(), {"mAP", "BCE", "same top-1", "mAP lost (95% interval)"});
   else
-    header.insert(header.end(),
-                  {"top-1", "top-5", "NLL", "ECE", "same top-1", "top-1 lost (95% interval)"});
+    header.insert(header.end(), {"top-1", "top-5", setup.scores == "sigmoid" ? "BCE" : "NLL", "ECE",
+                                 "same top-1", "top-1 lost (95% interval)"});
   Rows rows = {header};
   for (const Result& result : results) {
     const Figures& figures = result.figures;
@@ -114,16 +114,16 @@ std::string description(const Setup& setup, const std::vector<Result>& results) 
       setup.model + ", " + setup.image_size + ", " + std::to_string(setup.num_tokens) +
       " tokens, " + setup.dtype + " on " + setup.device + "; " + std::to_string(evaluated) +
       (setup.complete ? "" : " of " + std::to_string(setup.asked)) + " pictures of " + setup.data;
-  if (!setup.failures.empty())
-    text += ", " + std::to_string(setup.failures.size()) + " could not be read";
+  if (!setup.failures.empty()) text += ", " + std::to_string(setup.failures.size()) + " left out";
+  if (setup.scores != "softmax") text += "; scores by " + setup.scores;
   return text;
 }
 
 }  // namespace
 
 std::string table(const Setup& setup, const std::vector<Result>& results) {
-  std::string text =
-      base::printable(description(setup, results)) + "\n\n" + aligned(schedule_rows(results));
+  std::string text = base::printable(description(setup, results)) + "\n\n" +
+                     aligned(schedule_rows(setup, results));
   const Rows classes = class_rows(setup, results);
   if (classes.size() > 1 && classes.size() <= kFewClasses + 1)
     text.append("\n").append(aligned(classes));
@@ -132,7 +132,7 @@ std::string table(const Setup& setup, const std::vector<Result>& results) {
 
 std::string markdown(const Setup& setup, const std::vector<Result>& results) {
   std::string text = base::printable(description(setup, results)) + "\n\n" +
-                     markdown_table(schedule_rows(results));
+                     markdown_table(schedule_rows(setup, results));
   const Rows classes = class_rows(setup, results);
   if (classes.size() > 1) text.append("\n").append(markdown_table(classes));
   return text;

@@ -19,6 +19,7 @@ struct Setup {
   std::string image_size;
   std::string dtype;
   std::string device;
+  std::string scores;  ///< vit::score_kind_name()
   int64_t num_tokens = 0;
   int64_t batch = 0;
   bool prop_attn = true;

@@ -16,7 +16,9 @@
 
 #include <media/opencv.h>
 #include <media/preprocess.h>
+#include <vit/inference_model.h>
 #include <vit/load.h>
+#include <vit/scores.h>
 
 namespace {
 
@@ -37,17 +39,17 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    at::NoGradGuard no_grad;
-    auto model = vit::load(argv[1]);
+    const vit::InferenceModel model(vit::load(argv[1]));
     cv::VideoCapture capture = open(argv[2]);
     const int64_t frames = argc > 3 ? std::stoll(argv[3]) : std::numeric_limits<int64_t>::max();
 
     cv::Mat picture;
     for (int64_t frame = 1; frame <= frames && capture.read(picture); ++frame) {
-      const auto pixels = media::preprocess(media::from_mat(picture), model->preprocessing());
-      const auto [probability, index] = model->forward(pixels.unsqueeze(0)).softmax(-1).max(-1);
-      std::cout << "frame " << frame << ": " << model->labels().at(index.item<int64_t>()) << " "
-                << probability.item<float>() << std::endl;
+      const auto pixels = media::preprocess(media::from_mat(picture), model.preprocessing());
+      const auto logits = model.forward(pixels.unsqueeze(0));
+      const auto [score, index] = vit::scores(logits, model.score_kind()).max(-1);
+      std::cout << "frame " << frame << ": " << model.labels().at(index.item<int64_t>()) << " "
+                << score.item<float>() << std::endl;
     }
   } catch (const std::exception& error) {
     std::cerr << "camera: " << error.what() << "\n";

@@ -11,7 +11,9 @@
 
 #include <media/preprocess.h>
 #include <vit/flops.h>
+#include <vit/inference_model.h>
 #include <vit/load.h>
+#include <vit/scores.h>
 #include <vit/token_reducer.h>
 
 namespace {
@@ -60,16 +62,16 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    at::NoGradGuard no_grad;
-    auto model = vit::load(argv[1]);
-    const auto pixels = media::read_input(argv[2], model->preprocessing());
-    const double whole = vit::gflops(model->config(), nullptr);
-    model->set_reducer(std::make_shared<MergeNeighbours>());
-    const double merged = vit::gflops(model->config(), model->reducer().get());
+    vit::InferenceModel model(vit::load(argv[1]));
+    const auto pixels = media::read_input(argv[2], model.preprocessing());
+    const double whole = vit::gflops(model.config(), nullptr);
+    model.set_reducer(std::make_shared<MergeNeighbours>());
+    const double merged = vit::gflops(model.config(), model.reducer().get());
 
-    const auto [probability, index] = model->forward(pixels.unsqueeze(0)).softmax(-1).max(-1);
-    std::cout << model->labels().at(index.item<int64_t>()) << " " << probability.item<float>()
-              << ", with " << 100 * merged / whole << "% of the work\n";
+    const auto logits = model.forward(pixels.unsqueeze(0));
+    const auto [score, index] = vit::scores(logits, model.score_kind()).max(-1);
+    std::cout << model.labels().at(index.item<int64_t>()) << " " << score.item<float>() << ", with "
+              << 100 * merged / whole << "% of the work\n";
   } catch (const std::exception& error) {
     std::cerr << "own_reducer: " << error.what() << "\n";
     return 1;

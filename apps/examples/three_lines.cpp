@@ -9,7 +9,9 @@
 
 #include <media/preprocess.h>
 #include <tome/tome.h>
+#include <vit/inference_model.h>
 #include <vit/load.h>
+#include <vit/scores.h>
 
 int main(int argc, char** argv) {
   if (argc != 3) {
@@ -17,16 +19,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    at::NoGradGuard no_grad;
-
-    auto model = vit::load(argv[1]);
+    vit::InferenceModel model(vit::load(argv[1]));
     tome::apply(model, {.r = 4});
-    auto pixels = media::read_input(argv[2], model->preprocessing());
-    auto logits = model->forward(pixels.unsqueeze(0));
+    auto pixels = media::read_input(argv[2], model.preprocessing());
+    auto logits = model.forward(pixels.unsqueeze(0));
 
-    auto [probability, index] = logits.softmax(-1).max(-1);
-    std::cout << model->labels().at(index.item<int64_t>()) << " " << probability.item<float>()
-              << "\n";
+    auto [score, index] = vit::scores(logits, model.score_kind()).max(-1);
+    std::cout << model.labels().at(index.item<int64_t>()) << " " << score.item<float>() << "\n";
   } catch (const std::exception& error) {
     std::cerr << "three_lines: " << error.what() << "\n";
     return 1;

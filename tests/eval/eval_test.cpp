@@ -183,7 +183,7 @@ TEST_CASE("eval names pictures that it cannot read, and goes on") {
   write(temp / "none.csv", "broken.jpg,cat\nmissing.png,dog\n");
   const auto none = eval({(temp / "none.csv").string()});
   CHECK(none.status == 1);
-  CHECK_THAT(none.err, ContainsSubstring("no picture can be read"));
+  CHECK_THAT(none.err, ContainsSubstring("no picture can be evaluated"));
 }
 
 TEST_CASE("eval measures mAP where pictures have several labels") {

@@ -182,6 +182,21 @@ TEST_CASE("Logits that are not finite are an error") {
                     vit::Error);
 }
 
+TEST_CASE("Single labels are scored by sigmoids where the model has them") {
+  const at::Tensor logits = at::tensor({0.5F, -1.0F, 2.0F}).unsqueeze(0);
+  const auto entropy = [](double logit, bool is) {
+    return std::log1p(std::exp(is ? -logit : logit));
+  };
+  const auto scores = eval::score(logits, at::tensor({int64_t{0}}), vit::ScoreKind::sigmoid);
+  CHECK(scores.prediction.item<int>() == 2);
+  CHECK(scores.rank.item<int>() == 1);
+  CHECK(near(scores.confidence.item<double>(), 1 / (1 + std::exp(-2.0))));
+  CHECK(near(scores.loss.item<double>(),
+             (entropy(0.5, true) + entropy(-1, false) + entropy(2, false)) / 3));
+  CHECK_THROWS_WITH(eval::score(logits, at::tensor({int64_t{0}}), vit::ScoreKind::none),
+                    Catch::ContainsSubstring("Records::scores"));
+}
+
 TEST_CASE("Pictures that wait or cannot be read do not count") {
   eval::Records records(1, 4, 2, false);
   const eval::Targets targets = {{0}, {1}, {1}, {0}};
