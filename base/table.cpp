@@ -23,10 +23,17 @@ std::string Table::text() const {
   return text;
 }
 
+std::string inert_cell(const std::string& text) {
+  const bool formula = !text.empty() && (text.find_first_of("=+-@") == 0 ||
+                                         static_cast<unsigned char>(text.front()) < ' ');
+  return formula ? "'" + text : text;
+}
+
 std::string csv_line(const std::vector<std::string>& cells) {
   std::vector<std::string> quoted;
   for (const std::string& cell : cells) {
-    if (cell.find_first_of(",\"\r\n") == std::string::npos) {
+    // Where lists are separated by semicolons, spreadsheets split at these, too.
+    if (cell.find_first_of(",;\t\"\r\n") == std::string::npos) {
       quoted.push_back(cell);
       continue;
     }

@@ -21,6 +21,10 @@ class Table {
   std::size_t left_columns_;
 };
 
+/// A cell of a CSV file for a text from elsewhere, such as a file's name: where a spreadsheet would
+/// take it for a formula, because it begins with = + - @ or a control character, with ' before it.
+std::string inert_cell(const std::string& text);
+
 /// One line of a CSV file (RFC 4180), with its line end.
 std::string csv_line(const std::vector<std::string>& cells);
 

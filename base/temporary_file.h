@@ -8,6 +8,8 @@ namespace base {
 
 /// A new file beside its target, removed unless it is moved there: the target appears whole or not
 /// at all. Whatever fails throws Error naming the target and the system's reason.
+///
+/// What processes that were killed have left of the same target is removed first.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::filesystem::path& target);
@@ -21,12 +23,17 @@ class TemporaryFile {
   void move_to_target();
 
  private:
+  bool create();
   [[noreturn]] void fail_system(const char* what) const;
 
   std::filesystem::path target_;
   std::filesystem::path path_;
   int descriptor_ = -1;
 };
+
+/// Removes the temporary files of a target whose processes were killed; those that are being
+/// written stay. Does nothing where it may not.
+void remove_leftovers(const std::filesystem::path& target);
 
 /// Writes a whole text file, in the place of one that is there, by way of a TemporaryFile.
 void replace_file(const std::filesystem::path& target, std::string_view text);

@@ -43,7 +43,7 @@ class Process {
   std::string out() const;
 
   /// Its end; it is killed if that does not come in time. To be called once.
-  Finished wait(std::chrono::milliseconds timeout = std::chrono::minutes(2));
+  Finished wait(std::chrono::milliseconds timeout = std::chrono::minutes(4));
 
  private:
   TempDir streams_;
@@ -59,5 +59,6 @@ std::vector<std::string> process_variables(int rank, int size, uint16_t port);
 uint16_t free_port();
 
 std::string read_text(const std::filesystem::path& path);
+void write_text(const std::filesystem::path& path, const std::string& text);
 
 }  // namespace test
