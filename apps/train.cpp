@@ -12,6 +12,7 @@
 #include <apps/cli/output.h>
 #include <apps/cli/progress.h>
 #include <apps/cli/run_options.h>
+#include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
 #include <apps/train/options.h>
@@ -36,6 +37,20 @@ struct Data {
   std::shared_ptr<const data::Dataset> validation;  // null: none
 };
 
+// Where `path` holds train/ and val/, the error says how to name both.
+std::shared_ptr<const data::Dataset> open_training_data(const std::string& path,
+                                                        const data::OpenOptions& options) {
+  try {
+    return data::open_dataset(path, options);
+  } catch (const data::PartsError& error) {
+    if (error.training().empty()) throw;
+    const std::string other =
+        error.other().empty() ? "" : " --val " + cli::shell_quoted(error.other().string());
+    base::fail(error.what(), ". For training: vitome train ",
+               cli::shell_quoted(error.training().string()), other);
+  }
+}
+
 // `labels` are those of the model to be fine-tuned: if the data has the same classes, they stay in
 // the model's order.
 Data open_data(const cli::Arguments& arguments, const std::vector<std::string>& labels,
@@ -43,7 +58,7 @@ Data open_data(const cli::Arguments& arguments, const std::vector<std::string>& 
   if (arguments.files().size() != 1) cli::usage_error("expected one DATA to learn from");
   const std::string& path = arguments.files().front();
   Data data;
-  data.training = data::open_dataset(path, {.on_warning = warn});
+  data.training = open_training_data(path, {.on_warning = warn});
   std::vector<std::string> names = data.training->class_names(), known = labels;
   std::sort(names.begin(), names.end());
   std::sort(known.begin(), known.end());
@@ -59,7 +74,8 @@ Data open_data(const cli::Arguments& arguments, const std::vector<std::string>& 
                  ": one of training and validation data has several classes "
                  "for a picture, the other has not");
   } else if (share > 0) {
-    std::tie(data.training, data.validation) = data::split(data.training, share, seed);
+    std::tie(data.training, data.validation) =
+        data::split(data.training, {.share = share, .seed = seed, .on_warning = warn});
   }
   return data;
 }

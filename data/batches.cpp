@@ -50,6 +50,7 @@ struct BatchStream::Impl {
         batch.entries.push_back(entry);
         pixels.push_back(std::move(item->pixels));
       } else {
+        batch.unreadable.push_back(entry);
         batch.errors.push_back(std::move(item->error));
       }
     }

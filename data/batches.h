@@ -17,7 +17,8 @@ namespace data {
 struct Batch {
   at::Tensor pixels;                ///< [n, 3, H, W] float32; undefined if nothing could be read
   std::vector<int64_t> entries;     ///< n indices into the data set, in the order asked for
-  std::vector<std::string> errors;  ///< one for each picture that could not be read, naming it
+  std::vector<int64_t> unreadable;  ///< those that could not be read, in the same order
+  std::vector<std::string> errors;  ///< and for each of these why, naming it
 };
 
 /// What makes a model's input, float32 [3, H, W], of entry `index` (whose picture is `rgb`, uint8

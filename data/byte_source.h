@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include <base/input_file.h>
+
 namespace data {
 
 /// Bytes that can be read at any place, by many threads at once.
@@ -26,21 +28,17 @@ class ByteSource {
   std::string name_;
 };
 
-/// A file that is read by pread.
+/// A file on disk.
 class FileSource : public ByteSource {
  public:
   /// Throws base::Error if it cannot be opened or is no regular file.
   explicit FileSource(const std::filesystem::path& path);
-  ~FileSource() override;
-  FileSource(const FileSource&) = delete;
-  FileSource& operator=(const FileSource&) = delete;
 
-  uint64_t size() const override { return size_; }
+  uint64_t size() const override { return *file_.size(); }
   void read(uint64_t offset, void* bytes, std::size_t count) const override;
 
  private:
-  int descriptor_ = -1;
-  uint64_t size_ = 0;
+  base::InputFile file_;
 };
 
 }  // namespace data

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -9,6 +10,8 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+
+#include <base/error.h>
 
 namespace data {
 
@@ -52,6 +55,22 @@ class Dataset {
   bool multi_label_;
 };
 
+/// A path is that of the parts of a data set, train/ and val/ for example, where one of them is to
+/// be named.
+class VITOME_API PartsError : public base::Error {
+ public:
+  PartsError(const std::string& message, std::filesystem::path training,
+             std::filesystem::path other);
+
+  /// The part to learn from, and one to measure by; each empty if there is none.
+  const std::filesystem::path& training() const { return training_; }
+  const std::filesystem::path& other() const { return other_; }
+
+ private:
+  std::filesystem::path training_;
+  std::filesystem::path other_;
+};
+
 struct OpenOptions {
   /// Classes in the order of a model's outputs: labels of the data are looked up here, and a label
   /// that is not among them is an error that lists some of both. Numbers of classes and WordNet ids
@@ -68,8 +87,11 @@ struct OpenOptions {
 /// - a .csv or .tsv list of files and labels, see docs/data.md;
 /// - tar shards in the WebDataset layout: one .tar, a pattern such as "train-{000..012}.tar", or a
 ///   folder of .tar files.
+/// What is a picture by its name becomes an entry, whether or not it can be read: that shows when
+/// it is, and is told with its name.
+///
 /// Throws base::Error that names what is wrong: nothing there, no pictures, one class only where
-/// `class_names` is empty, unknown labels.
+/// `class_names` is empty, unknown labels; PartsError for a folder of parts.
 std::unique_ptr<Dataset> open_dataset(const std::string& path, const OpenOptions& options = {});
 
 }  // namespace data

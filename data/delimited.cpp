@@ -1,23 +1,32 @@
 #include "data/delimited.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include <base/error.h>
-#include <data/forms.h>
+#include <base/input_file.h>
+#include <data/listing.h>
 
 namespace data {
 namespace {
 
-std::string read_text(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file) base::fail(path.string(), ": cannot read the file: ", std::strerror(errno));
-  return text;
+// What separates the cells of the first line: where spreadsheets write decimal commas, they
+// separate by semicolons.
+char separator_of(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
+  bool quoted = false;
+  std::size_t end = 0;
+  for (; end < text.size() && (quoted || text[end] != '\n'); ++end)
+    if (text[end] == '"') quoted = !quoted;
+  const std::string_view line = text.substr(0, end);
+  for (const char separator : {',', ';', '\t'}) {
+    quoted = false;
+    for (const char c : line) {
+      if (c == '"') quoted = !quoted;
+      if (!quoted && c == separator) return separator;
+    }
+  }
+  return ',';
 }
 
 }  // namespace
@@ -82,7 +91,7 @@ std::string DelimitedReader::quoted_cell() {
 }
 
 DelimitedFile::DelimitedFile(const std::filesystem::path& path)
-    : text_(read_text(path)),
-      reader_(text_, has_extension(path, ".tsv") ? '\t' : ',', path.string()) {}
+    : text_(base::read_whole(path)),
+      reader_(text_, has_extension(path, ".tsv") ? '\t' : separator_of(text_), path.string()) {}
 
 }  // namespace data

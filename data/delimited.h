@@ -38,7 +38,9 @@ class DelimitedReader {
   int64_t row_line_ = 0;
 };
 
-/// The rows of a .csv or .tsv file. Throws base::Error if it cannot be read.
+/// The rows of a .tsv file (tabs) or another one, whose first line tells what separates: commas if
+/// there are any outside of quotation marks, else semicolons or tabs. Throws base::Error if it
+/// cannot be read.
 class DelimitedFile {
  public:
   explicit DelimitedFile(const std::filesystem::path& path);

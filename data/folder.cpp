@@ -1,9 +1,8 @@
-#include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include <base/error.h>
 #include <data/forms.h>
+#include <data/parts.h>
 #include <media/failure.h>
 #include <media/image.h>
 #include <media/sources.h>
@@ -27,56 +26,36 @@ class PictureFiles : public Dataset {
   }
 };
 
-struct Contents {
-  std::vector<fs::path> folders;
-  int64_t pictures = 0;
-};
-
-Contents list(const fs::path& folder) {
-  Contents contents;
-  std::error_code fault;
-  fs::directory_iterator entry(folder, fault);
-  for (; !fault && entry != fs::directory_iterator(); entry.increment(fault)) {
-    std::error_code ignored;
-    if (entry->path().filename().string().starts_with('.')) continue;
-    if (entry->is_directory(ignored))
-      contents.folders.push_back(entry->path());
-    else if (media::is_image_file_name(entry->path()))
-      ++contents.pictures;
-  }
-  if (fault) base::fail(folder.string(), ": cannot list the folder: ", fault.message());
-  std::sort(contents.folders.begin(), contents.folders.end());
-  return contents;
-}
-
 }  // namespace
 
 std::unique_ptr<Dataset> picture_files(Classified entries) {
   return std::make_unique<PictureFiles>(std::move(entries));
 }
 
-std::unique_ptr<Dataset> open_folder(const fs::path& folder, const OpenOptions& options) {
-  const Contents contents = list(folder);
-  const std::string where = folder.string();
-  if (contents.folders.empty())
+std::unique_ptr<Dataset> open_folder(const Listing& listing, const OpenOptions& options) {
+  const std::string where = listing.folder.string();
+  if (listing.folders.empty())
     base::fail(
-        where, ": ", contents.pictures > 0 ? "pictures, but no folders" : "no folders of pictures",
+        where, ": ", listing.pictures > 0 ? "pictures, but no folders" : "no folders of pictures",
         "; expected a folder of pictures for each class, a .csv or .tsv list, or .tar shards");
+  check_parts(listing, options);
   LeftOut beside;
-  if (contents.pictures > 0) beside.add(std::to_string(contents.pictures) + " of " + where);
+  if (listing.pictures > 0) beside.add(std::to_string(listing.pictures) + " of " + where);
 
   std::vector<Labelled> labelled;
-  LeftOut empty;
-  for (const fs::path& of_class : contents.folders) {
-    const std::size_t before = labelled.size();
+  LeftOut empty, unlisted;
+  for (const fs::path& of_class : listing.folders)
     for (const media::Source& source : media::find_sources(of_class))
       if (source.error.empty())
         labelled.push_back({source.path.string(), {of_class.filename().string()}});
-    if (labelled.size() == before) empty.add(of_class.filename().string());
-  }
+      else if (source.is_empty_folder)
+        empty.add(of_class.filename().string());
+      else
+        unlisted.add(source.error);
   if (labelled.empty()) base::fail(where, ": no picture in any of its folders");
   beside.report(where, "pictures beside the folders of classes", options);
-  empty.report(where, "folders without readable pictures", options);
+  empty.report(where, "folders without pictures", options);
+  unlisted.report(where, "folders that cannot be listed", options);
   return picture_files(classified(std::move(labelled), false, where, options));
 }
 

@@ -7,14 +7,15 @@
 #include <base/error.h>
 #include <base/text.h>
 #include <data/delimited.h>
+#include <data/endings.h>
 #include <data/forms.h>
-#include <media/image.h>
 
 namespace data {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr std::array<std::string_view, 4> kFileNames = {"file", "path", "image", "filename"};
+constexpr std::array<std::string_view, 2> kIdNames = {"image_id", "id"};
 constexpr std::array<std::string_view, 3> kLabelNames = {"label", "class", "labels"};
 
 std::string trimmed(std::string_view text) {
@@ -43,7 +44,8 @@ std::optional<std::size_t> find_column(const std::vector<std::string>& row,
 }
 
 std::optional<Columns> read_header(const std::vector<std::string>& row) {
-  const auto file = find_column(row, kFileNames);
+  auto file = find_column(row, kFileNames);
+  if (!file) file = find_column(row, kIdNames);
   const auto label = find_column(row, kLabelNames);
   if (!file || !label) return std::nullopt;
   const bool plural = find_column(row, std::array<std::string_view, 1>{"labels"}) == label;
@@ -52,13 +54,13 @@ std::optional<Columns> read_header(const std::vector<std::string>& row) {
 
 // A first line that is no header must be an entry.
 void check_first_entry(const std::vector<std::string>& row, const fs::path& folder,
-                       const std::string& place) {
-  std::error_code ignored;
-  const bool picture =
-      media::is_image_file_name(row.front()) || fs::exists(folder / row.front(), ignored);
-  if (row.size() == 2 && picture) return;
+                       const std::string& place, Endings& endings) {
+  if (row.size() == 2 && endings.find(folder / row.front())) return;
+  std::vector<std::string> cells;
+  for (const std::string& cell : row) cells.push_back(base::in_quotes(cell));
   base::fail(place, ": neither an entry (a picture file and its label) nor a header with a column ",
-             "named file, path, image or filename, and one named label, class or labels");
+             "named file, path, image, filename, image_id or id, and one named label, class or ",
+             "labels; its cells are ", base::join(cells, ", "));
 }
 
 std::vector<std::string> split_labels(const std::string& text) {
@@ -75,7 +77,10 @@ std::unique_ptr<Dataset> open_list(const fs::path& list, const OpenOptions& opti
   const fs::path folder = list.parent_path();
 
   Columns columns;
+  Endings endings;
   std::vector<Labelled> labelled;
+  std::string missing;  // the first name that no picture has
+  std::size_t found = 0;
   bool several = false;
   bool first = true;
   for (std::vector<std::string> row; reader.next(row); first = false) {
@@ -84,17 +89,25 @@ std::unique_ptr<Dataset> open_list(const fs::path& list, const OpenOptions& opti
         columns = *header;
         continue;
       }
-      check_first_entry(row, folder, reader.place());
+      check_first_entry(row, folder, reader.place(), endings);
     }
     if (row.size() != columns.count)
       base::fail(reader.place(), ": ", row.size(), " cells, expected ", columns.count,
                  "; cells that hold the separator belong in quotation marks");
     const std::string file = trimmed(row[columns.file]);
     if (file.empty()) base::fail(reader.place(), ": the cell of the file is empty");
-    labelled.push_back({(folder / file).string(), split_labels(row[columns.label])});
+    const auto path = endings.find(folder / file);
+    if (path) ++found;
+    if (!path && missing.empty()) missing = file;
+    labelled.push_back({path.value_or(folder / file).string(), split_labels(row[columns.label])});
     several = several || labelled.back().labels.size() > 1;
   }
   if (labelled.empty()) base::fail(list.string(), ": the list has no entries");
+  if (found == 0)
+    base::fail(
+        list.string(), ": none of its names, such as ", base::in_quotes(missing),
+        ", is that of a picture, with or without an ending; names are paths from the folder ",
+        "of the list on");
 
   const bool multi_label = several || columns.multi_label;
   if (!multi_label) {

@@ -1,6 +1,3 @@
-#include <algorithm>
-#include <cctype>
-#include <string_view>
 #include <system_error>
 
 #include <base/error.h>
@@ -12,13 +9,6 @@
 namespace data {
 namespace fs = std::filesystem;
 namespace {
-
-// "a.tar", and the compressed ones, which are refused with advice when they are read.
-bool is_tar(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return has_extension(name, ".tar") || has_extension(name, ".tgz") ||
-         has_extension(fs::path(name).stem(), ".tar");
-}
 
 // The shards that `pattern` stands for, in its order.
 std::vector<fs::path> find_shards(const std::string& pattern) {
@@ -33,35 +23,16 @@ std::vector<fs::path> find_shards(const std::string& pattern) {
 }
 
 std::unique_ptr<Dataset> open_directory(const fs::path& folder, const OpenOptions& options) {
-  std::vector<fs::path> shards;
-  bool folders = false;
-  std::error_code fault;
-  fs::directory_iterator entry(folder, fault);
-  for (; !fault && entry != fs::directory_iterator(); entry.increment(fault)) {
-    std::error_code ignored;
-    if (entry->path().filename().string().starts_with('.')) continue;
-    if (entry->is_directory(ignored))
-      folders = true;
-    else if (is_tar(entry->path()))
-      shards.push_back(entry->path());
-  }
-  if (fault) base::fail(folder.string(), ": cannot list the folder: ", fault.message());
-  if (shards.empty()) return open_folder(folder, options);
-  if (folders)
+  const Listing listing = list_folder(folder);
+  if (listing.shards.empty()) return open_folder(listing, options);
+  if (!listing.folders.empty())
     base::fail(folder.string(),
                ": has folders and .tar files; name the shards by a pattern such as ",
                (folder / "*.tar").string());
-  std::sort(shards.begin(), shards.end());
-  return open_shards(shards, folder.string(), options);
+  return open_shards(listing.shards, folder.string(), options);
 }
 
 }  // namespace
-
-bool has_extension(const fs::path& path, std::string_view extension) {
-  std::string text = path.extension().string();
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text == extension;
-}
 
 std::unique_ptr<Dataset> open_dataset(const std::string& path, const OpenOptions& options) {
   std::error_code fault;

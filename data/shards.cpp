@@ -1,16 +1,13 @@
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include <base/error.h>
 #include <base/json.h>
 #include <base/text.h>
 #include <data/forms.h>
-#include <data/tar.h>
+#include <data/samples.h>
 #include <media/failure.h>
 #include <media/image.h>
 
@@ -53,47 +50,6 @@ class Shards : public Dataset {
   std::vector<fs::path> shards_;
   std::vector<Location> locations_;  // by entry
 };
-
-// Members of a shard that share a name up to the first dot.
-struct Sample {
-  std::string key;
-  std::optional<TarMember> picture;
-  std::vector<std::pair<std::string, TarMember>> labels;  // by extension
-};
-
-// Where the extension begins: at the first dot of the last part of the path.
-std::size_t first_dot(const std::string& name) {
-  const std::size_t slash = name.rfind('/');
-  return std::min(name.find('.', slash == std::string::npos ? 0 : slash + 1), name.size());
-}
-
-bool is_hidden(const std::string& name) {
-  return name.substr(name.rfind('/') + 1).starts_with('.');
-}
-
-std::vector<Sample> samples(const FileSource& shard) {
-  std::vector<Sample> samples;
-  std::unordered_map<std::string, std::size_t> places;
-  for (TarMember& member : list_tar(shard)) {
-    if (is_hidden(member.name)) continue;
-    const std::size_t dot = first_dot(member.name);
-    const auto [place, is_new] = places.emplace(member.name.substr(0, dot), samples.size());
-    if (is_new) samples.push_back({place->first, {}, {}});
-    Sample& sample = samples[place->second];
-    std::string extension = member.name.substr(dot);
-    for (char& c : extension) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    // Of "a.jpg" and "a.mask.png" only the first is a picture to classify.
-    if (extension.rfind('.') == 0 && media::is_image_file_name("x" + extension)) {
-      if (sample.picture)
-        base::fail(shard.name(), ": two pictures for one sample, ", sample.picture->name, " and ",
-                   member.name);
-      sample.picture = std::move(member);
-    } else if (extension == ".cls" || extension == ".json" || extension == ".txt") {
-      sample.labels.emplace_back(std::move(extension), std::move(member));
-    }
-  }
-  return samples;
-}
 
 std::string label_text(const nlohmann::json& value, const std::string& where) {
   if (value.is_string()) return value.get<std::string>();
@@ -150,16 +106,22 @@ std::unique_ptr<Dataset> open_shards(const std::vector<fs::path>& shards, const 
   std::vector<Location> locations;
   LeftOut without_picture;
   LeftOut without_label;
+  LeftOut dotted;
+  std::string dots;  // explains them
   bool multi_label = false;
   for (std::size_t i = 0; i < shards.size(); ++i) {
     const FileSource shard(shards[i]);
-    for (const Sample& sample : samples(shard)) {
+    for (const Sample& sample : list_samples(shard)) {
       const std::string name = shard.name() + ":" + sample.key;
       std::optional<Labels> labels;
       if (sample.picture) labels = read_labels(shard, sample);
+      if (!sample.several.empty()) {
+        if (dots.empty()) dots = explain_dots(sample);
+        dotted.add(name);
+      }
       if (!sample.picture) {
         // Members such as a README have nothing to do with any picture.
-        if (!sample.labels.empty()) without_picture.add(name);
+        if (sample.several.empty() && !sample.labels.empty()) without_picture.add(name);
         continue;
       }
       if (!labels) {
@@ -173,7 +135,9 @@ std::unique_ptr<Dataset> open_shards(const std::vector<fs::path>& shards, const 
   }
   without_picture.report(where, "samples without picture", options);
   without_label.report(where, "pictures without label (.cls, .json or .txt)", options);
-  if (labelled.empty()) base::fail(where, ": no picture with a label");
+  if (labelled.empty())
+    base::fail(where, ": no picture with a label", dots.empty() ? "" : ": ", dots);
+  dotted.report(where, "pictures of samples that have several (" + dots + ")", options);
   return std::make_unique<Shards>(classified(std::move(labelled), multi_label, where, options),
                                   shards, std::move(locations));
 }

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,10 +22,17 @@ class Subset : public Dataset {
   std::vector<int64_t> indices_;
 };
 
-/// Two parts of a data set, the second with `share` (above 0, below 1) of the entries of each
-/// class, rounded, but never all of them; entries of several classes count as of their first one.
-/// The same `seed` gives the same parts.
+struct SplitOptions {
+  double share = 0.1;  ///< of the entries of each class that the second part gets, between 0 and 1
+  uint64_t seed = 0;   ///< the same one gives the same parts
+  /// Gets a line of text where the second part has nothing of some classes.
+  std::function<void(const std::string&)> on_warning = {};
+};
+
+/// Two parts of a data set, the second with a share of each class, rounded, but never all of it;
+/// entries of several classes count as of their first one. Throws base::Error where the share comes
+/// to nothing of any class, with one that would do.
 std::pair<std::unique_ptr<Subset>, std::unique_ptr<Subset>> split(
-    std::shared_ptr<const Dataset> whole, double share, uint64_t seed);
+    std::shared_ptr<const Dataset> whole, const SplitOptions& options);
 
 }  // namespace data

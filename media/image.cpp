@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <string>
 #include <vector>
 
+#include <base/input_file.h>
 #include <media/codecs/codec.h>
 #include <media/codecs/exif.h>
 
@@ -99,27 +97,27 @@ std::vector<uint8_t> read_file(const std::filesystem::path& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error))
     vit::fail(name, ": is a folder, expected a picture file");
-  std::ifstream file(path, std::ios::binary);
-  if (!file) vit::fail(name, ": cannot open the file: ", std::strerror(errno));
+  base::InputFile file(path);
 
   std::vector<uint8_t> bytes;
+  // False at the end of the file.
   const auto append = [&](size_t count) {
     const size_t size = bytes.size();
     bytes.resize(size + count);
-    file.read(reinterpret_cast<char*>(bytes.data() + size), static_cast<std::streamsize>(count));
-    bytes.resize(size + static_cast<size_t>(file.gcount()));
-    if (file.bad()) vit::fail(name, ": cannot read the file: ", std::strerror(errno));
+    const size_t got = file.read(bytes.data() + size, count);
+    bytes.resize(size + got);
+    return got == count;
   };
   // What is no picture, a film for example, is not read to its end.
-  append(kSignature);
+  bool more = append(kSignature);
   recognise({bytes, name});
-  const auto size = std::filesystem::file_size(path, error);
   // Pipes have no size and are read in steps, with a byte more to see the end.
-  size_t step = error || size <= bytes.size() ? 1 << 16 : size - bytes.size() + 1;
-  while (file) {
+  const uint64_t size = file.size().value_or(0);
+  size_t step = size <= bytes.size() ? 1 << 16 : size - bytes.size() + 1;
+  while (more) {
     if (bytes.size() + step > kMaxFileSize)
       vit::fail(name, ": the file is larger than ", kMaxFileSize, " bytes");
-    append(step);
+    more = append(step);
     step = std::max<size_t>(1 << 16, bytes.size() / 2);
   }
   return bytes;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <fnmatch.h>
+#include <functional>
 #include <set>
+#include <string>
 #include <system_error>
 
 namespace media {
@@ -39,11 +41,10 @@ void scan_folder(const fs::path& folder, Wanted wanted, std::set<fs::path>& seen
     sources.push_back({folder, folder.string() + ": cannot list the folder: " + error.message()});
   for (const auto& entry : entries) {
     std::error_code ignored;
-    const fs::file_type type = entry.status(ignored).type();
-    if (type == fs::file_type::directory) scan_folder(entry.path(), wanted, seen, sources);
-    // A link to nowhere is reported when it is read; pipes and the like are no files.
-    else if ((type == fs::file_type::regular || type == fs::file_type::not_found) &&
-             wanted(entry.path()))
+    if (entry.status(ignored).type() == fs::file_type::directory)
+      scan_folder(entry.path(), wanted, seen, sources);
+    // What is no file, or a link to nowhere, is reported when it is read.
+    else if (wanted(entry.path()))
       sources.push_back({entry.path(), ""});
   }
 }
@@ -60,7 +61,7 @@ void add_path(const fs::path& path, Wanted wanted, std::vector<Source>& sources)
   const size_t before = sources.size();
   scan_folder(path, wanted, seen, sources);
   if (sources.size() == before)
-    sources.push_back({path, path.string() + ": nothing to read in this folder"});
+    sources.push_back({path, path.string() + ": nothing to read in this folder", true});
 }
 
 bool has_wildcard(const std::string& text) {
@@ -107,6 +108,31 @@ std::set<fs::path> expand_pattern(const fs::path& pattern) {
 }
 
 }  // namespace
+
+bool is_picture_name(const fs::path& path) {
+  static const std::set<std::string, std::less<>> kEndings = {
+      // photographs and drawings
+      ".apng", ".avif", ".avifs", ".bmp", ".dib", ".emf", ".gif", ".heic", ".heics", ".heif",
+      ".heifs", ".hif", ".ico", ".icns", ".cur", ".jfif", ".jif", ".jpe", ".jpeg", ".jpg", ".jng",
+      ".jxl", ".jxr", ".hdp", ".wdp", ".mng", ".pcx", ".dcx", ".pjp", ".pjpeg", ".png", ".qoi",
+      ".ras", ".sgi", ".svg", ".svgz", ".tga", ".tif", ".tiff", ".btf", ".tf8", ".webp", ".wmf",
+      ".xbm", ".xpm", ".bpg", ".flif", ".dds", ".pict", ".pct",
+      // JPEG 2000 and its like
+      ".j2c", ".j2k", ".jp2", ".jpc", ".jpf", ".jph", ".jhc", ".jpm", ".jpx", ".jls",
+      // Netpbm
+      ".pam", ".pbm", ".pfm", ".pgm", ".pnm", ".ppm",
+      // many bits, science, medicine
+      ".dcm", ".dicom", ".dpx", ".exr", ".fits", ".hdr",
+      // programs that draw
+      ".kra", ".ora", ".psb", ".psd", ".xcf",
+      // cameras
+      ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc",
+      ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2",
+      ".srf", ".srw", ".x3f"};
+  std::string ending = path.extension().string();
+  for (char& c : ending) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return kEndings.contains(ending);
+}
 
 std::vector<Source> find_sources(const fs::path& path, Wanted wanted) {
   std::vector<Source> sources;

@@ -29,6 +29,7 @@ const std::map<std::string, std::string>& flags() {
       {"Settings::freeze", "--freeze"},
       {"Settings::rate.peak", "--lr"},
       {"Settings::rate.warmup_epochs", "--warmup-epochs"},
+      {"SplitOptions::share", "--val-split"},
       {"StateFile::path", "--resume"},
       {"Surroundings::overwrite", "--overwrite"},
       {"Surroundings::resume", "--resume"},

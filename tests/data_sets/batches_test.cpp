@@ -58,6 +58,8 @@ TEST_CASE("Batches are the same for any number of workers, without what cannot b
       begin += 4;
       CHECK(batch->entries == readable);
       REQUIRE(batch->errors.size() == errors);
+      REQUIRE(batch->unreadable.size() == errors);
+      for (const int64_t entry : batch->unreadable) CHECK(entry % 7 == 6);
       if (errors > 0) CHECK_THAT(batch->errors[0], Catch::ContainsSubstring(".ppm: "));
       REQUIRE(batch->pixels.defined() == !readable.empty());
       if (readable.empty()) continue;

@@ -1,6 +1,7 @@
 #include "tests/data_sets/files.h"
 #include "tests/support/catch.h"
 #include "tests/support/data.h"
+#include "tests/support/ordinary_user.h"
 #include "tests/support/temp_dir.h"
 
 #include <string>
@@ -8,9 +9,11 @@
 
 #include <ATen/ATen.h>
 
+#include <data/by_class.h>
 #include <data/dataset.h>
 #include <data/delimited.h>
 #include <data/patterns.h>
+#include <data/subset.h>
 #include <vit/error.h>
 
 using Catch::ContainsSubstring;
@@ -64,12 +67,81 @@ TEST_CASE("A folder has a class for each folder of pictures") {
   CHECK(colour(*dataset, 2) == Classes{1, 2, 3});
   REQUIRE(warnings.size() == 2);
   CHECK_THAT(warnings[0], ContainsSubstring("1 of ") && ContainsSubstring("beside the folders"));
-  CHECK_THAT(warnings[1], ContainsSubstring("folders without readable pictures: empty"));
+  CHECK_THAT(warnings[1], ContainsSubstring("folders without pictures: empty"));
 
   const auto named =
       data::open_dataset(temp.path().string(), {.class_names = {"bird", "dog", "cat"}});
   CHECK(named->class_names() == Names{"bird", "dog", "cat"});
   CHECK(all_classes(*named) == std::vector<Classes>{{2}, {1}, {1}});
+}
+
+TEST_CASE("What is a picture by its name is an entry of a folder, readable or not") {
+  const test::TempDir temp;
+  for (const char* name : {"cat/a.HEIC", "cat/b.psd", "dog/c.jxl", "dog/notes.txt"})
+    write_file(temp / name, "no picture");
+  write_file(temp / "dog/d.ppm", pixel({1, 2, 3}));
+  write_file(temp / "e.cr2", "");
+  Names warnings;
+  const auto dataset = data::open_dataset(
+      temp.path().string(), {.on_warning = [&](const auto& text) { warnings.push_back(text); }});
+  CHECK(dataset->size() == 4);
+  CHECK_THROWS_WITH(dataset->read(1), ContainsSubstring("b.psd: "));
+  CHECK(warnings.size() == 1);  // of the picture beside the folders
+  CHECK(data::by_class(*dataset, {0, 1, 2}) == "cat 2 of 2, dog 1 of 2");
+  CHECK(data::by_class(*dataset, {}).empty());
+}
+
+TEST_CASE("Folders that cannot be listed are named") {
+  const test::OrdinaryUser ordinary_user;  // root may list everything
+  const test::TempDir temp;
+  for (const char* name : {"cat/1.ppm", "cat/closed/2.ppm", "dog/1.ppm"})
+    write_file(temp / name, pixel({1, 2, 3}));
+  std::filesystem::permissions(temp / "cat/closed", std::filesystem::perms::none);
+  Names warnings;
+  const auto dataset = data::open_dataset(
+      temp.path().string(), {.on_warning = [&](const auto& text) { warnings.push_back(text); }});
+  std::filesystem::permissions(temp / "cat/closed", std::filesystem::perms::owner_all);
+  CHECK(dataset->size() == 2);
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings[0], ContainsSubstring("1 folders that cannot be listed: ") &&
+                              ContainsSubstring("cat/closed: cannot list the folder: Permission"));
+}
+
+TEST_CASE("The parts of a data set are not taken for classes") {
+  const test::TempDir temp;
+  const auto make = [&](const Names& names) {
+    std::filesystem::remove_all(temp / "data");
+    for (const std::string& name : names) write_file(temp / "data" / name, pixel({1, 2, 3}));
+    return temp / "data";
+  };
+  const auto parts = [&](const Names& names, const data::OpenOptions& options = {}) {
+    const auto root = make(names);
+    try {
+      data::open_dataset(root.string(), options);
+    } catch (const data::PartsError& error) {
+      CHECK_THAT(error.what(), ContainsSubstring("parts of a data set"));
+      return error.training().filename().string() + "/" + error.other().filename().string();
+    }
+    return std::string("classes");
+  };
+  CHECK(parts({"train/a/1.ppm", "train/b/1.ppm", "val/a/1.ppm", "val/b/1.ppm"}) == "train/val");
+  CHECK(parts({"Training/a/1.ppm", "TEST/a/1.ppm", "raw/x/1.ppm"}) == "Training/TEST");
+  CHECK(parts({"test/a/1.ppm", "valid/a/1.ppm", "notes/readme.txt"}) == "/valid");
+  CHECK(parts({"train/a/1.ppm", "train/b/1.ppm"}) == "train/");
+  CHECK(parts({"train/a/1.ppm", "test/1.ppm"}) == "train/test");
+  CHECK(parts({"train/0.tar", "val/0.tar"}) == "train/val");
+  CHECK_THAT(fault(temp / "data"), ContainsSubstring((temp / "data/train").string() + " or " +
+                                                     (temp / "data/val").string()));
+  // Trains and buses; a model that knows trains.
+  CHECK(parts({"train/1.ppm", "bus/1.ppm"}) == "classes");
+  CHECK(parts({"train/steam/1.ppm", "bus/red/1.ppm"}) == "classes");
+  CHECK(parts({"train/steam/1.ppm"}, {.class_names = {"bus", "train"}}) == "classes");
+
+  Names warnings;
+  data::open_dataset(make({"train/1.ppm", "test/1.ppm"}).string(),
+                     {.on_warning = [&](const auto& text) { warnings.push_back(text); }});
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings[0], ContainsSubstring("the classes are called test, train"));
 }
 
 TEST_CASE("Labels mean classes by name, number, WordNet id, or nearly by name") {
@@ -139,6 +211,59 @@ TEST_CASE("A list has files and labels, with a header or without") {
   CHECK_THROWS_WITH(absolute->read(1), ContainsSubstring("missing.png: cannot open"));
 }
 
+TEST_CASE("A list may be separated by semicolons or tabs, as its first line shows") {
+  const test::TempDir temp;
+  for (const char* name : {"a.ppm", "b.ppm", "c,d.ppm"}) write_file(temp / name, pixel({1, 1, 1}));
+  const auto open = [&](const std::string& text) {
+    write_file(temp / "list.csv", text);
+    return data::open_dataset((temp / "list.csv").string());
+  };
+  for (const auto& dataset :
+       {open("file;label\r\na.ppm;cat\r\nc,d.ppm;dog\r\n"), open("\na.ppm;cat\nc,d.ppm;dog\n"),
+        open("\xEF\xBB\xBF\"file, if "
+             "any\";Label;file;share\n;cat;a.ppm;0,5\n;dog;\"c,d.ppm\";1,0\n"),
+        open("file\tlabel\na.ppm\tcat\nc,d.ppm\tdog\n")}) {
+    REQUIRE(dataset->size() == 2);
+    CHECK_FALSE(dataset->multi_label());
+    CHECK(dataset->class_names() == Names{"cat", "dog"});
+    CHECK(dataset->entry(1).name == (temp / "c,d.ppm").string());
+  }
+  const auto several = open("file;labels\na.ppm;cat|dog\nb.ppm;\"dog;cow\"\n");
+  CHECK(several->multi_label());
+  CHECK(several->class_names() == Names{"cat", "cow", "dog"});
+  // A comma in the first line separates: semicolons are then those between labels.
+  CHECK(open("a.ppm,cat;dog\nb.ppm,dog\n")->multi_label());
+  CHECK_THAT(fault(temp / "list.csv"), Catch::Equals("none"));
+  write_file(temp / "list.csv", "c,d.ppm;dog\n");
+  CHECK_THAT(fault(temp / "list.csv"), ContainsSubstring("its cells are \"c\", \"d.ppm;dog\""));
+}
+
+TEST_CASE("A list may name pictures without their endings") {
+  const test::TempDir temp;
+  for (const char* name :
+       {"red/a.ppm", "green/b.v2.PPM", "green/c.ppm", "green/c.psd", "green/c.txt"})
+    write_file(temp / name, pixel({1, 1, 1}));
+  const auto open = [&](const std::string& text) {
+    write_file(temp / "ids.csv", text);
+    return data::open_dataset((temp / "ids.csv").string());
+  };
+  for (const char* head : {"image_id,label\n", "ID,class\n", "file,label\n", ""}) {
+    const auto dataset =
+        open(std::string(head) + "red/a,red\ngreen/b.v2,green\ngreen/c,green\ngreen/none,red\n");
+    REQUIRE(dataset->size() == 4);
+    CHECK(dataset->entry(0).name == (temp / "red/a.ppm").string());
+    CHECK(dataset->entry(1).name == (temp / "green/b.v2.PPM").string());
+    CHECK(dataset->entry(2).name == (temp / "green/c.ppm").string());
+    CHECK_THROWS_WITH(dataset->read(3), ContainsSubstring("green/none: cannot open"));
+  }
+  // A column of file names comes first.
+  CHECK(open("id,label,file\n0,x,red/a.ppm\n1,y,green/c.ppm\n")->entry(0).name ==
+        (temp / "red/a.ppm").string());
+  write_file(temp / "ids.csv", "image_id,label\n17,red\n18,green\n");
+  CHECK_THAT(fault(temp / "ids.csv"),
+             ContainsSubstring("none of its names, such as \"17\", is that of a picture"));
+}
+
 TEST_CASE("Several labels make a list multi-label, and so does its header") {
   const test::TempDir temp;
   write_file(temp / "several.csv", "a.ppm,cat;dog;cat\nb.ppm,\nc.ppm,bird\n");
@@ -174,7 +299,8 @@ TEST_CASE("Lists that cannot be understood are refused with their line") {
   CHECK_THAT(list_fault(""), ContainsSubstring("no entries"));
   CHECK_THAT(list_fault("file,label\n"), ContainsSubstring("no entries"));
   CHECK_THAT(list_fault("img,target\na.png,1\n"),
-             ContainsSubstring("list.csv:1: neither an entry") && ContainsSubstring("header"));
+             ContainsSubstring("list.csv:1: neither an entry") && ContainsSubstring("header") &&
+                 ContainsSubstring("its cells are \"img\", \"target\""));
   CHECK_THAT(list_fault("a.png,1,2\n"), ContainsSubstring("list.csv:1: neither an entry"));
   CHECK_THAT(list_fault("a.png,1\n\"b\nc.png\",2\nd.png,e,f\n"),
              ContainsSubstring("list.csv:4: 3 cells, expected 2"));
@@ -218,6 +344,104 @@ TEST_CASE("Shards hold pictures beside labels of several kinds") {
     CHECK(all_classes(*dataset) == std::vector<Classes>{{0}, {1}, {0}});
     CHECK(colour(*dataset, 1) == Classes{40, 50, 60});
   }
+}
+
+TEST_CASE("Names of several parts in shards are taken by their last one, or explained") {
+  const test::TempDir temp;
+  const std::string picture = pixel({1, 0, 0});
+  Names warnings;
+  const auto open = [&](const std::vector<std::pair<std::string, std::string>>& members) {
+    warnings.clear();
+    write_file(temp / "a.tar", test::tar(members));
+    return data::open_dataset((temp / "a.tar").string(),
+                              {.on_warning = [&](const auto& text) { warnings.push_back(text); }});
+  };
+  const auto parts = open({{"1.image.ppm", picture},
+                           {"1.label.txt", "cat"},
+                           {"1.text.txt", "so"},
+                           {"2.image.ppm", picture},
+                           {"2.target.cls", "dog"},
+                           {"3.ppm", picture},
+                           {"3.mask.ppm", picture},
+                           {"3.cls", "dog"},
+                           {"3.other.cls", "cat"}});
+  CHECK(warnings.empty());
+  CHECK(parts->class_names() == Names{"cat", "dog"});
+  CHECK(all_classes(*parts) == std::vector<Classes>{{0}, {1}, {1}});
+  CHECK(parts->entry(2).name == (temp / "a.tar").string() + ":3.ppm");
+
+  const std::vector<std::pair<std::string, std::string>> dotted = {
+      {"IMG_2024.05.00.ppm", picture}, {"IMG_2024.05.00.cls", "0"},
+      {"IMG_2024.05.01.ppm", picture}, {"IMG_2024.05.01.cls", "1"},
+      {"IMG_2024.06.00.ppm", picture}, {"IMG_2024.06.00.cls", "1"},
+      {"IMG_2024.06.01.ppm", picture}, {"IMG_2024.06.01.cls", "1"}};
+  CHECK_THROWS_WITH(
+      open(dotted),
+      ContainsSubstring("no picture with a label: names of samples end at their first "
+                        "dot, so that IMG_2024.05.00.ppm, IMG_2024.05.01.ppm, "
+                        "IMG_2024.06.00.ppm, … (4 pictures) belong to one sample, "
+                        "IMG_2024;"));
+  auto mixed = dotted;
+  mixed.insert(mixed.end(), {{"x.ppm", picture},
+                             {"x.cls", "0"},
+                             {"x.2.ppm", picture},
+                             {"x.2.cls", "1"},
+                             {"y.ppm", picture},
+                             {"y.cls", "1"}});
+  CHECK(open(mixed)->size() == 2);
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings[0], ContainsSubstring("2 pictures of samples that have several") &&
+                              ContainsSubstring(":IMG_2024, ") && ContainsSubstring(":x"));
+
+  // Of two pictures the one that can be read is meant.
+  const auto raw = open({{"1.psd", "raw"},
+                         {"1.ppm", picture},
+                         {"1.cls", "a"},
+                         {"2.ppm", picture},
+                         {"2.x3f", "raw"},
+                         {"2.cls", "b"},
+                         {"3.x3f", "raw"},
+                         {"3.cls", "b"}});
+  CHECK(colour(*raw, 0) == Classes{1, 0, 0});
+  CHECK(colour(*raw, 1) == Classes{1, 0, 0});
+  CHECK_THROWS_WITH(raw->read(2), ContainsSubstring(":3.x3f: "));
+}
+
+TEST_CASE("A split holds back a share of each class, or says that it cannot") {
+  const test::TempDir temp;
+  const auto open = [&](const std::vector<int>& counts) {
+    std::string list;
+    for (std::size_t label = 0; label < counts.size(); ++label)
+      for (int i = 0; i < counts[label]; ++i)
+        list += std::to_string(label) + "-" + std::to_string(i) + ".ppm," + std::to_string(label) +
+                "\n";
+    write_file(temp / "list.csv", list);
+    return std::shared_ptr<const data::Dataset>(data::open_dataset((temp / "list.csv").string()));
+  };
+  Names warnings;
+  const auto sizes = [&](const std::vector<int>& counts, double share) {
+    warnings.clear();
+    const auto [first, second] =
+        data::split(open(counts), {.share = share, .seed = 3, .on_warning = [&](const auto& text) {
+                                     warnings.push_back(text);
+                                   }});
+    return std::pair(first->size(), second->size());
+  };
+  CHECK(sizes({6, 4}, 0.5) == std::pair<int64_t, int64_t>(5, 5));
+  CHECK(sizes({6, 1}, 0.9) == std::pair<int64_t, int64_t>(2, 5));  // one of each class stays
+  REQUIRE(warnings.size() == 1);
+  CHECK(sizes({6, 3}, 0.1) == std::pair<int64_t, int64_t>(8, 1));
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings[0], ContainsSubstring("nothing of 1 classes is held back") &&
+                              ContainsSubstring("a share of 0.1: 1"));
+  CHECK(sizes({6, 3}, 0.084) == std::pair<int64_t, int64_t>(8, 1));
+  CHECK(sizes({6, 3}, 0.17) == std::pair<int64_t, int64_t>(7, 2));
+  CHECK(warnings.empty());
+  CHECK_THROWS_WITH(sizes({6, 3}, 0.05),
+                    ContainsSubstring("SplitOptions::share is 0.05, which holds back no picture of "
+                                      "any class: the data has 2 classes of 3 to 6 pictures each; "
+                                      "0.084 takes one of the largest class, 0.17 one of each"));
+  CHECK_THROWS_WITH(sizes({1, 1}, 0.5), ContainsSubstring("none can be spared"));
 }
 
 TEST_CASE("Labels of shards may be lists") {

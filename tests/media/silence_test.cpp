@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <streambuf>
 #include <string>
 #include <thread>
 #include <vector>
@@ -48,7 +49,47 @@ std::vector<std::vector<uint8_t>> damaged_files() {
   return files;
 }
 
+/// Counts how often what std::cout has is flushed, while it lives.
+class Flushes : public std::streambuf {
+ public:
+  Flushes() : before_(std::cout.rdbuf(this)) {}
+  ~Flushes() override { std::cout.rdbuf(before_); }
+  Flushes(const Flushes&) = delete;
+  Flushes& operator=(const Flushes&) = delete;
+  int count() const { return count_; }
+
+ protected:
+  int sync() override {
+    ++count_;
+    return 0;
+  }
+
+ private:
+  std::streambuf* before_;
+  std::atomic<int> count_ = 0;
+};
+
 }  // namespace
+
+// Whoever writes to std::cerr also flushes std::cout, which is tied to it: in the middle of what
+// another thread writes there.
+TEST_CASE("Reading does not flush what the program writes to standard output") {
+  const auto damaged = damaged_files();
+  const Flushes flushes;
+  REQUIRE(std::cerr.tie() == &std::cout);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (const auto& bytes : damaged) try {
+          media::decode_image(bytes, "damaged");
+        } catch (const vit::Error&) {
+        }
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(flushes.count() == 0);
+  std::cerr << "";  // as what a library writes does
+  CHECK(flushes.count() == 1);
+}
 
 TEST_CASE("Damaged files are silent while other threads read and write to standard error") {
   const auto damaged = damaged_files();

@@ -1,31 +1,20 @@
 #include "tests/support/catch.h"
+#include "tests/support/data.h"
+#include "tests/support/ordinary_user.h"
 #include "tests/support/temp_dir.h"
 
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <sys/fsuid.h>
-#include <unistd.h>
+#include <sys/stat.h>
 #include <vector>
 
+#include <media/image.h>
 #include <media/sources.h>
 
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Has this thread see the file system as a user without privileges.
-class OrdinaryUser {
- public:
-  OrdinaryUser() : before_(setfsuid(geteuid() == 0 ? kNobody : geteuid())) {}
-  ~OrdinaryUser() { setfsuid(static_cast<uid_t>(before_)); }
-  OrdinaryUser(const OrdinaryUser&) = delete;
-  OrdinaryUser& operator=(const OrdinaryUser&) = delete;
-
- private:
-  static constexpr uid_t kNobody = 65534;
-  int before_;
-};
 
 /// A folder with some files to find.
 class Tree {
@@ -97,6 +86,30 @@ TEST_CASE("Folders give their pictures at any depth, sorted, without hidden ones
   CHECK(texts.size() == 3);
 }
 
+TEST_CASE(
+    "Pictures that cannot be read are found as well, and what is no file but has such a name") {
+  const test::TempDir temp;
+  for (const char* name : {"a.HEIC", "b.psd", "c.nef", "d.txt", "e"})
+    std::ofstream(temp / name) << "x";
+  REQUIRE(mkfifo((temp / "f.jpg").c_str(), 0600) == 0);
+  fs::create_symlink("g.jpg", temp / "g.jpg");  // to itself
+  Names names;
+  for (const auto& source : media::find_sources(temp.path())) {
+    CHECK(source.error.empty());
+    names.push_back(source.path.filename().string());
+  }
+  CHECK(names == Names{"a.HEIC", "b.psd", "c.nef", "f.jpg", "g.jpg"});
+  const test::TempDir empty;
+  REQUIRE(media::find_sources(empty.path()).size() == 1);
+  CHECK(media::find_sources(empty.path()).front().is_empty_folder);
+  CHECK_FALSE(media::find_sources(empty / "none").front().is_empty_folder);
+}
+
+TEST_CASE("What is read is a picture by its name, too") {
+  for (const auto& entry : fs::directory_iterator(test::data("media/kinds")))
+    if (media::is_image_file_name(entry.path())) CHECK(media::is_picture_name(entry.path()));
+}
+
 TEST_CASE("Links are followed once") {
   Tree tree;
   fs::create_directory_symlink(tree("sub"), tree("z/again"));
@@ -112,7 +125,7 @@ TEST_CASE("Links are followed once") {
 }
 
 TEST_CASE("A folder that cannot be listed is reported, the rest goes on") {
-  const OrdinaryUser ordinary_user;  // root may list everything
+  const test::OrdinaryUser ordinary_user;  // root may list everything
   Tree tree;
   fs::permissions(tree("sub"), fs::perms::none);
   CHECK(tree.expand({""}) == Names{"a.PNG", "b.jpg", "odd[1].jpg", "[sub]", "z/g.bmp"});
