@@ -11,6 +11,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vit/input_config.h>
+
 #include <base/error.h>
 
 namespace data {
@@ -80,6 +82,8 @@ struct OpenOptions {
   std::function<void(const std::string&)> on_warning = {};
   /// Labels of the data that mean another one: the name of a class, or its number.
   std::map<std::string, std::string> class_map = {};
+  /// What the pictures' transparent pixels become, as a model's PicturePreprocessing has it.
+  vit::Transparency transparency = vit::Transparency::dropped;
 };
 
 /// Opens labelled data, whatever form it has:

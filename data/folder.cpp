@@ -13,23 +13,27 @@ namespace {
 
 class PictureFiles : public Dataset {
  public:
-  explicit PictureFiles(Classified entries)
-      : Dataset(std::move(entries.entries), std::move(entries.class_names), entries.multi_label) {}
+  PictureFiles(Classified entries, vit::Transparency transparency)
+      : Dataset(std::move(entries.entries), std::move(entries.class_names), entries.multi_label),
+        transparency_(transparency) {}
 
   at::Tensor read(int64_t index) const override {
     const std::string& path = entry(index).name;
     try {
-      return media::read_image(path);
+      return media::read_image(path, transparency_);
     } catch (...) {
       base::fail(media::failure_text(path));
     }
   }
+
+ private:
+  vit::Transparency transparency_;
 };
 
 }  // namespace
 
-std::unique_ptr<Dataset> picture_files(Classified entries) {
-  return std::make_unique<PictureFiles>(std::move(entries));
+std::unique_ptr<Dataset> picture_files(Classified entries, vit::Transparency transparency) {
+  return std::make_unique<PictureFiles>(std::move(entries), transparency);
 }
 
 std::unique_ptr<Dataset> open_folder(const Listing& listing, const OpenOptions& options) {
@@ -56,7 +60,8 @@ std::unique_ptr<Dataset> open_folder(const Listing& listing, const OpenOptions& 
   beside.report(where, "pictures beside the folders of classes", options);
   empty.report(where, "folders without pictures", options);
   unlisted.report(where, "folders that cannot be listed", options);
-  return picture_files(classified(std::move(labelled), false, where, options));
+  return picture_files(classified(std::move(labelled), false, where, options),
+                       options.transparency);
 }
 
 }  // namespace data

@@ -23,6 +23,6 @@ std::unique_ptr<Dataset> open_shards(const std::vector<std::filesystem::path>& s
                                      const std::string& where, const OpenOptions& options);
 
 /// A data set whose entries' names are paths of picture files.
-std::unique_ptr<Dataset> picture_files(Classified entries);
+std::unique_ptr<Dataset> picture_files(Classified entries, vit::Transparency transparency);
 
 }  // namespace data

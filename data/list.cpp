@@ -118,7 +118,8 @@ std::unique_ptr<Dataset> open_list(const fs::path& list, const OpenOptions& opti
     });
     unlabelled.report(list.string(), "entries without label", options);
   }
-  return picture_files(classified(std::move(labelled), multi_label, list.string(), options));
+  return picture_files(classified(std::move(labelled), multi_label, list.string(), options),
+                       options.transparency);
 }
 
 }  // namespace data

@@ -27,10 +27,12 @@ struct Location {
 
 class Shards : public Dataset {
  public:
-  Shards(Classified entries, std::vector<fs::path> shards, std::vector<Location> locations)
+  Shards(Classified entries, std::vector<fs::path> shards, std::vector<Location> locations,
+         vit::Transparency transparency)
       : Dataset(std::move(entries.entries), std::move(entries.class_names), entries.multi_label),
         shards_(std::move(shards)),
-        locations_(std::move(locations)) {}
+        locations_(std::move(locations)),
+        transparency_(transparency) {}
 
   at::Tensor read(int64_t index) const override {
     const Location& location = locations_[static_cast<std::size_t>(index)];
@@ -40,7 +42,7 @@ class Shards : public Dataset {
       const FileSource file(shards_[location.shard]);
       std::vector<uint8_t> bytes(location.size);
       file.read(location.offset, bytes.data(), bytes.size());
-      return media::decode_image(bytes, name);
+      return media::decode_image(bytes, name, transparency_);
     } catch (...) {
       base::fail(media::failure_text(name));
     }
@@ -49,6 +51,7 @@ class Shards : public Dataset {
  private:
   std::vector<fs::path> shards_;
   std::vector<Location> locations_;  // by entry
+  vit::Transparency transparency_;
 };
 
 std::string label_text(const nlohmann::json& value, const std::string& where) {
@@ -139,7 +142,7 @@ std::unique_ptr<Dataset> open_shards(const std::vector<fs::path>& shards, const 
     base::fail(where, ": no picture with a label", dots.empty() ? "" : ": ", dots);
   dotted.report(where, "pictures of samples that have several (" + dots + ")", options);
   return std::make_unique<Shards>(classified(std::move(labelled), multi_label, where, options),
-                                  shards, std::move(locations));
+                                  shards, std::move(locations), options.transparency);
 }
 
 }  // namespace data

@@ -34,12 +34,14 @@ std::string label_name(const std::vector<std::string>& labels, int64_t index) {
 
 LabelledData open_for_model(const std::string& path, const std::vector<std::string>& labels,
                             int64_t classes, const std::map<std::string, std::string>& class_map,
+                            vit::Transparency transparency,
                             const std::function<void(const std::string&)>& note) {
   LabelledData result;
   for (int64_t i = 0; i < classes; ++i) result.class_names.push_back(label_name(labels, i));
   data::OpenOptions options;
   options.class_map = class_map;
   options.on_warning = note;
+  options.transparency = transparency;
   if (!labels.empty()) options.class_names = result.class_names;
   result.dataset = data::open_dataset(path, options);
 

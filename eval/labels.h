@@ -23,9 +23,10 @@ struct LabelledData {
 
 /// Opens `path` for a model of `classes` classes with these labels (as many or fewer). Where it has
 /// none, numbers mean classes and other labels are taken in their order, which `note` is told.
-/// Throws base::Error.
+/// Transparent pixels become what the model wants. Throws base::Error.
 LabelledData open_for_model(const std::string& path, const std::vector<std::string>& labels,
                             int64_t classes, const std::map<std::string, std::string>& class_map,
+                            vit::Transparency transparency,
                             const std::function<void(const std::string&)>& note);
 
 /// Reads a .csv or .tsv file with two columns: a label of the data, and the name or number of the

@@ -43,7 +43,8 @@ std::map<int, double> scores(const fs::path& model, Words more = {},
   CAPTURE(run.err);
   REQUIRE(run.status == 0);
   std::map<int, double> scores;
-  for (const auto& prediction : test::json_lines(run.out).at(0).at("predictions"))
+  const auto lines = test::json_lines(run.out);
+  for (const auto& prediction : lines.at(0).at("predictions"))
     scores[prediction.at("index")] = prediction.at("score");
   return scores;
 }
