@@ -157,6 +157,35 @@ TEST_CASE("the only weights file of a folder may have any name and lie among oth
   CHECK(vit::find_weights(folder.path()) == folder / "vit.bin.index.json");
 }
 
+TEST_CASE("weights of types that no model computes in are named") {
+  for (const auto type : {at::kFloat4_e2m1fn_x2, at::kBits8}) {
+    // Norms are looked at before the weights are matched with a model.
+    const test::TempDir folder;
+    std::filesystem::copy_file(good_folder() / "config.json", folder / "config.json");
+    std::string header = R"({"blocks.0.norm1.weight":{"dtype":")";
+    header += type == at::kBits8 ? R"(F6_E2M3","shape":[8],"data_offsets":[0,6]})"
+                                 : R"(F4","shape":[16],"data_offsets":[0,8]})";
+    int64_t position = type == at::kBits8 ? 6 : 8;
+    std::string data(static_cast<size_t>(position), '\0');
+    for (const auto& [name, tensor] : good_weights()) {
+      if (name == "blocks.0.norm1.weight") continue;
+      header += nlohmann::json(name).dump().insert(0, ",") + R"(:{"dtype":"F32","shape":)" +
+                nlohmann::json(tensor.sizes().vec()).dump() + R"(,"data_offsets":[)" +
+                std::to_string(position) + ",";
+      position += static_cast<int64_t>(tensor.nbytes());
+      header += std::to_string(position) + "]}";
+      data.append(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes());
+    }
+    header += "}";
+    const uint64_t length = header.size();
+    std::ofstream file(folder / "model.safetensors", std::ios::binary);
+    file.write(reinterpret_cast<const char*>(&length), sizeof(length));
+    file << header << data;
+    file.close();
+    CHECK_THROWS_WITH(vit::load(folder.path()), ContainsSubstring("blocks.0.norm1.weight is "));
+  }
+}
+
 TEST_CASE("a config that names other classes than the head has is told of") {
   const auto warnings = [&](const std::string& names, std::vector<std::string>& labels) {
     const test::TempDir folder;

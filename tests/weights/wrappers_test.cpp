@@ -227,6 +227,44 @@ TEST_CASE("of several models the running average is taken, if nothing else diffe
   CHECK(source.is_same(source.load(weights)));
 }
 
+TEST_CASE("what the authors' training keeps beside its backbone is theirs, elsewhere it is not") {
+  const auto one = at::ones({1});
+  const auto names_of = [](const vit::StateDict& weights) {
+    std::string names;
+    for (const auto& [name, tensor] : weights) names += name + " ";
+    return names;
+  };
+  const vit::StateDict model{{"x.backbone.patch_embed.proj.weight", one},
+                             {"x.backbone.register_tokens", one},
+                             {"x.dino_head.mlp.0.weight", one},
+                             {"x.fc.weight", one}};
+  const auto found = vit::find_model(model, "f");
+  CHECK(found.layout == &vit::kAuthorsLayout);
+  CHECK(found.prefix == "x.backbone.");
+  CHECK(names_of(found.weights) ==
+        "dino_head.mlp.0.weight patch_embed.proj.weight register_tokens ");
+  CHECK(names_of(found.beside) == "x.fc.weight ");
+
+  // A module may have a name that a library gives to another model.
+  const auto other = vit::find_model(
+      {{"vit.conv_proj.weight", one}, {"vit.encoder.ln.weight", one}, {"classifier.weight", one}},
+      "f");
+  CHECK(other.layout == &vit::kTorchvisionLayout);
+  CHECK(names_of(other.weights) == "conv_proj.weight encoder.ln.weight ");
+  CHECK(names_of(other.beside) == "classifier.weight ");
+  const auto hf = vit::find_model({{"m.vit.embeddings.patch_embeddings.projection.weight", one},
+                                   {"m.encoder.layer.0.norm1.weight", one},
+                                   {"m.classifier.weight", one},
+                                   {"m.criterion.weight", one}},
+                                  "f");
+  CHECK(hf.layout == &vit::kHuggingfaceLayout);
+  CHECK(names_of(hf.weights) ==
+        "classifier.weight encoder.layer.0.norm1.weight "
+        "vit.embeddings.patch_embeddings.projection.weight ");
+  CHECK(names_of(hf.beside) == "m.criterion.weight ");
+  CHECK(vit::find_model({}, "f").weights.empty());
+}
+
 TEST_CASE("a vision tower of CLIP needs not be called visual") {
   Source source("families/open_clip");
   vit::StateDict tower;

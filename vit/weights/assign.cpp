@@ -7,6 +7,7 @@
 #include <vit/error.h>
 #include <vit/init.h>
 #include <vit/weights/assign.h>
+#include <vit/weights/shape.h>
 #include <vit/weights/text.h>
 
 namespace vit {
@@ -67,8 +68,7 @@ void assign_weights(VisionTransformerImpl& model, StateDict weights,
     } else if (target->sizes() != tensor.sizes()) {
       mis_shaped.add(name + " is " + shape_text(tensor.sizes()) + ", expected " +
                      shape_text(target->sizes()));
-    } else if (!at::isFloatingType(tensor.scalar_type()) ||
-               tensor.scalar_type() == at::kFloat4_e2m1fn_x2) {  // two numbers in one
+    } else if (!is_type_of_weights(tensor.scalar_type())) {
       not_floating.add(name + " is " + at::toString(tensor.scalar_type()));
     } else {
       assignments.emplace_back(*target, name);

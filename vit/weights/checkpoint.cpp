@@ -14,6 +14,7 @@
 #include <vit/weights/heads.h>
 #include <vit/weights/infer.h>
 #include <vit/weights/layouts/layout.h>
+#include <vit/weights/shape.h>
 #include <vit/weights/text.h>
 #include <vit/weights/wrappers.h>
 
@@ -59,7 +60,9 @@ bool is_untrained(const StateDict& weights) {
   bool has_norms = false;
   for (const auto& [name, tensor] : weights) {
     if (!name.starts_with("blocks.") || !name.ends_with(".norm1.weight")) continue;
-    if (!tensor.to(at::kFloat).eq(1).all().item<bool>()) return false;
+    if (!is_type_of_weights(tensor.scalar_type()) ||
+        !tensor.to(at::kFloat).eq(1).all().item<bool>())
+      return false;
     has_norms = true;
   }
   return has_norms;

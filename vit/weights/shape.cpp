@@ -16,4 +16,8 @@ std::optional<int64_t> checked_bytes(c10::ArrayRef<int64_t> shape, int64_t eleme
   return empty ? 0 : span;
 }
 
+bool is_type_of_weights(at::ScalarType type) {
+  return c10::isFloatingType(type) && type != at::kFloat4_e2m1fn_x2;  // two numbers in one
+}
+
 }  // namespace vit

@@ -145,7 +145,9 @@ StateDict cleaned(StateDict stored, const std::string& where) {
   for (auto& [name, tensor] : stored) {
     auto key = without_wrappers(name);
     const auto [found, is_new] = weights.emplace(std::move(key), tensor);
-    if (!is_new && !found->second.is_same(tensor))
+    const bool is_same =
+        is_new || (found->second.sizes() == tensor.sizes() && same_bytes(found->second, tensor));
+    if (!is_same)
       fail(where, ": two tensors are ", in_quotes(found->first),
            " without what wrappers put into their names, one of them is ", in_quotes(name));
   }
@@ -190,12 +192,14 @@ FoundModel find_model(StateDict stored, const std::string& where) {
   }
   found.layout = &detect_layout(found.weights);
   const std::string own_prefix = root.prefix.substr(root.outer);
-  if (found.layout == &kTimmLayout && !own_prefix.empty() && !root.is_clip) {
-    // A module of that name in somebody's own code, not in that of a library.
+  const bool is_authors = found.layout == &kAuthorsLayout;
+  if ((is_authors || found.layout == &kTimmLayout) && !own_prefix.empty()) {
+    // Those authors call it so where their training keeps it; else it is a module in somebody's own
+    // code that has the name of a library's.
     StateDict bare;
     for (auto& [name, tensor] : found.weights) bare.emplace(name.substr(own_prefix.size()), tensor);
     found.weights = std::move(bare);
-    found.layout = &detect_layout(found.weights);
+    if (!is_authors) found.layout = &detect_layout(found.weights);
   }
   for (auto& [name, tensor] : others)
     if (found.layout->owns && name.starts_with(outer) &&

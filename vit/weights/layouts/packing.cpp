@@ -7,6 +7,7 @@
 
 #include <vit/error.h>
 #include <vit/weights/layouts/packing.h>
+#include <vit/weights/shape.h>
 #include <vit/weights/text.h>
 
 namespace vit {
@@ -132,8 +133,9 @@ void fold_class_position(StateDict& weights) {
   if (!weights.contains("reg_token") || table == weights.end() || cls == weights.end()) return;
   const auto &positions = table->second, &token = cls->second;
   if (positions.dim() != 3 || positions.size(1) < 2 || token.dim() != 3 || token.size(1) != 1 ||
-      token.size(2) != positions.size(2))
-    return;  // reported when the shapes are compared with the model's
+      token.size(2) != positions.size(2) || !is_type_of_weights(positions.scalar_type()) ||
+      !is_type_of_weights(token.scalar_type()))
+    return;  // reported when shapes and types are compared with the model's
   // In float32, as the library adds them after they are converted.
   cls->second = token.to(at::kFloat) + positions.slice(1, 0, 1).to(at::kFloat);
   table->second = positions.slice(1, 1).contiguous();
