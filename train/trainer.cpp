@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -19,6 +20,7 @@
 #include <train/seeds.h>
 #include <train/settings_json.h>
 #include <train/trainer.h>
+#include <train/unreadable.h>
 #include <vit/save.h>
 
 namespace train {
@@ -43,11 +45,26 @@ std::string fingerprint(const data::Dataset& dataset) {
   return base::json_text(document);
 }
 
+// Of the run, and of the model.
+constexpr std::array kRunFiles = {"checkpoint.safetensors", "curves.svg", "log.txt", "metrics.csv"};
+constexpr std::array kModelFiles = {"model.safetensors", "config.json", "README.md"};
+
+// Removes what a run that was killed had begun to write.
+void remove_leftovers(const fs::path& output) {
+  for (const char* file : kRunFiles) base::remove_leftovers(output / "run" / file);
+  for (const char* file : kModelFiles) base::remove_leftovers(output / file);
+}
+
+// "; the first error: …"
+std::string first_error(const Unreadable& unreadable) {
+  const std::string& error = unreadable.first_error();
+  return "; the first error" + (error.empty() ? " is another process's" : ": " + error);
+}
+
 // Clears what an earlier run left in the folder, the model apart.
 void remove_run(const fs::path& output) {
   std::error_code error;
-  for (const char* file : {"checkpoint.safetensors", "curves.svg", "log.txt", "metrics.csv"})
-    fs::remove(output / "run" / file, error);
+  for (const char* file : kRunFiles) fs::remove(output / "run" / file, error);
   for (const auto& entry : fs::directory_iterator(output / "run", error))
     if (entry.path().filename().string().starts_with("events.out.tfevents."))
       fs::remove(entry.path(), error);
@@ -83,6 +100,10 @@ Trainer::Trainer(vit::VisionTransformer model, const data::Dataset& training,
   if (optimizer_.parameters().empty())
     base::fail("nothing is left to learn: ", base::Setting{"Settings::freeze"},
                " leaves no parameter free");
+  unreadable_ = std::make_unique<Unreadable>(training_, "training", surroundings_.on_warning);
+  if (validation_)
+    unreadable_validation_ =
+        std::make_unique<Unreadable>(*validation_, "validation", surroundings_.on_warning);
   judged_->set_reducer(model_->reducer());
   // What it is trained for; of one class for each picture it need not be said.
   judged_->set_scores(training_.multi_label() ? std::optional(vit::ScoreKind::sigmoid)
@@ -111,6 +132,7 @@ vit::StateDict Trainer::tensors() const {
 void Trainer::start() {
   if (leader()) {
     std::error_code error;
+    remove_leftovers(surroundings_.output);
     if (surroundings_.overwrite) remove_run(surroundings_.output);
     const bool begun = fs::exists(checkpoint_file(), error);
     if (begun && surroundings_.resume) {
@@ -176,8 +198,7 @@ Outcome Trainer::run() {
 }
 
 StepInput Trainer::input_of(data::Batch& batch) {
-  for (const std::string& error : batch.errors)
-    if (warned_.insert(error).second && surroundings_.on_warning) surroundings_.on_warning(error);
+  unreadable_->add(batch.unreadable, batch.errors);
   StepInput input;
   input.unreadable = static_cast<int64_t>(batch.errors.size());
   if (!batch.pixels.defined()) return input;
@@ -224,8 +245,8 @@ bool Trainer::run_epoch() {
     if (leader() && Clock::now() - saved_ > surroundings_.checkpoint_every) save_checkpoint();
   }
   if (progress_.current.pictures == 0)
-    base::fail("none of the training pictures can be read; the first error: ",
-               warned_.empty() ? "is another process's" : *warned_.begin());
+    base::fail("none of the training pictures can be read", first_error(*unreadable_));
+  if (progress_.current.unreadable > 0) unreadable_->report(*group_);
   return true;
 }
 
@@ -284,7 +305,10 @@ bool Trainer::judge() {
                                     .stopped = surroundings_.stopped},
                                    *group_);
   if (!validation) return false;
-  if (validation->pictures == 0) base::fail("none of the validation pictures can be read");
+  unreadable_validation_->add(validation->unreadable, validation->errors);
+  if (validation->pictures == 0)
+    base::fail("none of the validation pictures can be read", first_error(*unreadable_validation_));
+  if (validation->pictures < validation_->size()) unreadable_validation_->report(*group_);
   progress_.current.validation_loss = validation->loss;
   progress_.current.score = validation->score;
   return true;

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <set>
 #include <string>
 
 #include <data/batches.h>
@@ -41,6 +40,7 @@ struct Surroundings {
 };
 
 class Journal;
+class Unreadable;
 
 enum class Outcome { finished, interrupted };
 
@@ -101,7 +101,7 @@ class Trainer {
   vit::VisionTransformer judged_;     // what is validated and shipped: the average, if there is one
   std::unique_ptr<Journal> journal_;  // of the leader
   Progress progress_;
-  std::set<std::string> warned_;  // errors of pictures, each of which is told once
+  std::unique_ptr<Unreadable> unreadable_, unreadable_validation_;
   std::chrono::steady_clock::time_point saved_, reported_;
 };
 

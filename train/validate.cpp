@@ -50,11 +50,15 @@ std::optional<Validation> validate(const vit::VisionTransformer& model,
   if (dataset.multi_label())
     answers = {at::zeros({dataset.size(), static_cast<int64_t>(dataset.class_names().size())}),
                at::zeros({dataset.size()})};
+  Validation result;
   bool stopped = false;
   while (!stopped) {
     const auto batch = stream.next();
     if (!batch) break;
     stopped = options.stopped();
+    result.unreadable.insert(result.unreadable.end(), batch->unreadable.begin(),
+                             batch->unreadable.end());
+    result.errors.insert(result.errors.end(), batch->errors.begin(), batch->errors.end());
     if (!batch->pixels.defined()) continue;
     const at::Tensor logits = model->forward(batch->pixels.to(first.device(), first.scalar_type()))
                                   .to(at::kCPU, at::kFloat);
@@ -76,12 +80,14 @@ std::optional<Validation> validate(const vit::VisionTransformer& model,
   const auto* sum = sums.const_data_ptr<double>();
   if (sum[3] > 0) return std::nullopt;
   const double count = std::max(sum[0], 1.0);
+  result.loss = sum[1] / count;
+  result.score = sum[2] / count;
+  result.pictures = static_cast<int64_t>(sum[0]);
   if (dataset.multi_label()) {
     if (group.size() > 1) group.all_reduce_sum({answers.logits, answers.seen});
-    return Validation{sum[1] / count, mean_average_precision(answers, dataset),
-                      static_cast<int64_t>(sum[0])};
+    result.score = mean_average_precision(answers, dataset);
   }
-  return Validation{sum[1] / count, sum[2] / count, static_cast<int64_t>(sum[0])};
+  return result;
 }
 
 }  // namespace train

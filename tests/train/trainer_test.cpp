@@ -1,7 +1,9 @@
 #include <cmath>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <memory>
+#include <regex>
 #include <set>
 #include <string>
 #include <tests/support/catch.h>
@@ -105,6 +107,7 @@ TEST_CASE("a run learns, and leaves a model that loads, its card and its curves"
   run.settings.rate.epochs = 8;
   run.settings.rate.peak = 1e-2;
   run.around.command = "vitome train 'my pictures'";
+  run.around.report_every = std::chrono::hours(1000);  // a line for each epoch, however slow
   const auto trainer = run.trainer(training, &validation);
   CHECK(trainer->run() == train::Outcome::finished);
 
@@ -128,8 +131,8 @@ TEST_CASE("a run learns, and leaves a model that loads, its card and its curves"
   const std::string log = text_of(folder / "out/run/log.txt");
   const auto last = log.find("epoch 8/8");
   REQUIRE(last != log.npos);
-  CHECK_THAT(log.substr(0, last),
-             ContainsSubstring(" pictures/s  0:0") && ContainsSubstring(" left\n"));
+  const std::regex pace("epoch [1-7]/8 .* pictures/s  [0-9]+(:[0-9][0-9])+ left\n");
+  CHECK(std::distance(std::sregex_iterator(log.begin(), log.end(), pace), {}) == 7);
   CHECK_THAT(log.substr(last), !ContainsSubstring(" left"));
   CHECK_THAT(text_of(folder / "out/run/metrics.csv"), ContainsSubstring("\n8,"));
   std::string events;
@@ -180,6 +183,27 @@ TEST_CASE("a run that was killed goes on from its last checkpoint") {
   CHECK(trainer->progress().step == 7);
   REQUIRE(trainer->run() == train::Outcome::finished);
   check_same_checkpoints(folder / "whole", folder / "killed");
+}
+
+TEST_CASE("a run removes what one that was killed had begun to write") {
+  const test::TempDir folder;
+  const test::Pictures training(40);
+  const std::vector<fs::path> leftovers = {"out/run/checkpoint.safetensors.part-1",
+                                           "out/run/metrics.csv.part-22",
+                                           "out/run/curves.svg.part-3",
+                                           "out/model.safetensors.part-4",
+                                           "out/config.json.part-5",
+                                           "out/README.md.part-6"};
+  fs::create_directories(folder / "out/run");
+  for (const fs::path& name : leftovers) std::ofstream(folder / name) << "begun";
+  std::ofstream(folder / "out/mine.part-7") << "of somebody else";
+  Run run(folder / "out");
+  run.trainer(training, nullptr);
+  for (const fs::path& name : leftovers) {
+    INFO(name);
+    CHECK_FALSE(fs::exists(folder / name));
+  }
+  CHECK(fs::exists(folder / "out/mine.part-7"));
 }
 
 TEST_CASE("a run is not taken for another one") {
@@ -264,15 +288,31 @@ TEST_CASE("pictures that cannot be read are counted and told once") {
   CHECK(trainer->progress().history[0].unreadable == 2);
   CHECK(trainer->progress().history[1].pictures == 38);
   const std::set<std::string> warnings(run.warnings.begin(), run.warnings.end());
-  CHECK(run.warnings.size() == 2);
-  CHECK(warnings == std::set<std::string>{"picture 17: is damaged", "picture 3: is damaged"});
+  CHECK(run.warnings.size() == 3);
+  CHECK(warnings == std::set<std::string>{"picture 17: is damaged", "picture 3: is damaged",
+                                          "2 of 40 training pictures cannot be read, by class: "
+                                          "blue 1 of 13, red 1 of 14"});
+
+  const test::Pictures readable(40), partly(9, {4});
+  Run validated(folder / "validated");
+  validated.settings.epochs = 2;
+  REQUIRE(validated.trainer(readable, &partly)->run() == train::Outcome::finished);
+  CHECK(validated.warnings ==
+        std::vector<std::string>{"picture 4: is damaged",
+                                 "1 of 9 validation pictures cannot be read, by class: "
+                                 "green 1 of 3"});
 
   std::set<int64_t> all;
   for (int64_t i = 0; i < 16; ++i) all.insert(i);
   const test::Pictures unreadable(16, all);
   Run none(folder / "none");
-  CHECK_THROWS_WITH(none.trainer(unreadable, nullptr)->run(),
-                    ContainsSubstring("none of the training pictures can be read"));
+  CHECK_THROWS_WITH(
+      none.trainer(unreadable, nullptr)->run(),
+      ContainsSubstring("none of the training pictures can be read; the first error"));
+  Run unseen(folder / "unseen");
+  CHECK_THROWS_WITH(unseen.trainer(readable, &unreadable)->run(),
+                    ContainsSubstring("none of the validation pictures can be read; the first "
+                                      "error: picture 0: is damaged"));
 }
 
 TEST_CASE("a run that diverges says so and keeps the last good checkpoint") {
