@@ -13,10 +13,10 @@
 namespace hub {
 namespace {
 
-constexpr long kSlowestRate = 64;            // bytes per second
 constexpr long kReceiveBuffer = 512 * 1024;  // libcurl's largest
 constexpr uint64_t kMaxErrorBody = 1 << 20;  // that is read, for the connection's sake
-constexpr std::size_t kMaxHeaders = 256;
+constexpr std::size_t kMaxHeaders = 256;     // that are kept
+constexpr uint64_t kMaxHead = 256 * 1024;    // bytes of all headers of an answer
 
 void check(CURLcode code) {
   if (code != CURLE_OK) base::fail("libcurl: ", curl_easy_strerror(code));
@@ -134,6 +134,7 @@ struct Client::Exchange {
   Sink* sink = nullptr;
   Response response;
   HeaderList headers;
+  uint64_t head = 0;     // bytes of headers
   uint64_t ignored = 0;  // bytes of a body that nobody wants
   bool begun = false;
   std::exception_ptr failure;
@@ -145,6 +146,8 @@ struct Client::Exchange {
   }
 
   void header_line(std::string_view line) {
+    head += line.size();
+    if (head > kMaxHead) fail_head();
     if (line.starts_with("HTTP/")) {  // of every answer on the way, such as "100 Continue"
       response.headers.clear();
       response.status = 0;
@@ -156,6 +159,12 @@ struct Client::Exchange {
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos || response.headers.size() >= kMaxHeaders) return;
     response.headers[lower(std::string(line.substr(0, colon)))] = trimmed(line.substr(colon + 1));
+  }
+
+  [[noreturn]] void fail_head() const {
+    throw TransportError(TransportError::Kind::fatal,
+                         origin(response.url) + ": the headers of its answer do not end",
+                         "; is it a hub?");
   }
 
   void body(const char* data, std::size_t size) {
@@ -253,7 +262,7 @@ void Client::prepare(const Request& request, Exchange& exchange) {
   set(CURLOPT_NOBODY, request.head ? 1L : 0L);
   set(CURLOPT_USERAGENT, "vitome/" VITOME_VERSION);
   set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(settings_.connect_timeout.count()));
-  set(CURLOPT_LOW_SPEED_LIMIT, kSlowestRate);
+  set(CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(settings_.lowest_rate));
   set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(settings_.stall_timeout.count()));
   if (request.limit) set(CURLOPT_TIMEOUT, static_cast<long>(request.limit->count()));
   // Only a wish, which libcurl refuses after some failures.
@@ -300,6 +309,8 @@ Response Client::send(const Request& request, Sink* sink) {
   if (code != CURLE_OK && !answered) {
     curl_off_t connected = 0;  // microseconds until the request could be sent
     check(curl_easy_getinfo(curl_, CURLINFO_PRETRANSFER_TIME_T, &connected));
+    // That is how libcurl takes a single header of more than 100 kB.
+    if (code == CURLE_OUT_OF_MEMORY && connected > 0 && !exchange.begun) exchange.fail_head();
     const std::string text = detail[0] ? detail.data() : curl_easy_strerror(code);
     throw TransportError(kind_of(code, connected > 0),
                          origin(request.url) + ": " + base::printable(text), advice(code));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -23,8 +24,9 @@ struct Settings {
 
   std::chrono::seconds connect_timeout{15};
   std::chrono::seconds answer_timeout{120};  ///< for a whole answer that is no file
-  /// Without data for so long a connection counts as cut: HF_HUB_DOWNLOAD_TIMEOUT.
+  /// With less than `lowest_rate` for so long a connection counts as cut: HF_HUB_DOWNLOAD_TIMEOUT.
   std::chrono::seconds stall_timeout{20};
+  int64_t lowest_rate = 1000;               ///< bytes per second
   int attempts = 5;                         ///< without progress, before giving up
   std::chrono::milliseconds backoff{1000};  ///< before the second attempt; doubles every time
   std::chrono::seconds longest_wait{300};   ///< that a server may ask for with Retry-After

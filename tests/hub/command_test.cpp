@@ -21,8 +21,11 @@ struct Scene {
                         const fs::path& interrupt_at_file = {}) {
     test::ProcessOptions options;
     options.environment = {"HF_ENDPOINT=" + hub.hub().url(),
-                           "HF_HUB_CACHE=" + cache.path().string(), "HF_TOKEN=hf_secret",
-                           "no_proxy=127.0.0.1", offline ? "HF_HUB_OFFLINE=1" : "HF_HUB_OFFLINE=0"};
+                           "HF_HUB_CACHE=" + cache.path().string(),
+                           "HF_TOKEN=hf_secret",
+                           "no_proxy=127.0.0.1",
+                           "HF_HUB_DOWNLOAD_TIMEOUT=200",
+                           offline ? "HF_HUB_OFFLINE=1" : "HF_HUB_OFFLINE=0"};
     options.interrupt_at_file = interrupt_at_file;
     return test::vitome(words, options);
   }

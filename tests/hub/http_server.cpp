@@ -109,7 +109,11 @@ void HttpServer::send_reply(Connection& connection, const HttpReply& reply, bool
   const std::size_t end = std::min({reply.body.size(), reply.cut_after, reply.stall_after});
   for (std::size_t sent = 0; sent < end; sent += kPiece) {
     if (!connection.send_all(reply.body.data() + sent, std::min(kPiece, end - sent))) return;
-    std::this_thread::sleep_for(reply.pause);
+    const auto end_of_pause = std::chrono::steady_clock::now() + reply.pause;
+    while (std::chrono::steady_clock::now() < end_of_pause) {
+      if (stopping_ || connection.is_closed()) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(kPollMilliseconds));
+    }
   }
   // Until the other side gives up.
   while (reply.stall_after < reply.body.size() && !stopping_) {

@@ -2,6 +2,7 @@
 #include "tests/hub/fake_hub.h"
 #include "tests/support/catch.h"
 
+#include <atomic>
 #include <future>
 
 #include <hub/pull.h>
@@ -229,15 +230,34 @@ TEST_CASE("a snapshot counts as complete only if nothing it could have is missin
   REQUIRE(hub::find_cached(kRepo, hub.settings(cache)));
 }
 
+namespace {
+
+// Knows whether a pull waits for another one.
+class WaitingNotes : public test::Notes {
+ public:
+  explicit WaitingNotes(std::atomic<bool>& waits) : waits_(waits) {}
+  void note(const std::string& text) override {
+    test::Notes::note(text);
+    if (text.find("another process") == text.npos) return;
+    waits_ = true;
+    waits_.notify_all();
+  }
+
+ private:
+  std::atomic<bool>& waits_;
+};
+
+}  // namespace
+
 TEST_CASE("two pulls at once download everything once") {
   test::FakeHub hub;
+  std::atomic<bool> waits = false;
   hub.blob_fault = [&](const test::HttpRequest& request) {
-    test::HttpReply reply = hub.blob_reply(request);
-    reply.pause = std::chrono::milliseconds(10);
-    return reply;
+    waits.wait(false);  // for the other pull to wait for this one
+    return hub.blob_reply(request);
   };
   const test::TempDir cache;
-  test::Notes notes[2];
+  WaitingNotes notes[2] = {WaitingNotes(waits), WaitingNotes(waits)};
   const auto pull = [&](test::Notes& mine) {
     return hub::pull(kRepo, {}, hub.settings(cache), mine);
   };
