@@ -42,8 +42,8 @@ std::string local(uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
 
 TEST_CASE("when a process is killed, the others end with an error") {
   const int killed = GENERATE(0, 1, 2);
-  // Far less than the ten minutes after which a process is late: wait() gives them two.
-  auto peers = start_peers(3, {"forever"}, 60, 600);
+  // Far less than the ten minutes after which a process is late: wait() gives them four.
+  auto peers = start_peers(3, {"forever"}, 200, 600);
   for (const auto& peer : peers) wait_for_output(*peer, "ready");
   peers[static_cast<std::size_t>(killed)]->signal(SIGKILL);
   const auto ends = wait_for(peers);
@@ -58,7 +58,7 @@ TEST_CASE("when a process is killed, the others end with an error") {
 }
 
 TEST_CASE("a process that hangs is an error after the time for a call") {
-  auto peers = start_peers(2, {"forever"}, 60, 5);
+  auto peers = start_peers(2, {"forever"}, 200, 20);
   for (const auto& peer : peers) wait_for_output(*peer, "ready");
   peers[1]->signal(SIGSTOP);
   const Finished end = peers[0]->wait();
@@ -68,7 +68,7 @@ TEST_CASE("a process that hangs is an error after the time for a call") {
 }
 
 TEST_CASE("the time to meet does not limit calls") {
-  for (const Finished& end : wait_for(start_peers(2, {"barriers", "9"}, 8, 60))) {
+  for (const Finished& end : wait_for(start_peers(2, {"barriers", "21"}, 20, 200))) {
     INFO(end.err);
     REQUIRE(end.status == 0);
   }
@@ -106,7 +106,7 @@ TEST_CASE("a process that finds no leader names the place") {
 
 TEST_CASE("a leader whose port is taken says so") {
   const Listener other;
-  const Finished end = start_peer(0, 2, other.port(), {"meet"}, 60)->wait();
+  const Finished end = start_peer(0, 2, other.port(), {"meet"}, 200)->wait();
   REQUIRE(end.status == 1);
   REQUIRE_THAT(end.err, ContainsSubstring("process 0 of 2 cannot serve the others at " +
                                           local(other.port())) &&
@@ -115,7 +115,7 @@ TEST_CASE("a leader whose port is taken says so") {
 
 TEST_CASE("a process does not wait for ever for a leader that is something else") {
   const Listener other;
-  const Finished end = start_peer(1, 2, other.port(), {"meet"}, 2)->wait(std::chrono::seconds(60));
+  const Finished end = start_peer(1, 2, other.port(), {"meet"}, 2)->wait();
   INFO(end.err);
   REQUIRE(end.status == 1);
   REQUIRE_THAT(end.err,
@@ -133,16 +133,16 @@ TEST_CASE("errors are one line, without LibTorch's own messages") {
 
 TEST_CASE("processes that contradict each other are told") {
   const uint16_t port = free_port();
-  const auto leader = start_peer(0, 3, port, {"meet"}, 20);
-  const Finished other_size = start_peer(1, 2, port, {"meet"}, 20)->wait();
+  const auto leader = start_peer(0, 3, port, {"meet"}, 200);
+  const Finished other_size = start_peer(1, 2, port, {"meet"}, 200)->wait();
   REQUIRE(other_size.status == 1);
   REQUIRE_THAT(other_size.err,
                ContainsSubstring("process 1 has WORLD_SIZE=2") && ContainsSubstring("has 3"));
-  const auto first = start_peer(1, 3, port, {"meet"}, 20);
-  const auto second = start_peer(1, 3, port, {"meet"}, 20);
+  const auto first = start_peer(1, 3, port, {"meet"}, 200);
+  const auto second = start_peer(1, 3, port, {"meet"}, 200);
   while (first->running() && second->running())
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  const auto third = start_peer(2, 3, port, {"meet"}, 20);
+  const auto third = start_peer(2, 3, port, {"meet"}, 200);
   const Finished one = first->wait(), two = second->wait();
   REQUIRE(one.status + two.status == 1);
   REQUIRE(one.out + two.out == "1 of 3\n");

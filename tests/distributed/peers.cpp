@@ -32,11 +32,12 @@ std::vector<Finished> wait_for(const Peers& peers) {
 }
 
 void wait_for_output(const Process& process, const std::string& text) {
-  for (int i = 0; i < 600; ++i) {
+  for (bool runs = true; runs;) {
+    runs = process.running();
     if (process.out().find(text) != std::string::npos) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  FAIL("no '" << text << "' after a minute");
+  FAIL("ended without '" << text << "'");
 }
 
 }  // namespace test

@@ -12,18 +12,18 @@ namespace test {
 using Peers = std::vector<std::unique_ptr<Process>>;
 
 /// Starts `size` processes that do `words`, with that many seconds to meet and for each call.
-Peers start_peers(int size, const std::vector<std::string>& words, double meet = 60,
-                  double call = 60);
+Peers start_peers(int size, const std::vector<std::string>& words, double meet = 200,
+                  double call = 200);
 
 /// One of them alone.
 std::unique_ptr<Process> start_peer(int rank, int size, uint16_t port,
-                                    const std::vector<std::string>& words, double meet = 60,
-                                    double call = 60);
+                                    const std::vector<std::string>& words, double meet = 200,
+                                    double call = 200);
 
 /// Their ends, by rank.
 std::vector<Finished> wait_for(const Peers& peers);
 
-/// Returns when the process has written `text`. Fails the test after a minute.
+/// Returns when the process has written `text`. Fails the test if it ends before.
 void wait_for_output(const Process& process, const std::string& text);
 
 }  // namespace test
