@@ -21,6 +21,7 @@
 #include <apps/cli/scores.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
+#include <base/cpus.h>
 #include <base/error.h>
 #include <base/json_text.h>
 #include <base/text.h>
@@ -105,7 +106,7 @@ bench::Inputs read_inputs(const std::string& folder, int64_t most, const vit::Vi
   bench::Inputs inputs;
   std::vector<at::Tensor> pixels;
   std::vector<int64_t> targets;
-  const int64_t workers = cli::usable_cpus();
+  const int64_t workers = base::usable_cpus();
   cli::PictureStream stream(chosen, config.picture(), workers, 4 * workers);
   while (const auto picture = stream.next()) {
     if (!picture->error.empty()) {

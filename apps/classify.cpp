@@ -105,9 +105,9 @@ class Reporter {
         list.push_back(
             {{"label", label}, {"index", prediction.index}, {"score", prediction.score}});
       if (csv_)
-        csv_.write(
-            base::csv_line({file, std::to_string(words.size()), std::to_string(prediction.index),
-                            label, base::fixed(prediction.score, 6), ""}));
+        csv_.write(base::csv_line({base::inert_cell(file), std::to_string(words.size()),
+                                   std::to_string(prediction.index), base::inert_cell(label),
+                                   base::fixed(prediction.score, 6), ""}));
     }
     if (json_) json_line({{"file", file}, {"predictions", std::move(list)}});
     if (!lines_) return;
@@ -118,8 +118,11 @@ class Reporter {
 
   void failure(const std::string& file, const std::string& error) {
     if (json_) json_line({{"file", file}, {"error", error}});
-    if (csv_) csv_.write(base::csv_line({file, "", "", "", "", error}));
-    if (!json_.is_stdout()) std::cerr << "error: " << base::printable(error) << "\n";
+    if (csv_)
+      csv_.write(base::csv_line({base::inert_cell(file), "", "", "", "", base::inert_cell(error)}));
+    if (json_.is_stdout()) return;
+    std::cout.flush();  // on a terminal all is in its order
+    std::cerr << "error: " << base::printable(error) << "\n";
   }
 
   // A result about all pictures, where it does not disturb the others.

@@ -15,6 +15,7 @@
 #include <apps/cli/run_options.h>
 #include <apps/cli/schedules.h>
 #include <apps/cli/scores.h>
+#include <apps/cli/standard_output.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
 #include <apps/eval/plot.h>
@@ -24,6 +25,7 @@
 #include <base/json_text.h>
 #include <base/table.h>
 #include <base/text.h>
+#include <data/by_class.h>
 #include <distributed/group.h>
 #include <eval/gather.h>
 #include <eval/labels.h>
@@ -75,8 +77,8 @@ cli::Options options() {
           "a model of your own under several schedules")
       .example("vitome eval 'val-{00..11}.tar' --model hf:ORG/NAME --dtype auto --resume val.state",
                "tar shards; the same command again goes on after an interruption")
-      .example("torchrun --nproc-per-node 2 --no-python vitome eval val.csv --r 0,8",
-               "two processes share the work");
+      .example("torchrun --nproc-per-node 2 --no-python -- vitome eval val.csv --r 0,8",
+               "two processes share the work; after -- torchrun takes no option for its own");
   return options;
 }
 
@@ -105,6 +107,7 @@ struct Outputs {
     if (plot) plot.write(eval::plot(setup, results));
     if (confusion) confusion.write(eval::confusion_plot(setup, results.front()));
     for (cli::Output* output : all) output->close();
+    cli::flush_standard_output();
   }
 
   cli::Output json, csv, markdown, predictions, plot, confusion;
@@ -140,9 +143,10 @@ std::string predictions_csv(const eval::LabelledData& data, const eval::Records&
     if (records.status(i) != eval::Records::evaluated) continue;
     std::vector<std::string> labels;
     for (int64_t label : data.targets[static_cast<std::size_t>(i)]) labels.push_back(name(label));
-    std::vector<std::string> cells = {data.dataset->entry(i).name, base::join(labels, ";")};
+    std::vector<std::string> cells = {base::inert_cell(data.dataset->entry(i).name),
+                                      base::inert_cell(base::join(labels, ";"))};
     for (std::size_t s = 0; s < settings.size(); ++s) {
-      cells.push_back(name(predictions[s].const_data_ptr<int32_t>()[i]));
+      cells.push_back(base::inert_cell(name(predictions[s].const_data_ptr<int32_t>()[i])));
       if (!confidences.empty())
         cells.push_back(base::fixed(confidences[s].const_data_ptr<double>()[i], 6));
     }
@@ -317,11 +321,17 @@ int run(const cli::Arguments& arguments) {
   work(job, partition, records, state, leader);
   eval::gather(*group, records);
   setup.complete = records.finished() == setup.asked;
-  for (const auto& [picture, reason] : records.failures())
+  std::vector<int64_t> unreadable;
+  for (const auto& [picture, reason] : records.failures()) {
     setup.failures.emplace_back(data.dataset->entry(picture).name, reason);
+    unreadable.push_back(picture);
+  }
   if (leader) {
     for (const auto& [file, reason] : setup.failures)
       std::cerr << "left out: " << base::printable(reason) << "\n";
+    if (!setup.failures.empty())
+      std::cerr << "left out: " << setup.failures.size() << " of " << setup.asked
+                << " pictures, by class: " << data::by_class(*data.dataset, unreadable) << "\n";
     report(setup, job, settings, data, records, *outputs);
     if (!setup.complete)
       std::cerr << (state ? "the same command goes on" : "with --resume FILE it could go on")

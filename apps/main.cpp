@@ -1,6 +1,5 @@
 #include <exception>
 #include <iostream>
-#include <new>
 
 #include <ATen/Version.h>
 #include <c10/util/Exception.h>
@@ -8,6 +7,8 @@
 
 #include <apps/cli/flags.h>
 #include <apps/cli/host.h>
+#include <apps/cli/memory.h>
+#include <apps/cli/standard_output.h>
 #include <apps/cli/text.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
@@ -74,29 +75,36 @@ int run(std::vector<std::string> words, std::string& context) {
     std::cout << options.help();
     return 0;
   }
-  return command.run(arguments);
+  try {
+    return command.run(arguments);
+  } catch (const std::exception& error) {
+    const auto memory = cli::out_of_memory(error);
+    if (!memory) throw;
+    base::fail(*memory, options.has("batch")
+                            ? "; a smaller --batch (" + arguments.text("batch") + " now) needs less"
+                            : "");
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   cli::return_freed_memory();
+  cli::respect_cpu_quota();
   std::ios::sync_with_stdio(false);
+  const cli::StandardOutput standard_output;
   std::string context = "vitome";
   try {
     const int status = run({argv + 1, argv + argc}, context);
-    std::cout.flush();
-    if (!std::cout) base::fail("writing to standard output failed");
+    cli::flush_standard_output();
     return status;
   } catch (const std::exception& error) {
     std::cout.flush();
     const auto* usage = dynamic_cast<const cli::UsageError*>(&error);
     const auto* setting = dynamic_cast<const base::SettingError*>(&error);
     const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-    const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
     std::cerr << context << ": "
               << (torch_error ? torch_error->what_without_backtrace()
-                  : memory    ? "out of memory"
                   : setting   ? cli::with_flags(*setting)
                               : error.what())
               << "\n";

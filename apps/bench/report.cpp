@@ -6,6 +6,7 @@
 
 #include <apps/bench/report.h>
 #include <apps/cli/host.h>
+#include <base/cpus.h>
 #include <base/table.h>
 #include <base/text.h>
 #include <vit/precision.h>
@@ -112,7 +113,7 @@ std::string csv(const Setup& setup, const std::vector<Result>& results) {
                                      "top1_agreement",
                                      "top1"});
   for (const Result& result : results)
-    text += base::csv_line({setup.model,
+    text += base::csv_line({base::inert_cell(setup.model),
                             result.schedule,
                             result.r ? std::to_string(*result.r) : "",
                             result.dtype,
@@ -140,7 +141,7 @@ nlohmann::ordered_json json(const Setup& setup, const std::vector<Result>& resul
   using Json = nlohmann::ordered_json;
   Json document = {{"host",
                     {{"cpu", cli::cpu_name()},
-                     {"cores", cli::usable_cpus()},
+                     {"cores", base::usable_cpus()},
                      {"simd", at::get_cpu_capability()},
                      {"fast_bf16", vit::has_fast_bf16()},
                      {"libtorch", TORCH_VERSION},

@@ -1,12 +1,15 @@
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <malloc.h>
-#include <sched.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
-#include <thread>
+#include <vector>
+
+#include <ATen/Parallel.h>
 
 #include <apps/cli/host.h>
+#include <base/cpus.h>
 
 namespace cli {
 namespace {
@@ -33,11 +36,10 @@ std::string cpu_name() {
   return uname(&system) == 0 ? system.machine : "unknown";
 }
 
-int64_t usable_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return CPU_COUNT(&set);
-  return std::max(1U, std::thread::hardware_concurrency());
+void respect_cpu_quota() {
+  if (!base::cpu_quota() || std::getenv("OMP_NUM_THREADS")) return;
+  const int64_t most = base::usable_cpus();
+  if (most < at::get_num_threads()) at::set_num_threads(static_cast<int>(most));
 }
 
 uint64_t peak_memory() {

@@ -8,8 +8,9 @@ namespace cli {
 /// "Intel(R) Xeon(R) Platinum 8488C", or what the system is called where that is not known.
 std::string cpu_name();
 
-/// CPUs that this process may run on.
-int64_t usable_cpus();
+/// Has LibTorch use no more threads than a quota of CPU time allows, unless OMP_NUM_THREADS says
+/// how many it shall use.
+void respect_cpu_quota();
 
 /// Largest resident memory of this process so far, in bytes.
 uint64_t peak_memory();

@@ -73,6 +73,11 @@ Options& Options::example(std::string command, std::string meaning) {
   return *this;
 }
 
+bool Options::has(const std::string& name) const {
+  return std::any_of(options_.begin(), options_.end(),
+                     [&](const Option& option) { return option.name == name; });
+}
+
 Arguments Options::parse(const std::vector<std::string>& words) const {
   cxxopts::Options parser(command_);
   // Unknown options come back as such, so that the message can say what was meant.

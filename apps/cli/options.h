@@ -35,6 +35,9 @@ class Options {
 
   const std::string& command() const { return command_; }
 
+  /// Whether there is an option or flag of that name.
+  bool has(const std::string& name) const;
+
   /// "--name VALUE", "--name=VALUE", "-n VALUE" for names of one letter, "--" before words that
   /// only look like options. The last of repeated options counts. Throws UsageError naming what is
   /// wrong.

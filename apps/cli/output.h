@@ -1,10 +1,11 @@
 #pragma once
 
-#include <fstream>
 #include <initializer_list>
+#include <memory>
 #include <ostream>
 #include <string>
 
+#include <apps/cli/descriptor_buffer.h>
 #include <apps/cli/options.h>
 
 namespace cli {
@@ -13,8 +14,13 @@ namespace cli {
 class Output {
  public:
   /// Opens the file, so that a path that cannot be written is known before the work begins. Without
-  /// the option on the command line there is no output. Throws base::Error.
+  /// the option on the command line there is no output. Throws base::Error with the reason. Says on
+  /// standard error that it waits where the file is a named pipe that nobody reads.
   Output(const Arguments& arguments, const std::string& option);
+
+  ~Output();
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
 
   explicit operator bool() const { return stream_ != nullptr; }
   bool is_stdout() const;
@@ -22,13 +28,14 @@ class Output {
   /// Does nothing without the option.
   void write(const std::string& text);
 
-  /// Throws base::Error if anything could not be written.
+  /// Throws base::Error with the reason if anything could not be written.
   void close();
 
  private:
+  class File;
   std::string option_;
   std::string path_;
-  std::ofstream file_;
+  std::unique_ptr<File> file_;
   std::ostream* stream_ = nullptr;
 };
 

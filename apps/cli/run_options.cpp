@@ -5,10 +5,10 @@
 #include <torch/cuda.h>
 #include <torch/version.h>
 
-#include <apps/cli/host.h>
 #include <apps/cli/model_path.h>
 #include <apps/cli/run_options.h>
 #include <apps/cli/usage_error.h>
+#include <base/cpus.h>
 #include <base/error.h>
 #include <base/text.h>
 #include <distributed/group.h>
@@ -81,7 +81,8 @@ void add_device_options(Options& options, const std::string& dtype_help, const s
   options.group("Running")
       .value("device", "DEVICE", "cpu, cuda, or cuda:N", "cpu")
       .value("dtype", "TYPE", dtype_help, dtype)
-      .value("threads", "N", "CPU threads of the model (default: one for each core)");
+      .value("threads", "N",
+             "CPU threads of the model (default: one for each core that may be used)");
 }
 
 std::string ModelChoice::name() const { return path.empty() ? architecture : path.string(); }
@@ -122,11 +123,13 @@ vit::InferenceModel load_classifier(const ModelChoice& choice, vit::Precision pr
 }
 
 void add_workers_option(Options& options) {
-  options.value("workers", "N", "threads that read pictures (default: one for each core)");
+  options.value("workers", "N",
+                "threads that read pictures (default: one for each core that may be used)");
 }
 
 int64_t workers_option(const Arguments& arguments) {
-  return arguments.has("workers") ? arguments.integer("workers", 1, kMaxWorkers) : usable_cpus();
+  return arguments.has("workers") ? arguments.integer("workers", 1, kMaxWorkers)
+                                  : base::usable_cpus();
 }
 
 uint64_t seed_option(const Arguments& arguments) {

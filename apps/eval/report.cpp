@@ -149,8 +149,8 @@ std::string csv(const Setup& setup, const std::vector<Result>& results) {
     const Figures& figures = result.figures;
     const Accuracy* accuracy = figures.accuracy ? &*figures.accuracy : nullptr;
     const Decline& loss = figures.decline;
-    text += base::csv_line({setup.model,
-                            setup.data,
+    text += base::csv_line({base::inert_cell(setup.model),
+                            base::inert_cell(setup.data),
                             result.setting.schedule.to_string(),
                             result.setting.r ? std::to_string(*result.setting.r) : "",
                             setup.dtype,

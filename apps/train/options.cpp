@@ -112,7 +112,10 @@ cli::Options options() {
       .example("vitome train photos/ --auto-augment rand-m9-n2-mstd0.5 --show-augment views.png",
                "look at what the model would learn from")
       .example("vitome train photos/ --model my-vit/ --r 8 --output flowers-r8/",
-               "train with token merging on, which is faster, too");
+               "train with token merging on, which is faster, too")
+      .example(
+          "torchrun --nproc-per-node 2 --no-python -- vitome train photos/ --r 8 --output flowers/",
+          "two processes share the work; after -- torchrun takes no option for its own");
   return options;
 }
 

@@ -2,12 +2,15 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/data.h"
+#include "tests/support/gate.h"
 #include "tests/support/temp_dir.h"
 
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <sys/stat.h>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -183,15 +186,78 @@ TEST_CASE("bench takes pictures and gives their accuracy") {
 
 TEST_CASE("Ctrl-C ends classify after the batch that runs") {
   const test::TempDir temp;
-  constexpr int kPictures = 20000;
-  std::string list;
-  for (int i = 0; i < kPictures; ++i) list += picture("small_cat.jpg") + "\n";
-  const auto json = temp / "out.jsonl";
-  const auto run = vitome({"classify", "-", "--batch", "1", "--quiet", "--json", json.string()},
-                          {.input = list, .interrupt_at_file = json});
-  CHECK(run.status == 130);
-  CHECK_THAT(run.err, ContainsSubstring("interrupted: "));
-  CHECK(test::json_lines(test::read_text(json)).size() < kPictures);
+  const std::string cat = picture("small_cat.jpg");
+  const auto json = temp / "out.jsonl", fourth = temp / "fourth.jpg";
+  test::Gate gate(fourth);
+  const auto run = test::start_vitome({"classify", "--batch", "1", "--quiet", "--json",
+                                       json.string(), cat, cat, cat, fourth.string(), cat, cat});
+  test::wait_for_file(json, *run);
+  run->signal(SIGINT);
+  gate.open(test::read_text(cat), *run);
+  const auto end = run->wait();
+  CHECK(end.status == 130);
+  CHECK_THAT(end.err, ContainsSubstring("interrupted: ") && ContainsSubstring(" of 6 pictures"));
+  CHECK(test::json_lines(test::read_text(json)).size() <= 4);
+}
+
+TEST_CASE("classify counts and names all that looks like a picture in a folder") {
+  const test::TempDir temp;
+  fs::create_directories(temp / "album/more");
+  fs::copy_file(picture("small_cat.jpg"), temp / "album/one.jpg");
+  for (const char* name : {"two.PSD", "more/three.x3f", "four.exr", "five.jpg"})
+    test::write_text(temp / "album" / name, "something else");
+  test::write_text(temp / "album/notes.txt", "no picture");
+  fs::create_symlink("six.png", temp / "album/six.png");  // a link to itself
+  const auto run = vitome({"classify", (temp / "album").string()});
+  CHECK(run.status == 1);
+  CHECK_THAT(run.err, ContainsSubstring("6 pictures, 5 failed"));
+  for (const char* name : {"two.PSD", "three.x3f", "four.exr", "five.jpg", "six.png"})
+    CHECK_THAT(run.err,
+               ContainsSubstring(std::string("album/") +
+                                 (std::string(name) == "three.x3f" ? "more/" : "") + name + ": "));
+}
+
+TEST_CASE("classify reads a named pipe that somebody writes to, and waits for no other") {
+  const test::TempDir temp;
+  const std::string cat = picture("small_cat.jpg");
+  const auto pipe = temp / "pipe.jpg";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  const auto refused = vitome({"classify", pipe.string(), cat});
+  CHECK(refused.status == 1);
+  CHECK_THAT(refused.err, ContainsSubstring("named pipe that nobody writes to") &&
+                              ContainsSubstring("2 pictures, 1 failed"));
+  const auto data = vitome({"eval", (temp / "pipe.csv").string()});
+  CHECK(data.status == 1);
+  fs::remove(pipe);
+  for (const char* name : {"pipe.csv", "pipe.tar"}) {
+    REQUIRE(mkfifo((temp / name).c_str(), 0600) == 0);
+    const auto run = vitome({"eval", (temp / name).string()});
+    CHECK(run.status == 1);
+    CHECK_THAT(run.err, ContainsSubstring("named pipe that nobody writes to"));
+  }
+  test::Gate gate(pipe);
+  const auto run =
+      test::start_vitome({"classify", "--top", "1", "--json", "-", pipe.string(), cat});
+  gate.open(test::read_text(cat), *run);
+  const auto end = run->wait();
+  CHECK(end.status == 0);
+  const auto lines = test::json_lines(end.out);
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].at("predictions") == lines[1].at("predictions"));
+}
+
+TEST_CASE("classify --csv holds names that a spreadsheet would compute back") {
+  const test::TempDir temp;
+  for (const char* name : {"=1+1.jpg", "-x.jpg", "plain.jpg"})
+    fs::copy_file(picture("small_cat.jpg"), temp / name);
+  test::write_text(temp / "@bad.jpg", "no picture");
+  const auto run =
+      vitome({"classify", "-", "--top", "1", "--csv", "-"},
+             {.input = "=1+1.jpg\n-x.jpg\nplain.jpg\n@bad.jpg\n", .folder = temp.path()});
+  CHECK(run.status == 1);
+  CHECK_THAT(run.out, ContainsSubstring("\n'=1+1.jpg,1,") && ContainsSubstring("\n'-x.jpg,1,") &&
+                          ContainsSubstring("\nplain.jpg,1,") &&
+                          ContainsSubstring("\n'@bad.jpg,,,,,'@bad.jpg: "));
 }
 
 TEST_CASE("classify explains itself, and what is wrong with its command line") {

@@ -4,19 +4,16 @@
 
 namespace test {
 
-namespace {
-
-std::unique_ptr<Process> start(const std::vector<std::string>& arguments, ProcessOptions options) {
+std::unique_ptr<Process> start_vitome(const std::vector<std::string>& arguments,
+                                      ProcessOptions options) {
   std::vector<std::string> command = {VITOME_PROGRAM};
   command.insert(command.end(), arguments.begin(), arguments.end());
   options.environment.emplace_back("VITOME_MODELS=" VITOME_SHIPPED_MODELS);
   return std::make_unique<Process>(command, options);
 }
 
-}  // namespace
-
 Finished vitome(const std::vector<std::string>& arguments, const ProcessOptions& options) {
-  return start(arguments, options)->wait();
+  return start_vitome(arguments, options)->wait();
 }
 
 std::vector<std::unique_ptr<Process>> vitomes(int count,
@@ -26,7 +23,7 @@ std::vector<std::unique_ptr<Process>> vitomes(int count,
   for (int rank = 0; rank < count; ++rank) {
     ProcessOptions options;
     options.environment = process_variables(rank, count, port);
-    processes.push_back(start(arguments, std::move(options)));
+    processes.push_back(start_vitome(arguments, std::move(options)));
   }
   return processes;
 }

@@ -1,9 +1,12 @@
 #include "tests/cli/process.h"
 #include "tests/cli/training.h"
 #include "tests/support/catch.h"
+#include "tests/support/gate.h"
 #include "tests/support/temp_dir.h"
 
+#include <csignal>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -49,32 +52,87 @@ TEST_CASE("train makes a model of a folder of pictures, and classify knows them 
 TEST_CASE("an interrupted training run goes on as if nothing had happened") {
   const test::TempDir folder;
   write_pictures(folder / "data", {"red", "green"}, 20);
-  REQUIRE(vitome(test::train_words(folder / "data", folder / "whole", small_model())).status == 0);
-
-  std::vector<std::string> words =
-      test::train_words(folder / "data", folder / "parts", small_model());
-  const auto stopped =
-      vitome(words, {.interrupt_at_file = folder / "parts" / "run" / "checkpoint.safetensors",
-                     .interrupt_signal = SIGTERM});
-  if (stopped.status == 0)
-    WARN("the run was over before it could be interrupted");
-  else
-    CHECK(stopped.status == 143);
-  const auto refused = vitome(words);
-  CHECK(refused.status == 1);
-  CHECK_THAT(refused.err, ContainsSubstring("(--resume)") && ContainsSubstring("(--overwrite)"));
-  words.emplace_back("--resume");
-  REQUIRE(vitome(words).status == 0);
+  const fs::path last = folder / "last.ppm";
+  const std::string picture = test::read_text(folder / "data/green/0.ppm");
+  test::write_text(folder / "val.csv", "data/red/0.ppm,red\nlast.ppm,green\n");
+  const auto words_for = [&](const char* output) {
+    auto words = test::train_words(folder / "data", folder / output, small_model());
+    words.insert(words.end(), {"--val", (folder / "val.csv").string(), "--save-every", "0"});
+    return words;
+  };
+  test::write_text(last, picture);
+  REQUIRE(vitome(words_for("whole")).status == 0);
   const auto whole = vit::read_weights(folder / "whole" / "model.safetensors");
-  for (const auto& [name, tensor] : vit::read_weights(folder / "parts" / "model.safetensors")) {
+
+  const std::vector<std::pair<int, const char*>> signals = {{SIGTERM, "term"}, {SIGHUP, "hup"}};
+  for (const auto& [signal, name] : signals) {
     INFO(name);
-    CHECK(at::equal(tensor, whole.at(name)));
+    auto words = words_for(name);
+    fs::remove(last);
+    {
+      test::Gate gate(last);
+      const auto run = test::start_vitome(words);
+      test::wait_for_file(folder / name / "run" / "checkpoint.safetensors", *run);
+      run->signal(signal);
+      gate.open(picture, *run);
+      const auto stopped = run->wait();
+      INFO(stopped.err);
+      REQUIRE(stopped.status == 128 + signal);
+      CHECK_THAT(stopped.err, ContainsSubstring("--resume goes on"));
+    }
+    test::write_text(last, picture);
+    const auto refused = vitome(words);
+    CHECK(refused.status == 1);
+    CHECK_THAT(refused.err, ContainsSubstring("(--resume)") && ContainsSubstring("(--overwrite)"));
+    words.emplace_back("--resume");
+    REQUIRE(vitome(words).status == 0);
+    for (const auto& [tensor_name, tensor] :
+         vit::read_weights(folder / name / "model.safetensors")) {
+      INFO(tensor_name);
+      CHECK(at::equal(tensor, whole.at(tensor_name)));
+    }
+    words.emplace_back("--lr");
+    words.emplace_back("0.5");
+    const auto other = vitome(words);
+    CHECK(other.status == 1);
+    CHECK_THAT(other.err, ContainsSubstring("lr was 0.01 and is 0.5 now"));
   }
-  words.emplace_back("--lr");
-  words.emplace_back("0.5");
-  const auto other = vitome(words);
-  CHECK(other.status == 1);
-  CHECK_THAT(other.err, ContainsSubstring("lr was 0.01 and is 0.5 now"));
+}
+
+TEST_CASE("train names the parts of a data set, and a share that holds nothing back") {
+  const test::TempDir folder;
+  write_pictures(folder / "data/train", {"red", "green"}, 4);
+  write_pictures(folder / "data/val", {"red", "green"}, 2);
+  const auto parts = vitome(test::train_words(folder / "data", folder / "out", {}));
+  CHECK(parts.status == 1);
+  CHECK_THAT(parts.err, ContainsSubstring("vitome train " + (folder / "data/train").string() +
+                                          " --val " + (folder / "data/val").string() + "\n"));
+  const auto none =
+      vitome(test::train_words(folder / "data/train", folder / "out", {"--val-split", "0.05"}));
+  CHECK(none.status == 1);
+  CHECK_THAT(none.err, ContainsSubstring("(--val-split) is 0.05") &&
+                           ContainsSubstring("2 classes of 4 pictures each; 0.13 takes one"));
+}
+
+TEST_CASE("train counts pictures that it cannot read, by class, and names each") {
+  const test::TempDir folder;
+  write_pictures(folder / "data", {"red", "green"}, 10);
+  write_pictures(folder / "val", {"red", "green"}, 2);
+  for (const char* name :
+       {"data/red/a.psd", "data/red/b.jpg", "data/green/c.x3f", "val/green/d.exr"})
+    test::write_text(folder / name, "no picture that can be read");
+  auto words = test::train_words(folder / "data", folder / "out", small_model());
+  words.insert(words.end(), {"--val", (folder / "val").string()});
+  const auto run = vitome(words);
+  INFO(run.err);
+  REQUIRE(run.status == 0);
+  for (const char* name : {"a.psd: ", "b.jpg: ", "c.x3f: ", "d.exr: "})
+    CHECK_THAT(run.err, ContainsSubstring(name));
+  CHECK_THAT(run.err, ContainsSubstring("3 of 23 training pictures cannot be read, by class: "
+                                        "red 2 of 12, green 1 of 11\n"));
+  CHECK_THAT(run.err, ContainsSubstring("1 of 5 validation pictures cannot be read, by class: "
+                                        "green 1 of 3\n"));
+  CHECK_THAT(run.out, ContainsSubstring("3 unreadable"));
 }
 
 TEST_CASE("fine-tuning puts a head for other classes on a model, and a probe trains only that") {

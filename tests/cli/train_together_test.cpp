@@ -1,11 +1,11 @@
 #include "tests/cli/process.h"
 #include "tests/cli/training.h"
 #include "tests/support/catch.h"
+#include "tests/support/gate.h"
 #include "tests/support/temp_dir.h"
 
 #include <csignal>
 #include <filesystem>
-#include <thread>
 
 #include <ATen/ATen.h>
 
@@ -58,16 +58,22 @@ TEST_CASE("two processes learn what one learns, and only the first speaks") {
 TEST_CASE("when one of two training processes is killed, the other ends, and both can go on") {
   const test::TempDir folder;
   test::write_pictures(folder / "data", {"red", "green"}, 20);
-  const std::vector<std::string> long_run{"--epochs", "30", "--save-every", "0"};
-  for (const auto& process : test::vitomes(2, words(folder / "data", folder / "whole", long_run)))
+  // The second picture is that of the second process.
+  const fs::path second = folder / "second.ppm";
+  const std::string picture = test::read_text(folder / "data/green/0.ppm");
+  test::write_text(folder / "val.csv", "data/red/0.ppm,red\nsecond.ppm,green\n");
+  const std::vector<std::string> validated{"--val", (folder / "val.csv").string(), "--save-every",
+                                           "0"};
+  test::write_text(second, picture);
+  for (const auto& process : test::vitomes(2, words(folder / "data", folder / "whole", validated)))
     REQUIRE(process->wait().status == 0);
 
-  auto arguments = words(folder / "data", folder / "parts", long_run);
+  auto arguments = words(folder / "data", folder / "parts", validated);
+  fs::remove(second);
   {
+    const test::Gate gate(second);
     const auto processes = test::vitomes(2, arguments);
-    while (!fs::exists(folder / "parts" / "run" / "checkpoint.safetensors") &&
-           processes[0]->running())
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    test::wait_for_file(folder / "parts" / "run" / "checkpoint.safetensors", *processes[0]);
     processes[1]->signal(SIGKILL);
     const auto leader = processes[0]->wait();
     INFO(leader.err);
@@ -75,6 +81,7 @@ TEST_CASE("when one of two training processes is killed, the other ends, and bot
     CHECK_THAT(leader.err, ContainsSubstring("process 0 of 2 lost another one"));
     CHECK(processes[1]->wait().status == 128 + SIGKILL);
   }
+  test::write_text(second, picture);
   arguments.emplace_back("--resume");
   for (const auto& process : test::vitomes(2, arguments)) {
     const auto end = process->wait();
@@ -86,6 +93,21 @@ TEST_CASE("when one of two training processes is killed, the other ends, and bot
     INFO(name);
     CHECK(at::equal(tensor, whole.at(name)));
   }
+}
+
+TEST_CASE("two processes count together what they cannot read") {
+  const test::TempDir folder;
+  test::write_pictures(folder / "data", {"red", "green"}, 12);
+  for (const char* name : {"data/red/a.ppm", "data/red/b.ppm", "data/green/c.ppm"})
+    test::write_text(folder / name, "no picture");
+  const auto processes = test::vitomes(2, words(folder / "data", folder / "out"));
+  const auto leader = processes[0]->wait(), other = processes[1]->wait();
+  CAPTURE(leader.err, other.err);
+  REQUIRE(leader.status == 0);
+  REQUIRE(other.status == 0);
+  CHECK_THAT(leader.err, ContainsSubstring("3 of 27 training pictures cannot be read, by class: "
+                                           "red 2 of 14, green 1 of 13\n"));
+  CHECK_THAT(other.err, !ContainsSubstring("by class"));
 }
 
 TEST_CASE("processes that are started with other options do not learn together") {

@@ -1,10 +1,12 @@
 #include "tests/cli/process.h"
 #include "tests/support/catch.h"
 #include "tests/support/data.h"
+#include "tests/support/gate.h"
 #include "tests/support/temp_dir.h"
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -264,18 +266,33 @@ TEST_CASE("eval takes the classes in order where a model has no labels, and says
 
 TEST_CASE("eval goes on after an interruption, and only with what belongs to it") {
   const test::TempDir temp;
-  const std::string list = sample_list(temp, 20);
+  const std::string list = sample_list(temp, 2);
+  const auto last = temp / "last.jpg";
+  const std::string picture = test::read_text(samples().begin()->first);
+  std::ofstream(list, std::ios::app) << "last.jpg," << samples().begin()->second << "\n";
+  std::ofstream(list, std::ios::app) << samples().begin()->first << ",cat\n";
   const auto state = temp / "eval.state";
-  const Words words = {list,     "--r", "0,4",      "--batch",     "8",
+  const Words words = {list,     "--r", "0,4",      "--batch",     "4",
                        "--json", "-",   "--resume", state.string()};
-  const auto whole = eval({list, "--r", "0,4", "--batch", "8", "--json", "-"});
+  write(last, picture);
+  const auto whole = eval({list, "--r", "0,4", "--batch", "4", "--json", "-"});
   REQUIRE(whole.status == 0);
 
-  const auto cut = eval(words, {.interrupt_at_file = state});
-  CHECK(cut.status == 130);
-  CHECK_THAT(cut.err, ContainsSubstring("interrupted: ") && ContainsSubstring("of 280 pictures"));
-  const auto partial = nlohmann::json::parse(cut.out);
-  CHECK(partial.at("complete") == false);
+  fs::remove(last);
+  {
+    test::Gate gate(last);
+    Words all = words;
+    all.insert(all.begin(), {"eval", "--threads", "1"});
+    const auto run = test::start_vitome(all);
+    test::wait_for_file(state, *run);
+    run->signal(SIGINT);
+    gate.open(picture, *run);
+    const auto cut = run->wait();
+    CHECK(cut.status == 130);
+    CHECK_THAT(cut.err, ContainsSubstring("interrupted: ") && ContainsSubstring("of 30 pictures"));
+    CHECK(nlohmann::json::parse(cut.out).at("complete") == false);
+  }
+  write(last, picture);
   REQUIRE(fs::exists(state));
 
   Words other = words;
@@ -296,6 +313,38 @@ TEST_CASE("eval goes on after an interruption, and only with what belongs to it"
   CHECK(foreign.status == 1);
   CHECK_THAT(foreign.err, ContainsSubstring("eval.state"));
   CHECK(test::read_text(state) == "something else");
+}
+
+TEST_CASE("eval counts what it cannot read of a folder, by class, whatever its format") {
+  const test::TempDir temp;
+  for (const auto& [file, label] : samples()) {
+    fs::create_directories(temp / "data" / label);
+    fs::copy_file(file, temp / "data" / label / fs::path(file).filename());
+  }
+  write(temp / "data/cat/raw.x3f", "FOVb");
+  write(temp / "data/cat/layers.psd", "8BPS");
+  write(temp / "data/ship/broken.png", "");
+  write(temp / "data/ship/notes.txt", "no picture");
+  const auto run = eval({(temp / "data").string(), "--r", "0", "--json", "-"});
+  CHECK(run.status == 1);
+  for (const char* name : {"raw.x3f: ", "layers.psd: ", "broken.png: "})
+    CHECK_THAT(run.err, ContainsSubstring(name));
+  CHECK_THAT(run.err, ContainsSubstring("left out: 3 of 17 pictures, by class: ") &&
+                          ContainsSubstring("cat 2 of ") && ContainsSubstring("ship 1 of "));
+  CHECK(nlohmann::json::parse(run.out).at("failures").size() == 3);
+}
+
+TEST_CASE("eval names the parts of a data set") {
+  const test::TempDir temp;
+  for (const auto& [file, label] : samples())
+    for (const char* part : {"train", "test"}) {
+      fs::create_directories(temp / part / label);
+      fs::copy_file(file, temp / part / label / fs::path(file).filename());
+    }
+  const auto run = eval({temp.path().string()});
+  CHECK(run.status == 1);
+  CHECK_THAT(run.err, ContainsSubstring("holds the parts of a data set (test, train)") &&
+                          ContainsSubstring((temp / "test").string() + " or "));
 }
 
 TEST_CASE("eval says what is wrong with its command line and its files") {
