@@ -257,7 +257,7 @@ TEST_CASE("classify --csv holds names that a spreadsheet would compute back") {
   CHECK(run.status == 1);
   CHECK_THAT(run.out, ContainsSubstring("\n'=1+1.jpg,1,") && ContainsSubstring("\n'-x.jpg,1,") &&
                           ContainsSubstring("\nplain.jpg,1,") &&
-                          ContainsSubstring("\n'@bad.jpg,,,,,'@bad.jpg: "));
+                          ContainsSubstring("\n'@bad.jpg,,,,,\"'@bad.jpg: "));
 }
 
 TEST_CASE("classify explains itself, and what is wrong with its command line") {

@@ -1,4 +1,5 @@
-// Loaded into the program by a test: threads that write to std::cerr all the time, as a library may.
+// Loaded into the program by a test: threads that write to std::cerr all the time, as a library
+// may.
 #include <iostream>
 #include <thread>
 

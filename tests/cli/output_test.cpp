@@ -126,7 +126,8 @@ TEST_CASE("Output that cannot be written is a failure that says why") {
   const auto csv = vitome({"classify", picture, "--csv", "/dev/full"});
   CHECK(csv.status == 1);
   CHECK_THAT(csv.err, ContainsSubstring("--csv: writing to /dev/full failed: No space left"));
-  for (const std::string words : {std::string("--help"), "inspect --model '" + tiny_model() + "' --json -"}) {
+  for (const std::string words :
+       {std::string("--help"), "inspect --model '" + tiny_model() + "' --json -"}) {
     const auto out = shell("exec \"$0\" " + words + " > /dev/full");
     CHECK(out.status == 1);
     CHECK_THAT(out.err, ContainsSubstring("writing to standard output failed: No space left"));
@@ -137,10 +138,10 @@ TEST_CASE("A named pipe that nobody reads is waited for, and said to be") {
   const test::TempDir temp;
   const auto pipe = temp / "pipe", messages = temp / "messages";
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
-  const auto run =
-      shell("\"$0\" inspect --model '" + tiny_model() + "' --json '" + pipe.string() + "' 2> '" +
-            messages.string() + "' & until grep -q waiting '" + messages.string() +
-            "' || ! kill -0 $!; do sleep 0.01; done; cat '" + pipe.string() + "'; wait $!");
+  const auto run = shell("\"$0\" inspect --model '" + tiny_model() + "' --json '" + pipe.string() +
+                         "' > /dev/null 2> '" + messages.string() + "' & until grep -q waiting '" +
+                         messages.string() + "' || ! kill -0 $!; do sleep 0.01; done; cat '" +
+                         pipe.string() + "'; wait $!");
   CHECK(run.status == 0);
   CHECK(nlohmann::json::parse(run.out).at("tokens") == 65);
   CHECK_THAT(test::read_text(messages), ContainsSubstring("named pipe that nobody reads"));
