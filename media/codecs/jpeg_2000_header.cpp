@@ -21,8 +21,8 @@ enum Marker : uint32_t {
   kTileParts = 0xFF90,
   kData = 0xFF93,
 };
-// The other segments that a header may have. A decoder steps over one that it does not know in a way
-// of its own, and may find others behind it than a reader of lengths.
+// The other segments that a header may have. A decoder steps over one that it does not know in a
+// way of its own, and may find others behind it than a reader of lengths.
 constexpr uint32_t kSegments[] = {0xFF55, 0xFF57, 0xFF58, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF5F, 0xFF60,
                                   0xFF61, 0xFF63, 0xFF64, 0xFF74, 0xFF75, 0xFF77, 0xFF78};
 
@@ -133,8 +133,8 @@ class HeaderReader {
       damaged();
     const int64_t samples = width_ * height_ * components_;
 
-    const int64_t block = int64_t{1} << (std::min(view_.u8(at + 1), 8u) +
-                                         std::min(view_.u8(at + 2), 8u) + 4);
+    const int64_t block = int64_t{1}
+                          << (std::min(view_.u8(at + 1), 8u) + std::min(view_.u8(at + 2), 8u) + 4);
     constexpr int64_t kFreeSamples = 1 << 20, kSmallBlock = 16 * 16;
     if (block < kSmallBlock && samples > kFreeSamples)
       refuse(file_, kFormat, "blocks of ", block, " samples are too small; of ", kSmallBlock,
