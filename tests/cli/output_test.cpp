@@ -126,7 +126,7 @@ TEST_CASE("Output that cannot be written is a failure that says why") {
   const auto csv = vitome({"classify", picture, "--csv", "/dev/full"});
   CHECK(csv.status == 1);
   CHECK_THAT(csv.err, ContainsSubstring("--csv: writing to /dev/full failed: No space left"));
-  for (const std::string words :
+  for (const std::string& words :
        {std::string("--help"), "inspect --model '" + tiny_model() + "' --json -"}) {
     const auto out = shell("exec \"$0\" " + words + " > /dev/full");
     CHECK(out.status == 1);
