@@ -273,9 +273,9 @@ int run(const cli::Arguments& arguments) {
   };
   std::map<std::string, std::string> class_map;
   if (arguments.has("class-map")) class_map = eval::read_class_map(arguments.text("class-map"));
-  const eval::LabelledData data = eval::open_for_model(
-      arguments.files().front(), model.labels(), config.head.num_classes, class_map,
-      model.picture_preprocessing().transparency, note);
+  const eval::LabelledData data =
+      eval::open_for_model(arguments.files().front(), model.labels(), config.head.num_classes,
+                           class_map, model.picture_preprocessing().transparency, note);
   const bool multi_label = data.dataset->multi_label();
   if (multi_label && arguments.has("confusion"))
     cli::usage_error("--confusion needs data with one label for each picture");

@@ -54,7 +54,8 @@ std::shared_ptr<const data::Dataset> open_training_data(const std::string& path,
 // `labels` are those of the model to be fine-tuned: if the data has the same classes, they stay in
 // the model's order.
 Data open_data(const cli::Arguments& arguments, const std::vector<std::string>& labels,
-               vit::Transparency transparency, uint64_t seed, const std::function<void(const std::string&)>& warn) {
+               vit::Transparency transparency, uint64_t seed,
+               const std::function<void(const std::string&)>& warn) {
   if (arguments.files().size() != 1) cli::usage_error("expected one DATA to learn from");
   const std::string& path = arguments.files().front();
   Data data;
@@ -67,10 +68,10 @@ Data open_data(const cli::Arguments& arguments, const std::vector<std::string>& 
   const double share = arguments.number("val-split", 0, 0.9);
   if (arguments.has("val")) {
     if (share > 0) cli::usage_error("--val and --val-split exclude each other");
-    data.validation = data::open_dataset(
-        arguments.text("val"), {.class_names = data.training->class_names(),
-                              .on_warning = warn,
-                              .transparency = transparency});
+    data.validation =
+        data::open_dataset(arguments.text("val"), {.class_names = data.training->class_names(),
+                                                   .on_warning = warn,
+                                                   .transparency = transparency});
     if (data.validation->multi_label() != data.training->multi_label())
       base::fail(arguments.text("val"),
                  ": one of training and validation data has several classes "
@@ -164,8 +165,8 @@ int run(const cli::Arguments& arguments) {
     if (group->leader()) warn(text);
   };
   const auto labels = fine_tunes ? model->labels() : std::vector<std::string>{};
-  const auto transparency = fine_tunes ? model->picture_preprocessing().transparency
-                                       : vit::Transparency::dropped;
+  const auto transparency =
+      fine_tunes ? model->picture_preprocessing().transparency : vit::Transparency::dropped;
   const Data data = open_data(arguments, labels, transparency, settings.seed, warn_once);
   const std::vector<std::string>& classes = data.training->class_names();
   model = fine_tunes ? train::with_classes(model, classes, settings.seed)

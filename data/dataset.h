@@ -11,9 +11,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <vit/input_config.h>
-
 #include <base/error.h>
+#include <vit/input_config.h>
 
 namespace data {
 

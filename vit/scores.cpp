@@ -5,9 +5,7 @@
 
 namespace vit {
 
-at::Tensor finite_inputs(const at::Tensor& logits) {
-  return logits.isfinite().flatten(1).all(1);
-}
+at::Tensor finite_inputs(const at::Tensor& logits) { return logits.isfinite().flatten(1).all(1); }
 
 at::Tensor scores(const at::Tensor& logits, ScoreKind kind) {
   TORCH_CHECK(logits.dim() >= 1 && logits.is_floating_point(),

@@ -78,8 +78,8 @@ TEST_CASE("classify gives a multi-label model's classes a sigmoid each") {
   const auto got = scores(test::data("scores/multi_label"));
   REQUIRE(got.size() == expected.size());
   for (int i = 0; i < 3; ++i) CHECK(std::abs(got.at(i) - expected[i].get<double>()) < kTolerance);
-  const auto text = vitome({"classify", photo(), "--model",
-                            test::data("scores/multi_label").string(), "--top", "2"});
+  const auto text = vitome(
+      {"classify", photo(), "--model", test::data("scores/multi_label").string(), "--top", "2"});
   CHECK_THAT(text.out, ContainsSubstring("dog 57.7%, sofa 53.1%"));
 }
 
@@ -154,9 +154,10 @@ TEST_CASE("eval scores as the model does") {
   CHECK(document.at("scores") == "sigmoid");
   const auto& result = document.at("results")[0];
   double loss = 0;  // of a picture that is taken for a dog, half of the time rightly
-  const auto entropy = [](int i, bool is) { return std::log1p(std::exp(is ? -logit(i) : logit(i))); };
-  for (int i = 0; i < 3; ++i)
-    loss += (entropy(i, i == 0) + entropy(i, i == 1)) / 6;
+  const auto entropy = [](int i, bool is) {
+    return std::log1p(std::exp(is ? -logit(i) : logit(i)));
+  };
+  for (int i = 0; i < 3; ++i) loss += (entropy(i, i == 0) + entropy(i, i == 1)) / 6;
   CHECK(std::abs(result.at("loss").get<double>() - loss) < kTolerance);
   const double confidence = 1 / (1 + std::exp(-logit(1)));
   CHECK(std::abs(result.at("ece").get<double>() - (confidence - 0.5)) < kTolerance);
@@ -196,8 +197,8 @@ TEST_CASE("logits that are not finite are an error of their picture") {
   CHECK(forward.status == 1);
   CHECK_THAT(forward.err, ContainsSubstring("for 1 of 1 inputs"));
 
-  const auto bench = vitome({"bench", "--model", model, "--r", "0", "--seconds", "0.01", "--batch",
-                             "2", "--json", "-"});
+  const auto bench = vitome(
+      {"bench", "--model", model, "--r", "0", "--seconds", "0.01", "--batch", "2", "--json", "-"});
   CHECK(bench.status == 1);
   CHECK_THAT(bench.err, ContainsSubstring("for 2 of 2 inputs") && ContainsSubstring("not finite"));
   const auto result = nlohmann::json::parse(bench.out).at("results")[0];
@@ -233,7 +234,8 @@ TEST_CASE("a picture without an answer does not spoil those that have one") {
   CHECK(lines[2].contains("error"));
 
   std::ofstream(folder / "list.csv") << "file,label\n" << bad << ",ship\n" << good << ",cat\n";
-  const auto eval = vitome({"eval", (folder / "list.csv").string(), "--model", path, "--json", "-"});
+  const auto eval =
+      vitome({"eval", (folder / "list.csv").string(), "--model", path, "--json", "-"});
   CHECK(eval.status == 1);
   const auto document = nlohmann::json::parse(eval.out);
   REQUIRE(document.at("failures").size() == 1);
@@ -250,8 +252,8 @@ TEST_CASE("weights that are not finite are named where a checkpoint is looked at
   CHECK_THAT(vitome({"inspect", "--model", model}).out,
              ContainsSubstring("NaN or infinity in head.weight"));
   for (const char* dtype : {"fp32", "fp16"}) {
-    const auto converted = vitome({"convert", "--model", model, "--dtype", dtype, "--output",
-                                   (folder / dtype).string()});
+    const auto converted = vitome(
+        {"convert", "--model", model, "--dtype", dtype, "--output", (folder / dtype).string()});
     CHECK(converted.status == 0);
     CHECK_THAT(converted.err, ContainsSubstring("weights hold NaN or infinity (head.weight)"));
   }
@@ -298,7 +300,8 @@ TEST_CASE("train says in the model whether its classes exclude each other") {
   // One class for each picture, also where the model had several.
   fs::remove(folder / "data/list.csv");
   CHECK_FALSE(train(folder / "data", folder / "one").contains("problem_type"));
-  CHECK_FALSE(train(folder / "data", folder / "tuned",
-                    {"--model", (folder / "many").string(), "--epochs", "1", "--warmup-epochs", "0"})
-                  .contains("problem_type"));
+  CHECK_FALSE(
+      train(folder / "data", folder / "tuned",
+            {"--model", (folder / "many").string(), "--epochs", "1", "--warmup-epochs", "0"})
+          .contains("problem_type"));
 }

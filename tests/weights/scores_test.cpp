@@ -117,8 +117,8 @@ TEST_CASE("a model with several labels has the transformers library's scores") {
 TEST_CASE("weights that hold NaN or infinity are named") {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   vit::StateDict weights;
-  for (const auto type : {at::kFloat, at::kHalf, at::kBFloat16, at::kDouble, at::kComplexFloat,
-                          at::kFloat8_e5m2}) {
+  for (const auto type :
+       {at::kFloat, at::kHalf, at::kBFloat16, at::kDouble, at::kComplexFloat, at::kFloat8_e5m2}) {
     const std::string name = c10::toString(type);
     weights["good " + name] = at::ones({4, 5}).to(type);
     for (const float bad : {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()}) {
