@@ -122,9 +122,12 @@ Framing framing(Size2d picture, const vit::PicturePreprocessing& how) {
               " pixels with crop_pct ", how.crop_pct, " leaves no pixel of the picture");
 
   const Size2d resized = resized_size(picture, how);
-  if (resized.height <= 0 || resized.width <= 0)
+  constexpr int64_t kMaxSide = 1 << 30;  // before the crop
+  if (std::min(resized.height, resized.width) < 1 ||
+      std::max(resized.height, resized.width) > kMaxSide)
     vit::fail("preprocess: a picture of ", picture.width, " x ", picture.height,
-              " pixels is too narrow to be resized to ", target.width, " x ", target.height);
+              " pixels is too narrow to be resized to ", target.width, " x ", target.height,
+              "; it would become ", resized.width, " x ", resized.height);
   if (how.crop)
     return {resized,
             {crop_offset(resized.height, input.height, how.rounding),

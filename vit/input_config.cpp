@@ -39,6 +39,8 @@ void PicturePreprocessing::validate(int64_t channels) const {
   if (!(crop_pct > 0.01 && crop_pct <= 100))
     fail("model config: crop_pct is ", crop_pct, ", expected above 0.01 and at most 100");
   if (sizes) {
+    check_range("height that sizes are for", sizes->input_size.height, 1, kMaxImageSide);
+    check_range("width that sizes are for", sizes->input_size.width, 1, kMaxImageSide);
     check_range("resized height", sizes->resized.height, 1, kMaxImageSide);
     check_range("resized width", sizes->resized.width, 1, kMaxImageSide);
     check_range("longest side", sizes->longest_side.value_or(1), 1, kMaxImageSide);

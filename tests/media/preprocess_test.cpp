@@ -148,3 +148,19 @@ TEST_CASE("A model of one channel sees the luma of a picture") {
   how.mean = how.std = {1, 1};
   CHECK_THROWS_WITH(media::preprocess(rgb, how), Catch::ContainsSubstring("takes 2 channels"));
 }
+
+TEST_CASE("Pictures that no size can be made of are refused, and say why") {
+  vit::PicturePreprocessing how{
+      .input_size = {8, 8}, .crop_mode = vit::CropMode::border, .crop_pct = 1};
+  CHECK_THROWS_WITH(media::framing({1, 100000}, how), Catch::ContainsSubstring("too narrow"));
+  how.crop_mode = vit::CropMode::center;
+  CHECK(media::framing({1, 100000}, how).resized == vit::Size2d{8, 800000});
+  how.input_size = {64, 64};
+  how.crop_pct = 0.02;
+  CHECK_THROWS_WITH(media::framing({1, 1000000}, how), Catch::ContainsSubstring("too narrow"));
+  how = {.input_size = {8, 8}, .crop_mode = vit::CropMode::center, .crop = false};
+  how.sizes = {{8, 8}, {8, 8}};
+  CHECK_THROWS_WITH(media::framing({10, 20}, how),
+                    Catch::ContainsSubstring("becomes one of 16 x 8, and the model takes 8 x 8"));
+  CHECK(media::framing({20, 20}, how).crop == media::Region{0, 0, {8, 8}});
+}

@@ -54,6 +54,31 @@ OrderedJson name_json(const Names<T> (&names)[N], T value) {
   return name ? OrderedJson(name) : OrderedJson(nullptr);
 }
 
+// What of a config a field is.
+auto& input_channels(VitConfig& c) { return c.input.channels; }
+auto& block_dim(VitConfig& c) { return c.block.dim; }
+auto& depth(VitConfig& c) { return c.depth; }
+auto& block_attention_num_heads(VitConfig& c) { return c.block.attention.num_heads; }
+auto& block_attention_qk_norm(VitConfig& c) { return c.block.attention.qk_norm; }
+auto& prefix_cls_token(VitConfig& c) { return c.prefix.cls_token; }
+auto& prefix_reg_tokens(VitConfig& c) { return c.prefix.reg_tokens; }
+auto& block_norm_eps(VitConfig& c) { return c.block.norm.eps; }
+auto& head_pooling(VitConfig& c) { return c.head.pooling; }
+auto& positions_resampling(VitConfig& c) { return c.positions.resampling; }
+auto& family(VitConfig& c) { return c.family; }
+auto& head_bias(VitConfig& c) { return c.head.bias; }
+auto& patch_bias(VitConfig& c) { return c.patch.bias; }
+auto& input_extent(VitConfig& c) { return c.input.extent; }
+auto& patch_kernel(VitConfig& c) { return c.patch.kernel; }
+auto& patch_stride(VitConfig& c) { return c.patch.stride; }
+auto& head_norm_before(VitConfig& c) { return c.head.norm_before; }
+auto& block_norm_kind(VitConfig& c) { return c.block.norm.kind; }
+auto& block_norm_place(VitConfig& c) { return c.block.norm_place; }
+auto& block_attention_q_bias(VitConfig& c) { return c.block.attention.q_bias; }
+auto& block_attention_k_bias(VitConfig& c) { return c.block.attention.k_bias; }
+auto& block_attention_v_bias(VitConfig& c) { return c.block.attention.v_bias; }
+auto& block_mlp_norm(VitConfig& c) { return c.block.mlp.norm; }
+
 /// What `get` gives of a config, which both reads and writes: a bool or an integer.
 template <auto get>
 constexpr TimmField field(const char* name) {
@@ -109,12 +134,10 @@ constexpr TimmField kTimmFields[] = {
     {"patch_size",
      [](TimmDraft& draft, const JsonNode& node) { draft.vit.patch.set_size(parse_size(node)); },
      [](const VitConfig& c) { return std::optional(sides(c.patch.size())); }},
-    field < [](VitConfig& c) -> auto& {return c.input.channels;
-}  // namespace
-> ("in_chans"), field < [](VitConfig& c) -> auto& { return c.block.dim; }
-> ("embed_dim"), field < [](VitConfig& c) -> auto& { return c.depth; }
-> ("depth"), field < [](VitConfig& c) -> auto& { return c.block.attention.num_heads; }
-> ("num_heads"),
+    field<input_channels>("in_chans"),
+    field<block_dim>("embed_dim"),
+    field<depth>("depth"),
+    field<block_attention_num_heads>("num_heads"),
     {"mlp_ratio", read_mlp_ratio,
      [](const VitConfig& c) { return std::optional<OrderedJson>(mlp_ratio(c)); }},
     {"qkv_bias",
@@ -124,12 +147,9 @@ constexpr TimmField kTimmFields[] = {
      [](const VitConfig& c) {
        return std::optional<OrderedJson>(c.block.attention.has_qkv_bias());
      }},
-    field < [](VitConfig& c) -> auto& {
-  return c.block.attention.qk_norm;
-}
-> ("qk_norm"), field < [](VitConfig& c) -> auto& { return c.prefix.cls_token; }
-> ("class_token"), field < [](VitConfig& c) -> auto& { return c.prefix.reg_tokens; }
-> ("reg_tokens"),
+    field<block_attention_qk_norm>("qk_norm"),
+    field<prefix_cls_token>("class_token"),
+    field<prefix_reg_tokens>("reg_tokens"),
     {"no_embed_class",
      [](TimmDraft& draft, const JsonNode& node) {
        draft.vit.positions.covers_prefix = !node.boolean();
@@ -203,8 +223,10 @@ constexpr TimmField kTimmFields[] = {
        if (node.boolean()) draft.padded = node;
      },
      nullptr},
-    fixed<true>("proj_bias"), fixed<false>("scale_attn_norm"), fixed<false>("scale_mlp_norm"),
-};  // namespace vit
+    fixed<true>("proj_bias"),
+    fixed<false>("scale_attn_norm"),
+    fixed<false>("scale_mlp_norm"),
+};
 
 OrderedJson extent_json(const Extent& e) { return OrderedJson::array({e.frames, e.rows, e.cols}); }
 
@@ -273,40 +295,32 @@ constexpr ExtensionField named(const char* name) {
 }
 
 constexpr ExtensionField kExtensionFields[] = {
-    own < [](VitConfig & c) -> auto& {return c.block.norm.eps;
-}
-> ("norm_eps"), named < kOwnPoolings, [](VitConfig& c) -> auto& { return c.head.pooling; }
-> ("global_pool"), named < kResamplings, [](VitConfig& c) -> auto& {
-  return c.positions.resampling;
-}
-> ("resampling"), own < [](VitConfig& c) -> auto& { return c.family; }
-> ("family"),
+    own<block_norm_eps>("norm_eps"),
+    named<kOwnPoolings, head_pooling>("global_pool"),
+    named<kResamplings, positions_resampling>("resampling"),
+    own<family>("family"),
     {"dist_head",
      [](VitConfig& c, const JsonNode& node) { c.head.token_heads = node.boolean() ? 2 : 1; },
      [](const VitConfig& c) -> OrderedJson { return c.head.token_heads == 2; }},
-    own < [](VitConfig& c) -> auto& {
-  return c.head.bias;
-}
-> ("head_bias"), own < [](VitConfig& c) -> auto& { return c.patch.bias; }
-> ("patch_bias"), own < [](VitConfig& c) -> auto& { return c.input.extent; }
-> ("input_extent"), own < [](VitConfig& c) -> auto& { return c.patch.kernel; }
-> ("patch_kernel"), own < [](VitConfig& c) -> auto& { return c.patch.stride; }
-> ("patch_stride"), own < [](VitConfig& c) -> auto& { return c.head.norm_before; }
-> ("norm_before_pool"), named < kNorms, [](VitConfig& c) -> auto& { return c.block.norm.kind; }
-> ("norm"), named < kNormPlaces, [](VitConfig& c) -> auto& { return c.block.norm_place; }
-> ("norm_place"), own < [](VitConfig& c) -> auto& { return c.block.attention.q_bias; }
-> ("q_bias"), own < [](VitConfig& c) -> auto& { return c.block.attention.k_bias; }
-> ("k_bias"), own < [](VitConfig& c) -> auto& { return c.block.attention.v_bias; }
-> ("v_bias"), own < [](VitConfig& c) -> auto& { return c.block.mlp.norm; }
-> ("mlp_norm"),
+    own<head_bias>("head_bias"),
+    own<patch_bias>("patch_bias"),
+    own<input_extent>("input_extent"),
+    own<patch_kernel>("patch_kernel"),
+    own<patch_stride>("patch_stride"),
+    own<head_norm_before>("norm_before_pool"),
+    named<kNorms, block_norm_kind>("norm"),
+    named<kNormPlaces, block_norm_place>("norm_place"),
+    own<block_attention_q_bias>("q_bias"),
+    own<block_attention_k_bias>("k_bias"),
+    own<block_attention_v_bias>("v_bias"),
+    own<block_mlp_norm>("mlp_norm"),
     {"preprocessing",
      [](VitConfig& c, const JsonNode& node) { read_picture_extension(node, c.picture()); },
      [](const VitConfig& c) { return picture_extension_json(c.picture()); }},
     {"rotary",
      [](VitConfig& c, const JsonNode& node) { c.block.attention.rotary = parse_rotary(node); },
      [](const VitConfig& c) { return rotary_json(c.block.attention.rotary); }},
-}
-;
+};
 
 }  // namespace
 
