@@ -169,7 +169,8 @@ TEST_CASE("weights of types that no model computes in are named") {
     std::string data(static_cast<size_t>(position), '\0');
     for (const auto& [name, tensor] : good_weights()) {
       if (name == "blocks.0.norm1.weight") continue;
-      header += nlohmann::json(name).dump().insert(0, ",") + R"(:{"dtype":"F32","shape":)" +
+      header += ',';
+      header += nlohmann::json(name).dump() + R"(:{"dtype":"F32","shape":)" +
                 nlohmann::json(tensor.sizes().vec()).dump() + R"(,"data_offsets":[)" +
                 std::to_string(position) + ",";
       position += static_cast<int64_t>(tensor.nbytes());
