@@ -130,3 +130,9 @@ TEST_CASE("processes that are started with other options do not learn together")
     CHECK_THAT(end.err, ContainsSubstring("the processes do not do the same"));
   }
 }
+
+TEST_CASE("what torchrun is told in examples cannot be taken for options of its own") {
+  for (const char* command : {"eval", "train"})
+    CHECK_THAT(test::vitome({command, "--help"}).out,
+               ContainsSubstring(std::string("--no-python -- vitome ") + command));
+}

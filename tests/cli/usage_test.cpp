@@ -39,12 +39,6 @@ TEST_CASE("every command explains itself with examples") {
   CHECK(vitome({command, "-h"}).out == run.out);
 }
 
-TEST_CASE("what torchrun is told in examples cannot be taken for options of its own") {
-  for (const char* command : {"eval", "train"})
-    CHECK_THAT(vitome({command, "--help"}).out,
-               ContainsSubstring(std::string("--no-python -- vitome ") + command));
-}
-
 TEST_CASE("wrong usage exits with 2 and names what is wrong") {
   struct Case {
     std::vector<std::string> words;
