@@ -31,8 +31,7 @@ ModelConfig read_any_config(const JsonNode& root, const MappedFile* preprocessor
   else
     config.assumed.push_back(
         "no preprocessor_config.json says how pictures are prepared: as by default for such a "
-        "model "
-        "assumed");
+        "model assumed");
   return config;
 }
 

@@ -5,15 +5,13 @@
 #include <utility>
 
 #include <vit/weights/json_values.h>
+#include <vit/weights/layouts/names.h>
 #include <vit/weights/layouts/picture_json.h>
 
 namespace vit {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-template <typename T>
-using Names = std::pair<const char*, T>;
 
 constexpr Names<Interpolation> kInterpolations[] = {
     {"nearest", Interpolation::nearest},   {"box", Interpolation::box},
@@ -29,13 +27,6 @@ constexpr Names<Rounding> kRoundings[] = {{"half_even", Rounding::half_even},
                                           {"down", Rounding::down}};
 constexpr Names<Transparency> kTransparencies[] = {
     {"dropped", Transparency::dropped}, {"color_key_white", Transparency::color_key_white}};
-
-template <typename T, std::size_t N>
-const char* name_of(const Names<T> (&names)[N], T value, const char* otherwise = "") {
-  for (const auto& [name, of] : names)
-    if (of == value) return name;
-  return otherwise;
-}
 
 /// A text that says something.
 std::optional<JsonNode> text_of(const JsonNode& cfg, const char* key) {

@@ -5,14 +5,12 @@
 
 #include <vit/architecture_table.h>
 #include <vit/weights/json_values.h>
+#include <vit/weights/layouts/names.h>
 #include <vit/weights/layouts/picture_json.h>
 #include <vit/weights/layouts/timm_fields.h>
 
 namespace vit {
 namespace {
-
-template <typename T>
-using Names = std::pair<const char*, T>;
 
 constexpr Names<Activation> kActivations[] = {{"gelu", Activation::gelu},
                                               {"gelu_tanh", Activation::gelu_tanh},
@@ -38,14 +36,6 @@ constexpr Names<RotaryLayout> kRotaryLayouts[] = {{"interleaved", RotaryLayout::
                                                   {"half", RotaryLayout::half}};
 constexpr Names<RotaryCoordinates> kRotaryCoordinates[] = {
     {"index", RotaryCoordinates::index}, {"centered", RotaryCoordinates::centered}};
-
-/// The first name of a value; null if it has none.
-template <typename T, std::size_t N>
-const char* name_of(const Names<T> (&names)[N], T value) {
-  for (const auto& [name, of] : names)
-    if (of == value) return name;
-  return nullptr;
-}
 
 /// Json of the name, null if there is none.
 template <typename T, std::size_t N>
