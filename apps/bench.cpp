@@ -107,7 +107,7 @@ bench::Inputs read_inputs(const std::string& folder, int64_t most, const vit::Vi
   std::vector<at::Tensor> pixels;
   std::vector<int64_t> targets;
   const int64_t workers = base::usable_cpus();
-  cli::PictureStream stream(chosen, config.picture(), workers, 4 * workers);
+  cli::PictureStream stream(chosen, config.picture_for_input(), workers, 4 * workers);
   while (const auto picture = stream.next()) {
     if (!picture->error.empty()) {
       std::cerr << "left out: " << base::printable(picture->error) << "\n";
