@@ -304,7 +304,7 @@ ModelConfig Architecture::config() const {
   c.set_image_size({image_size, image_size});
   c.patch.set_size({patch_size, patch_size});
   c.depth = backbone.depth;
-  c.prefix.cls_token = !has(kNoCls);
+  c.prefix.cls_tokens = !has(kNoCls);
   c.prefix.dist_token = has(kDistilled);
   c.prefix.reg_tokens = has(kReg4) ? 4 : has(kReg1) ? 1 : 0;
   c.positions.covers_prefix = !has(kPatchPositions);

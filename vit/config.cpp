@@ -97,9 +97,9 @@ void VitConfig::validate() const {
   check_range("num_classes", head.num_classes, 0, kMaxClasses);
   check_range("reg_tokens", prefix.reg_tokens, 0, kMaxPrefixTokens);
   check_range("tokens", num_tokens(), 1, kMaxTokens);
-  if (prefix.dist_token && !prefix.cls_token)
+  if (prefix.dist_token && !prefix.cls_tokens)
     fail("model config: a distillation token needs a class token");
-  if ((head.pooling == Pooling::cls || head.pooling == Pooling::cls_avg) && !prefix.cls_token)
+  if ((head.pooling == Pooling::cls || head.pooling == Pooling::cls_avg) && !prefix.cls_tokens)
     fail("model config: pooling by class token, but the model has none; use avg or map pooling");
   if (head.pooling == Pooling::cls_dist && !prefix.dist_token)
     fail("model config: pooling by class and distillation token, but there is no such pair");

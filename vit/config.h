@@ -17,6 +17,7 @@ struct PatchConfig {
   Extent kernel{1, 16, 16};
   Extent stride{1, 16, 16};
   bool bias = true;
+  bool norm = false;  ///< the block's kind of norm on every patch's token, before its position
 
   /// Patches that fit into an input; what they leave over at the end of an axis is not looked at.
   Extent grid(Extent input) const;
@@ -28,11 +29,11 @@ struct PatchConfig {
 
 /// Tokens in front of those of the patches. They are never merged.
 struct PrefixConfig {
-  bool cls_token = true;
+  int64_t cls_tokens = 1;   ///< class tokens; the first one is what "the class token" means
   bool dist_token = false;  ///< distillation token (arXiv 2012.12877), after the class token
   int64_t reg_tokens = 0;   ///< register tokens (arXiv 2309.16588), the last of the prefix
 
-  int64_t count() const { return int64_t{cls_token} + int64_t{dist_token} + reg_tokens; }
+  int64_t count() const { return cls_tokens + int64_t{dist_token} + reg_tokens; }
   bool operator==(const PrefixConfig&) const = default;
 };
 
@@ -46,8 +47,11 @@ enum class PositionKind {
 
 /// How a table of learned positions is fitted to another image size.
 enum class Resampling {
-  bicubic_antialias,  ///< timm, and DINOv2 with registers
-  bicubic,            ///< the other models of the transformers library
+  bicubic_antialias,   ///< timm, and DINOv2 with registers
+  bicubic,             ///< most other models of the transformers library
+  bilinear_antialias,  ///< SigLIP 2, TIPSv2
+  bilinear_window,  ///< C-RADIO: bilinear to a square of the longer side, of which the upper left
+                    ///< part is taken
 };
 
 /// Positions that are added to the tokens. Rotary ones are AttentionConfig's, with or without
@@ -56,6 +60,9 @@ struct PositionsConfig {
   PositionKind kind = PositionKind::learned;
   bool covers_prefix = true;  ///< false: the table covers the patches only
   Resampling resampling = Resampling::bicubic_antialias;
+  /// Grid of a learned table that stays as it is and is fitted to each input's grid when it is used
+  /// (NaFlex, arXiv 2307.06304); 0x0: the table is of the model's own grid.
+  Size2d table;
 
   bool computed() const { return kind != PositionKind::learned && kind != PositionKind::none; }
   bool operator==(const PositionsConfig&) const = default;
@@ -69,16 +76,32 @@ enum class Pooling {
   cls_avg,   ///< the features of cls and of avg one after the other (DINOv2's classifiers)
   cls_dist,  ///< mean of class and distillation token (spectrogram transformers)
   map,       ///< attention pooling with one learned query over the patch tokens
+  cls_mean,  ///< mean of all class tokens (Pixio)
   none,      ///< no pooling: logits for every token
+};
+
+enum class AttentionPoolKind {
+  latent,     ///< q, k and v are projected, an MLP follows (timm, SigLIP)
+  raw_query,  ///< the query is used as it is, no MLP follows (AIMv2)
+};
+
+/// Attention pooling by one learned query.
+struct AttentionPoolConfig {
+  AttentionPoolKind kind = AttentionPoolKind::latent;
+  int64_t num_heads = 0;   ///< 0: as many as the blocks have
+  int64_t hidden_dim = 0;  ///< of its MLP, which is a plain one; 0: as the blocks have
+
+  bool operator==(const AttentionPoolConfig&) const = default;
 };
 
 /// From the tokens of the last block to the logits.
 struct HeadConfig {
   bool norm_before = true;  ///< the block's kind of norm on every token, before the pooling
   Pooling pooling = Pooling::cls;
-  bool pool_prefix = false;    ///< avg, max and map pooling see the prefix tokens, too
-  bool norm_after = false;     ///< a norm on what the pooling gives
-  int64_t num_classes = 1000;  ///< 0: no head, the logits are the pooled features
+  AttentionPoolConfig attention_pool;  ///< of map pooling
+  bool pool_prefix = false;            ///< avg, max and map pooling see the prefix tokens, too
+  bool norm_after = false;             ///< a norm on what the pooling gives
+  int64_t num_classes = 1000;          ///< 0: no head, the logits are the pooled features
   bool bias = true;
   /// Heads of their own for so many of the first prefix tokens, whose logits are averaged: 2 for a
   /// distilled model's class and distillation token (arXiv 2012.12877).
@@ -98,9 +121,13 @@ struct VitConfig {
   PositionsConfig positions;
   bool pre_norm = false;  ///< a norm between the embedding and the blocks (CLIP)
   BlockConfig block;
+  /// AttentionConfig::num_kv_heads of each block, where they differ; empty: they are `block`'s.
+  std::vector<int64_t> kv_heads = {};
   int64_t depth = 12;
   HeadConfig head;
 
+  /// That of one block.
+  BlockConfig block_at(int64_t index) const;
   int64_t embed_dim() const { return block.dim; }
   /// Class, distillation and register tokens in front of the patches.
   int64_t num_prefix_tokens() const { return prefix.count(); }

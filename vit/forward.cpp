@@ -26,7 +26,7 @@ ForwardResult forward_pass(const VitConfig& config, const Embedding& embedding, 
   state.tokens = embedding.forward(config, input);
   state.grid = config.grid();
   state.prefix_tokens = config.num_prefix_tokens();
-  state.class_token = config.prefix.cls_token;
+  state.class_token = config.prefix.cls_tokens;
   state.depth = config.depth;
   const int64_t batch = state.tokens.size(0);
   if (options.track_source) {

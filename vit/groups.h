@@ -14,7 +14,8 @@ namespace vit {
 
 /// What a reducer wants to see of a block before it decides.
 struct ReducerNeeds {
-  bool key_metric = false;  ///< mean of the keys over the heads
+  bool key_metric = false;  ///< mean of the keys over the heads, before rotary positions
+  bool rotated = false;     ///< the same behind them
   /// Attention from the class token, after softmax, mean over the heads.
   bool class_attention = false;
   bool tokens = false;  ///< the tokens themselves, after the attention branch was added
@@ -47,7 +48,7 @@ struct GroupRequest {
   LayerTokens at;
   int64_t sample = 0;                      ///< its index in the batch
   FloatRows metric;                        ///< [N, d] the keys as attention used them (after their
-                                           ///< norm, before rotary positions), mean over heads
+                                           ///< norm), mean over heads; see ReducerNeeds
   const float* class_attention = nullptr;  ///< [N] with the size term, where attention has one
   FloatRows tokens;                        ///< [N, D]
   const float* sizes = nullptr;            ///< [N] always there

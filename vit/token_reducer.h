@@ -32,6 +32,13 @@ struct TokenState {
   LayerTokens layer_tokens() const { return {layer, depth, tokens.size(1), prefix_tokens}; }
 };
 
+/// Where a row stands that was formed of several tokens, for models with rotary positions.
+enum class PositionRule {
+  mean,            ///< at the mean of its patches; angles are those of that place
+  keep,            ///< where the token was that it stands at
+  mean_of_angles,  ///< sine and cosine of the angles of its patches are averaged
+};
+
 /// What a model asks between attention and MLP of every block to make its tokens fewer.
 ///
 /// A reducer answers one question, group(): which tokens of a sample go into which row. The model
@@ -90,6 +97,9 @@ class TokenReducer {
 
   /// Whether pooling by average weighs tokens by their size.
   virtual bool proportional_pooling() const = 0;
+
+  /// What becomes of positions. Measured in docs/rotary.md.
+  virtual PositionRule position_rule() const { return PositionRule::mean; }
 
   /// Whether the groups of a sample depend on that sample alone. Those that depend on the whole
   /// batch say so here and decide in group_batch(): the fused kernels, in which each sample runs

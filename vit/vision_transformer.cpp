@@ -25,7 +25,7 @@ VisionTransformerImpl::VisionTransformerImpl(ModelConfig config) : config_(std::
   };
   auto& e = embedding_;
   e.patch_embed = register_module("patch_embed", PatchEmbed(c.input.channels, c.patch, dim));
-  if (c.prefix.cls_token) e.cls_token = token("cls_token", 1);
+  if (c.prefix.cls_tokens) e.cls_token = token("cls_token", 1);
   if (c.prefix.dist_token) e.dist_token = token("dist_token", 1);
   if (c.prefix.reg_tokens) e.reg_token = token("reg_token", c.prefix.reg_tokens);
   if (c.positions.kind == PositionKind::learned)

@@ -21,14 +21,21 @@ struct BlockWeights {
   NormWeights q_norm, k_norm;  ///< undefined without qk_norm
   LinearWeights qkv, proj, fc1, fc2;
   at::Tensor gamma1, gamma2;  ///< [dim]; undefined without layer scale
+  NormWeights attn_norm;      ///< before proj; undefined without AttentionConfig::norm
+  NormWeights mlp_norm;       ///< before fc2; undefined without MlpConfig::norm
+  at::Tensor rotary_freqs;    ///< [2, heads, d/2]; undefined unless they are learned
+  at::Tensor class_angles;    ///< [d/2]; undefined without RotaryConfig::class_angles
+  at::Tensor relative_bias;   ///< [heads, N0, N0] of tokens that are not merged; undefined without
 
   /// Calls `visit` with each tensor that there is.
   template <typename F>
   void each(const F& visit) const {
-    const auto& [n1, n2, qn, kn, a, b, c, d, g1, g2] = *this;
+    const auto& [n1, n2, qn, kn, a, b, c, d, g1, g2, an, mn, freqs, angles, bias] = *this;
     for (const auto* tensor :
-         {&n1.weight, &n1.bias, &n2.weight, &n2.bias, &qn.weight, &qn.bias, &kn.weight, &kn.bias,
-          &a.weight, &a.bias, &b.weight, &b.bias, &c.weight, &c.bias, &d.weight, &d.bias, &g1, &g2})
+         {&n1.weight, &n1.bias,  &n2.weight, &n2.bias,  &qn.weight, &qn.bias,  &kn.weight,
+          &kn.bias,   &a.weight, &a.bias,    &b.weight, &b.bias,    &c.weight, &c.bias,
+          &d.weight,  &d.bias,   &g1,        &g2,       &an.weight, &an.bias,  &mn.weight,
+          &mn.bias,   &freqs,    &angles,    &bias})
       if (tensor->defined()) visit(*tensor);
   }
 };

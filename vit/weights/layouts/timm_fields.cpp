@@ -50,7 +50,7 @@ auto& block_dim(VitConfig& c) { return c.block.dim; }
 auto& depth(VitConfig& c) { return c.depth; }
 auto& block_attention_num_heads(VitConfig& c) { return c.block.attention.num_heads; }
 auto& block_attention_qk_norm(VitConfig& c) { return c.block.attention.qk_norm; }
-auto& prefix_cls_token(VitConfig& c) { return c.prefix.cls_token; }
+auto& prefix_cls_token(VitConfig& c) { return c.prefix.cls_tokens; }
 auto& prefix_reg_tokens(VitConfig& c) { return c.prefix.reg_tokens; }
 auto& block_norm_eps(VitConfig& c) { return c.block.norm.eps; }
 auto& head_pooling(VitConfig& c) { return c.head.pooling; }
