@@ -35,7 +35,7 @@ BlockImpl::BlockImpl(const BlockConfig& config) : config_(config) {
   mlp_ = register_module("mlp", Mlp(dim, config.mlp, config.norm));
   if (config.layer_scale) {
     ls1_ = register_module("ls1", LayerScale(dim));
-    ls2_ = register_module("ls2", LayerScale(dim));
+    if (config.mlp_layer_scale) ls2_ = register_module("ls2", LayerScale(dim));
   }
 }
 
@@ -49,7 +49,12 @@ kernels::BlockWeights BlockImpl::weights() const {
           weights_of(mlp_->fc1()),
           weights_of(mlp_->fc2()),
           weights_of(ls1_),
-          weights_of(ls2_)};
+          weights_of(ls2_),
+          weights_of(attn_->norm()),
+          weights_of(mlp_->norm()),
+          attn_->rotary_weights().freqs,
+          attn_->rotary_weights().class_angles,
+          relative_bias()};
 }
 
 void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
@@ -67,8 +72,8 @@ void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
   // attention away.
   const bool learns_sizes = key_bias.defined() && key_bias.requires_grad();
   const bool as_operators = learns_sizes || (needs && needs->class_attention);
-  const auto attended =
-      attend(state, as_operators ? nullptr : branches, key_bias, needs.value_or(ReducerNeeds()));
+  const auto attended = attend(state, as_operators ? nullptr : branches, reducer, key_bias,
+                               needs.value_or(ReducerNeeds()));
   if (needs) merging::reduce(*reducer, *needs, attended.metric, attended.class_attention, state);
   mix(state, branches);
 }
@@ -93,7 +98,31 @@ at::Tensor BlockImpl::with_branch(const at::Tensor& x, const Norm& norm, const L
   TORCH_CHECK(false, "Block: unknown place of norms ", static_cast<int>(config_.norm_place));
 }
 
-AttentionResult BlockImpl::attend(TokenState& state, const Fused* fused, const at::Tensor& key_bias,
+at::Tensor BlockImpl::relative_bias() const {
+  const auto& config = config_.attention.relative_bias;
+  if (!config) return {};
+  return (config->shared ? shared_bias_ : attn_->relative_bias()).of_patches(*config);
+}
+
+std::optional<RotaryAngles> BlockImpl::rotary_angles(const TokenState& state,
+                                                     const TokenReducer* reducer) const {
+  const auto& rotary = config_.attention.rotary;
+  if (!rotary) return std::nullopt;
+  const auto at = [&](const at::Tensor& positions) {
+    return vit::rotary_angles(*rotary, config_.head_dim(), state.grid, positions,
+                              state.prefix_tokens, attn_->rotary_weights());
+  };
+  const bool of_patches = reducer && reducer->position_rule() == PositionRule::mean_of_angles;
+  if (!of_patches || !state.size.defined()) return at(state.positions);
+  auto angles = at(
+      patch_positions(state.grid, state.prefix_tokens, rotary->axes).to(state.positions.options()));
+  const auto share = state.source / state.source.sum(2, /*keepdim=*/true).clamp_min(1);
+  for (auto* table : {&angles.sin, &angles.cos}) *table = at::matmul(share.unsqueeze(1), *table);
+  return angles;
+}
+
+AttentionResult BlockImpl::attend(TokenState& state, const Fused* fused,
+                                  const TokenReducer* reducer, const at::Tensor& key_bias,
                                   const ReducerNeeds& needs) const {
   if (fused) {
     const auto result = training::attention_branch(
@@ -102,13 +131,13 @@ AttentionResult BlockImpl::attend(TokenState& state, const Fused* fused, const a
     state.tokens = result.tokens;
     return {result.tokens, result.metric, {}};
   }
-  std::optional<RotaryAngles> rotary;
-  if (config_.attention.rotary)
-    rotary = rotary_angles(*config_.attention.rotary, config_.head_dim(), state.grid,
-                           state.positions, state.prefix_tokens);
+  const auto rotary = rotary_angles(state, reducer);
+  AttentionPositions positions{key_bias, {}, rotary ? &*rotary : nullptr};
+  if (config_.attention.relative_bias)
+    positions.relative_bias = relative_bias_of_tokens(relative_bias(), state);
   AttentionResult result;
   state.tokens = with_branch(state.tokens, norm1_, ls1_, [&](const at::Tensor& x) {
-    result = attn_->forward(x, key_bias, rotary ? &*rotary : nullptr, needs);
+    result = attn_->forward(x, positions, needs);
     return result.tokens;
   });
   return result;

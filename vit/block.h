@@ -17,7 +17,9 @@ namespace kernels {
 struct BlockWeights;
 }
 
-/// A transformer block: attention, then the token reducer, then the MLP.
+/// A transformer block: attention, then the token reducer, then the MLP. Where its config has
+/// relative position biases, or a reducer averages rotary angles, TokenState::source must be there
+/// as soon as tokens are merged; with rotary positions TokenState::positions, too.
 class BlockImpl : public torch::nn::Module {
  public:
   explicit BlockImpl(const BlockConfig& config);
@@ -30,6 +32,9 @@ class BlockImpl : public torch::nn::Module {
   /// Whether forward() leaves out branches at random.
   bool drops_paths() const { return is_training() && drop_path_ > 0; }
 
+  /// The relative position bias of a model whose blocks share one.
+  void set_shared_bias(const RelativeBias& bias) { shared_bias_ = bias; }
+
   const BlockConfig& config() const { return config_; }
   /// The parameters, for the fused engines.
   kernels::BlockWeights weights() const;
@@ -37,8 +42,13 @@ class BlockImpl : public torch::nn::Module {
  private:
   struct Fused;
   /// Adds the attention branch to the tokens; returns what `needs` asks for beside it.
-  AttentionResult attend(TokenState& state, const Fused* fused, const at::Tensor& key_bias,
-                         const ReducerNeeds& needs) const;
+  AttentionResult attend(TokenState& state, const Fused* fused, const TokenReducer* reducer,
+                         const at::Tensor& key_bias, const ReducerNeeds& needs) const;
+  /// Of tokens that are not merged, [heads, N0, N0]; undefined without one.
+  at::Tensor relative_bias() const;
+  /// By how much the tokens of `state` are rotated; nothing without rotary positions.
+  std::optional<RotaryAngles> rotary_angles(const TokenState& state,
+                                            const TokenReducer* reducer) const;
   /// Adds the MLP branch to the tokens.
   void mix(TokenState& state, const Fused* fused) const;
   /// x and the branch f(x) together, with the norm where it stands, layer scale and stochastic
@@ -51,6 +61,7 @@ class BlockImpl : public torch::nn::Module {
 
   BlockConfig config_;
   double drop_path_ = 0;
+  RelativeBias shared_bias_;
   Norm norm1_{nullptr};
   Attention attn_{nullptr};
   LayerScale ls1_{nullptr};

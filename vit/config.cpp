@@ -17,13 +17,59 @@ int64_t MlpConfig::gates() const {
   fail("model config: unknown kind of MLP ", static_cast<int>(kind));
 }
 
+namespace {
+
+void validate(const RotaryConfig& rotary, int64_t head_dim) {
+  if (rotary.axes != 2 && rotary.axes != 3)
+    fail("model config: rotary positions of ", rotary.axes, " axes, expected 2 or 3");
+  if (rotary.axes == 2 && head_dim % 4)
+    fail("model config: rotary positions need heads of a multiple of 4 channels, got ", head_dim);
+  if (rotary.axes == 3 && head_dim < 6)
+    fail("model config: rotary positions of 3 axes need heads of 6 channels or more, got ",
+         head_dim);
+  constexpr double kMaxBase = 1e12;
+  if (!(rotary.base > 0 && rotary.base <= kMaxBase))
+    fail("model config: the base of rotary positions is ", rotary.base,
+         ", expected above 0 and at most ", kMaxBase);
+  constexpr double kMaxOffset = 1e6;
+  if (!(rotary.offset >= -kMaxOffset && rotary.offset <= kMaxOffset))
+    fail("model config: the offset of rotary positions is ", rotary.offset, ", out of range");
+  const bool rescales = rotary.reference_rows || rotary.reference_cols;
+  if (rescales) {
+    check_range("rows of the rotary reference grid", rotary.reference_rows, 1, kMaxImageSide);
+    check_range("columns of the rotary reference grid", rotary.reference_cols, 1, kMaxImageSide);
+  }
+  if (rescales && (rotary.axes == 3 || rotary.coordinates != RotaryCoordinates::index))
+    fail("model config: only indices of two axes are rescaled to a rotary reference grid");
+  if ((rotary.axes == 3) != (rotary.layout == RotaryLayout::interleaved_tiled))
+    fail(
+        "model config: rotary positions of 3 axes, and those alone, have interleaved tiled angles");
+  if (rotary.frequencies == RotaryFrequencies::learned && rotary.axes != 2)
+    fail("model config: learned rotary frequencies are for 2 axes");
+}
+
+}  // namespace
+
 void BlockConfig::validate() const {
   check_range("embed_dim", dim, 1, kMaxDim);
   check_range("num_heads", attention.num_heads, 1, dim);
   if (dim % attention.num_heads)
     fail("model config: num_heads ", attention.num_heads, " does not divide embed_dim ", dim);
-  if (attention.rotary && head_dim() % 4)
-    fail("model config: rotary positions need heads of a multiple of 4 channels, got ", head_dim());
+  check_range("num_kv_heads", attention.num_kv_heads, 0, attention.num_heads);
+  if (attention.num_heads % attention.kv_heads())
+    fail("model config: num_kv_heads ", attention.num_kv_heads, " does not divide num_heads ",
+         attention.num_heads);
+  if (attention.rotary) vit::validate(*attention.rotary, head_dim());
+  if (const auto& relative = attention.relative_bias) {
+    check_range("rows of the relative position bias", relative->grid.height, 1, kMaxImageSide);
+    check_range("columns of the relative position bias", relative->grid.width, 1, kMaxImageSide);
+    check_range("tokens of the relative position bias", relative->tokens(), 1, kMaxTokens);
+    check_range("hidden dim of the relative position bias", relative->hidden_dim, 1, kMaxDim);
+    if (relative->kind == RelativeBiasKind::table && relative->prefix_tokens > 1)
+      fail(
+          "model config: a table of relative position biases knows one class token, but there are ",
+          relative->prefix_tokens, " prefix tokens");
+  }
   check_range("MLP hidden dim", mlp.hidden_dim, 1, kMaxDim * 4);
   if (!(norm.eps > 0 && norm.eps < 1))
     fail("model config: norm eps ", norm.eps, " is not in (0, 1)");
@@ -37,8 +83,23 @@ Extent PatchConfig::grid(Extent input) const {
           along(input.rows, kernel.rows, stride.rows), along(input.cols, kernel.cols, stride.cols)};
 }
 
+BlockConfig VitConfig::block_at(int64_t index) const {
+  BlockConfig result = block;
+  if (!kv_heads.empty()) result.attention.num_kv_heads = kv_heads.at(static_cast<size_t>(index));
+  return result;
+}
+
+void VitConfig::fit_relative_bias() {
+  if (auto& relative = block.attention.relative_bias) {
+    relative->grid = grid().size();
+    relative->prefix_tokens = num_prefix_tokens();
+  }
+}
+
 int64_t VitConfig::num_positions() const {
-  return num_patches() + (positions.covers_prefix ? num_prefix_tokens() : 0);
+  const Size2d table = positions.table;
+  return (table == Size2d() ? num_patches() : table.height * table.width) +
+         (positions.covers_prefix ? num_prefix_tokens() : 0);
 }
 
 int64_t VitConfig::pooled_dim() const {
@@ -58,6 +119,7 @@ void VitConfig::set_image_size(Size2d size) {
     spectrogram.mel_bins = size.height;
     spectrogram.frames = size.width;
   }
+  fit_relative_bias();
 }
 
 const PicturePreprocessing& VitConfig::picture_for_input() const {
@@ -92,7 +154,11 @@ void VitConfig::validate() const {
   check_range("patch stride in rows", patch.stride.rows, 1, patch.kernel.rows);
   check_range("patch stride in columns", patch.stride.cols, 1, patch.kernel.cols);
   check_range("input channels", input.channels, 1, 4096);
+  check_range("class tokens", prefix.cls_tokens, 0, kMaxPrefixTokens);
   block.validate();
+  if (!kv_heads.empty() && static_cast<int64_t>(kv_heads.size()) != depth)
+    fail("model config: num_kv_heads of ", kv_heads.size(), " blocks, but depth is ", depth);
+  for (std::size_t i = 0; i < kv_heads.size(); ++i) block_at(static_cast<int64_t>(i)).validate();
   check_range("depth", depth, 1, kMaxDepth);
   check_range("num_classes", head.num_classes, 0, kMaxClasses);
   check_range("reg_tokens", prefix.reg_tokens, 0, kMaxPrefixTokens);
@@ -101,6 +167,16 @@ void VitConfig::validate() const {
     fail("model config: a distillation token needs a class token");
   if ((head.pooling == Pooling::cls || head.pooling == Pooling::cls_avg) && !prefix.cls_tokens)
     fail("model config: pooling by class token, but the model has none; use avg or map pooling");
+  if (head.pooling == Pooling::cls_mean && !prefix.cls_tokens)
+    fail("model config: pooling by class tokens, but the model has none; use avg or map pooling");
+  if (head.pooling == Pooling::map) {
+    const int64_t heads = head.attention_pool.num_heads;
+    check_range("heads of the attention pool", heads, 0, block.dim);
+    if (heads && block.dim % heads)
+      fail("model config: the ", heads, " heads of the attention pool do not divide embed_dim ",
+           block.dim);
+    check_range("hidden dim of the attention pool", head.attention_pool.hidden_dim, 0, kMaxDim * 4);
+  }
   if (head.pooling == Pooling::cls_dist && !prefix.dist_token)
     fail("model config: pooling by class and distillation token, but there is no such pair");
   check_range("heads of prefix tokens", head.token_heads, 1,
@@ -113,9 +189,25 @@ void VitConfig::validate() const {
       fail("model config: sinusoidal positions need an embed_dim divisible by ", divisor, ", got ",
            block.dim);
   }
-  if (block.attention.rotary && input.extent.frames != 1)
+  if (positions.table != Size2d()) {
+    if (positions.kind != PositionKind::learned)
+      fail("model config: a table of positions, but they are not learned");
+    check_range("rows of the position table", positions.table.height, 1, kMaxImageSide);
+    check_range("columns of the position table", positions.table.width, 1, kMaxImageSide);
+    check_range("entries of the position table", num_positions(), 1, kMaxTokens);
+  }
+  const AttentionConfig& attention = block.attention;
+  if (attention.rotary && attention.rotary->axes == 2 && input.extent.frames != 1)
     fail("model config: rotary positions of two axes for an input of ", input.extent.frames,
          " frames");
+  if (attention.rotary && attention.rotary->class_angles && !prefix.cls_tokens)
+    fail("model config: rotary angles of a class token, but the model has none");
+  if (const auto& relative = attention.relative_bias;
+      relative && (relative->grid != grid().size() || grid().frames != 1 ||
+                   relative->prefix_tokens != num_prefix_tokens()))
+    fail("model config: the relative position bias is for ", relative->prefix_tokens, " + ",
+         relative->grid.height, "x", relative->grid.width, " tokens, but the model has ",
+         num_prefix_tokens(), " + ", grid().rows, "x", grid().cols);
   std::visit([&](const auto& p) { p.validate(input.channels); }, input.preprocessing);
 }
 

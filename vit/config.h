@@ -145,8 +145,10 @@ struct VitConfig {
 
   /// Rows and columns of the input.
   Size2d image_size() const { return input.extent.size(); }
-  /// Changes them, here and in the preprocessing.
+  /// Changes them, here, in the preprocessing and in the relative position bias.
   void set_image_size(Size2d size);
+  /// Gives a relative position bias, if there is one, the grid and the prefix of this config.
+  void fit_relative_bias();
   /// Preprocessing of a model that takes pictures. Throws Error if it takes anything else.
   PicturePreprocessing& picture();
   const PicturePreprocessing& picture() const { return picture_preprocessing(input.preprocessing); }

@@ -56,20 +56,30 @@ at::Tensor computed_positions(const VitConfig& config) {
   return at::cat({at::zeros({1, prefix, config.embed_dim()}), positions_of_patches(config)}, 1);
 }
 
+at::Tensor Embedding::positions_for(const VitConfig& config) const {
+  const Size2d table = config.positions.table;
+  if (!pos_embed.defined() || table == Size2d()) return pos_embed;
+  const int64_t prefix = config.num_positions() - table.height * table.width;
+  return resample_positions(pos_embed, prefix, Extent::of(table), config.grid(),
+                            config.positions.resampling);
+}
+
 at::Tensor Embedding::forward(const VitConfig& config, const at::Tensor& input) const {
   check_type(input);
   check_shape(config, input);
-  auto x = patch_embed->forward(input.to(patch_embed->dtype()));
+  const auto pixels = pixel_mean.defined() ? (input - pixel_mean) / pixel_std : input;
+  auto x = patch_embed->forward(pixels.to(patch_embed->dtype()));
 
   std::vector<at::Tensor> parts;
   for (const auto& token : {cls_token, dist_token, reg_token})
     if (token.defined()) parts.push_back(token.expand({x.size(0), -1, -1}));
-  if (pos_embed.defined() && !config.positions.covers_prefix) x = x + pos_embed;
+  const auto positions = positions_for(config);
+  if (positions.defined() && !config.positions.covers_prefix) x = x + positions;
   if (!parts.empty()) {
     parts.push_back(x);
     x = at::cat(parts, 1);
   }
-  if (pos_embed.defined() && config.positions.covers_prefix) x = x + pos_embed;
+  if (positions.defined() && config.positions.covers_prefix) x = x + positions;
   return norm_pre ? norm_pre->forward(x) : x;
 }
 

@@ -48,8 +48,13 @@ double gflops(const VitConfig& config, const TokenReducer* reducer) {
   double total = static_cast<double>(config.num_patches()) * config.input.channels *
                  config.patch.kernel.count() * dim;
   double before = config.num_tokens();
+  int64_t layer = 0;
   for (const int64_t after : tokens_per_layer(config, reducer)) {
-    total += before * 4 * dim * dim + 2 * before * before * dim;  // qkv and proj; attention
+    // Products with q, k, v and proj; attention.
+    const AttentionConfig attention = config.block_at(layer++).attention;
+    const double key_share =
+        static_cast<double>(attention.kv_heads()) / static_cast<double>(attention.num_heads);
+    total += before * (2 + 2 * key_share) * dim * dim + 2 * before * before * dim;
     total += after * mlp;
     before = after;
   }

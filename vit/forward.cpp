@@ -3,17 +3,17 @@
 #include <ATen/ATen.h>
 
 #include <vit/forward.h>
+#include <vit/rotary.h>
 
 namespace vit {
 namespace {
 
-/// Row and column of every patch of each frame [1, N, 2], 0 for prefix tokens.
-at::Tensor patch_positions(Extent grid, int64_t prefix_tokens) {
-  const auto rows = at::arange(grid.rows, at::kFloat), columns = at::arange(grid.cols, at::kFloat);
-  const auto patches = at::stack(at::meshgrid({rows, columns}, "ij"), -1)
-                           .view({1, -1, 2})
-                           .repeat({1, grid.frames, 1});
-  return at::cat({at::zeros({1, prefix_tokens, 2}), patches}, 1);
+/// Whether the blocks must know which patches each token stands for.
+bool needs_source(const VitConfig& config, const TokenReducer* reducer) {
+  if (!reducer) return false;
+  const AttentionConfig& attention = config.block.attention;
+  return attention.relative_bias ||
+         (attention.rotary && reducer->position_rule() == PositionRule::mean_of_angles);
 }
 
 }  // namespace
@@ -26,16 +26,17 @@ ForwardResult forward_pass(const VitConfig& config, const Embedding& embedding, 
   state.tokens = embedding.forward(config, input);
   state.grid = config.grid();
   state.prefix_tokens = config.num_prefix_tokens();
-  state.class_token = config.prefix.cls_tokens;
+  state.class_token = config.prefix.cls_tokens > 0;
   state.depth = config.depth;
   const int64_t batch = state.tokens.size(0);
-  if (options.track_source) {
+  if (options.track_source || needs_source(config, reducer)) {
     const int64_t tokens = state.tokens.size(1);
     state.source =
         at::eye(tokens, state.tokens.options().dtype(at::kFloat)).expand({batch, tokens, tokens});
   }
-  if (options.track_positions || config.block.attention.rotary)
-    state.positions = patch_positions(state.grid, state.prefix_tokens)
+  const auto& rotary = config.block.attention.rotary;
+  if (options.track_positions || rotary)
+    state.positions = patch_positions(state.grid, state.prefix_tokens, rotary ? rotary->axes : 2)
                           .to(state.tokens.device())
                           .expand({batch, -1, -1});
   run_blocks(state);
@@ -49,8 +50,11 @@ ForwardResult forward_pass(const VitConfig& config, const Embedding& embedding, 
                     ? state.size
                     : at::ones({batch, state.tokens.size(1)},
                                state.tokens.options().dtype(at::kFloat).requires_grad(false));
-  result.source = state.source;
+  if (options.track_source) result.source = state.source;
   if (options.track_positions) result.positions = state.positions;
+  if (options.track_positions && rotary)
+    result.coords =
+        rotary_coordinates(*rotary, state.grid, state.positions.slice(1, state.prefix_tokens));
   return result;
 }
 

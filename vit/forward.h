@@ -14,7 +14,7 @@ namespace vit {
 
 struct ForwardOptions {
   bool track_source = false;     ///< fill ForwardResult::source
-  bool track_positions = false;  ///< fill ForwardResult::positions
+  bool track_positions = false;  ///< fill ForwardResult::positions and coords
 };
 
 /// Everything one forward pass computes.
@@ -27,7 +27,10 @@ struct ForwardResult {
   at::Tensor source;     ///< [B, N, N0] float32: which input tokens went into each token; undefined
                          ///< unless asked for
   at::Tensor positions;  ///< [B, N, 2] float32: row and column in the grid of patches, of several
-                         ///< patches their mean, 0 for prefix tokens; undefined unless asked for
+                         ///< patches their mean, 0 for prefix tokens; with rotary positions of
+                         ///< three axes [B, N, 3], the frame first; undefined unless asked for
+  at::Tensor coords;     ///< [B, N - prefix, axes] float32: the same in the units of the model's
+                         ///< rotary positions; undefined without these or unless asked for
 };
 
 /// One pass: embedding, what `run_blocks` does to the tokens, head. `reducer` may be null.

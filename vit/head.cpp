@@ -32,6 +32,8 @@ at::Tensor Head::pool(const VitConfig& config, const at::Tensor& features, const
       return (features.select(1, 0) + features.select(1, 1)) / 2;
     case Pooling::map:
       return attn_pool->forward(features.slice(1, skip), padding_bias);
+    case Pooling::cls_mean:
+      return features.slice(1, 0, config.prefix.cls_tokens).mean(1);
     case Pooling::none:
       return features;
   }

@@ -21,6 +21,7 @@ namespace {
 VisionTransformer copy_of(const VisionTransformer& model, int64_t depth) {
   ModelConfig config = model->model_config();
   config.vit.depth = depth;
+  if (auto& heads = config.vit.kv_heads; !heads.empty()) heads.resize(static_cast<size_t>(depth));
   VisionTransformer copy(std::move(config));
   const auto take = [](const auto& from, const auto& to) {
     for (const auto& item : to) {

@@ -107,6 +107,9 @@ struct InputConfig {
   /// is not looked at.
   Extent extent{1, 224, 224};
   Preprocessing preprocessing;
+  /// The model has means and standard deviations of its own, which it takes pixels by before
+  /// anything else (C-RADIO).
+  bool normalized_inside = false;
 
   bool operator==(const InputConfig&) const = default;
 };

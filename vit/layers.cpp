@@ -44,6 +44,8 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
       return at::gelu(x, "tanh");
     case Activation::quick_gelu:
       return x * at::sigmoid(x * 1.702);
+    case Activation::silu:
+      return at::silu(x);
   }
   TORCH_CHECK(false, "activate: unknown activation ", static_cast<int>(activation));
 }

@@ -5,9 +5,9 @@
 namespace vit {
 
 MlpImpl::MlpImpl(int64_t dim, const MlpConfig& config, const NormConfig& norm) : config_(config) {
-  fc1_ = register_module("fc1", Linear(dim, config.gates() * config.hidden_dim));
+  fc1_ = register_module("fc1", Linear(dim, config.gates() * config.hidden_dim, config.bias));
   if (config.norm) norm_ = register_module("norm", Norm(config.hidden_dim, norm));
-  fc2_ = register_module("fc2", Linear(config.hidden_dim, dim));
+  fc2_ = register_module("fc2", Linear(config.hidden_dim, dim, config.bias));
 }
 
 at::Tensor MlpImpl::hidden(const at::Tensor& x) const {

@@ -21,6 +21,8 @@ class MlpImpl : public torch::nn::Module {
 
   const Linear& fc1() const { return fc1_; }
   const Linear& fc2() const { return fc2_; }
+  /// Null without MlpConfig::norm.
+  const Norm& norm() const { return norm_; }
 
  private:
   at::Tensor hidden(const at::Tensor& x) const;

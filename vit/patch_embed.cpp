@@ -20,8 +20,11 @@ PatchProjectionImpl::PatchProjectionImpl(int64_t channels, const PatchConfig& co
   if (config.bias) bias = register_parameter("bias", torch::empty({dim}));
 }
 
-PatchEmbedImpl::PatchEmbedImpl(int64_t channels, const PatchConfig& config, int64_t dim)
-    : config_(config), proj_(register_module("proj", PatchProjection(channels, config, dim))) {}
+PatchEmbedImpl::PatchEmbedImpl(int64_t channels, const PatchConfig& config, int64_t dim,
+                               const NormConfig& norm)
+    : config_(config), proj_(register_module("proj", PatchProjection(channels, config, dim))) {
+  if (config.norm) norm_ = register_module("norm", Norm(dim, norm));
+}
 
 at::Tensor PatchEmbedImpl::forward(const at::Tensor& x) const {
   const Extent &kernel = config_.kernel, &stride = config_.stride;
@@ -33,7 +36,8 @@ at::Tensor PatchEmbedImpl::forward(const at::Tensor& x) const {
                            .permute({0, 2, 3, 4, 1, 5, 6, 7})
                            .flatten(4)
                            .flatten(1, 3);
-  return at::linear(patches, proj_->weight.flatten(1), proj_->bias);
+  const auto tokens = at::linear(patches, proj_->weight.flatten(1), proj_->bias);
+  return norm_ ? norm_->forward(tokens) : tokens;
 }
 
 }  // namespace vit

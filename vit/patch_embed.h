@@ -5,6 +5,7 @@
 #include <torch/nn/pimpl.h>
 
 #include <vit/config.h>
+#include <vit/layers.h>
 
 namespace vit {
 
@@ -22,8 +23,9 @@ TORCH_MODULE(PatchProjection);
 /// Cuts an input into patches, which may overlap, and projects each to a token: a convolution.
 class PatchEmbedImpl : public torch::nn::Module {
  public:
-  /// For inputs of `channels` channels and tokens of `dim`.
-  PatchEmbedImpl(int64_t channels, const PatchConfig& config, int64_t dim);
+  /// For inputs of `channels` channels and tokens of `dim`; `norm` is the kind that config.norm
+  /// asks for.
+  PatchEmbedImpl(int64_t channels, const PatchConfig& config, int64_t dim, const NormConfig& norm);
 
   /// `x` [B, C, rows, columns] or [B, C, frames, rows, columns] -> [B, patches, D], frame by frame
   /// and row by row. What the patches leave over at the end of an axis is ignored.
@@ -34,6 +36,7 @@ class PatchEmbedImpl : public torch::nn::Module {
  private:
   PatchConfig config_;
   PatchProjection proj_{nullptr};
+  Norm norm_{nullptr};
 };
 TORCH_MODULE(PatchEmbed);
 

@@ -14,21 +14,27 @@ at::Tensor pool_average(const at::Tensor& features, const at::Tensor& size, int6
   return at::matmul(weights.unsqueeze(1), patches).squeeze(1);
 }
 
-AttentionPoolImpl::AttentionPoolImpl(int64_t dim, int64_t num_heads, const MlpConfig& mlp,
-                                     const NormConfig& norm)
-    : num_heads_(num_heads), latent_(register_parameter("latent", torch::empty({1, 1, dim}))) {
-  q_ = register_module("q", Linear(dim, dim));
-  kv_ = register_module("kv", Linear(dim, 2 * dim));
+AttentionPoolImpl::AttentionPoolImpl(const BlockConfig& block, const AttentionPoolConfig& config)
+    : num_heads_(config.num_heads ? config.num_heads : block.attention.num_heads),
+      latent_(register_parameter("latent", torch::empty({1, 1, block.dim}))) {
+  const int64_t dim = block.dim;
+  const bool raw = config.kind == AttentionPoolKind::raw_query;
+  if (!raw) q_ = register_module("q", Linear(dim, dim));
+  kv_ = register_module("kv", Linear(dim, 2 * dim, !raw || block.attention.has_qkv_bias()));
   proj_ = register_module("proj", Linear(dim, dim));
-  norm_ = register_module("norm", Norm(dim, norm));
-  mlp_ = register_module("mlp", Mlp(dim, mlp, norm));
+  if (raw) return;
+  MlpConfig mlp;
+  mlp.hidden_dim = config.hidden_dim ? config.hidden_dim : block.mlp.hidden_dim;
+  if (block.mlp.kind == MlpKind::plain) mlp.activation = block.mlp.activation;
+  norm_ = register_module("norm", Norm(dim, block.norm));
+  mlp_ = register_module("mlp", Mlp(dim, mlp, block.norm));
 }
 
 at::Tensor AttentionPoolImpl::forward(const at::Tensor& features,
                                       const at::Tensor& key_bias) const {
   const int64_t batch = features.size(0), tokens = features.size(1), dim = features.size(2);
   const int64_t head_dim = dim / num_heads_;
-  const auto q = q_->forward(latent_)
+  const auto q = (q_ ? q_->forward(latent_) : latent_)
                      .view({1, 1, num_heads_, head_dim})
                      .transpose(1, 2)
                      .expand({batch, -1, -1, -1});
@@ -38,7 +44,7 @@ at::Tensor AttentionPoolImpl::forward(const at::Tensor& features,
   const auto attended = at::scaled_dot_product_attention(q, kv.select(2, 0).transpose(1, 2),
                                                          kv.select(2, 1).transpose(1, 2), mask);
   const auto x = proj_->forward(attended.transpose(1, 2).reshape({batch, dim}));
-  return x + mlp_->forward(norm_->forward(x));
+  return mlp_ ? x + mlp_->forward(norm_->forward(x)) : x;
 }
 
 }  // namespace vit

@@ -6,7 +6,7 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
-#include <vit/block_config.h>
+#include <vit/config.h>
 #include <vit/layers.h>
 #include <vit/mlp.h>
 
@@ -16,10 +16,12 @@ namespace vit {
 /// for. `features` [B, N, D], `size` [B, N] or undefined for all ones -> [B, D].
 at::Tensor pool_average(const at::Tensor& features, const at::Tensor& size, int64_t prefix_tokens);
 
-/// Pools by attention of one learned query over all tokens, then an MLP (arXiv 2303.15343).
+/// Pools by attention of one learned query over all tokens, perhaps followed by an MLP (arXiv
+/// 2303.15343, 2411.14402).
 class AttentionPoolImpl : public torch::nn::Module {
  public:
-  AttentionPoolImpl(int64_t dim, int64_t num_heads, const MlpConfig& mlp, const NormConfig& norm);
+  /// Behind blocks of this kind, from which it has what `config` leaves open.
+  AttentionPoolImpl(const BlockConfig& block, const AttentionPoolConfig& config);
 
   /// [B, N, D] -> [B, D]. `key_bias` [B, N] is added to the attention logits; undefined for none.
   at::Tensor forward(const at::Tensor& features, const at::Tensor& key_bias) const;
@@ -27,9 +29,10 @@ class AttentionPoolImpl : public torch::nn::Module {
  private:
   int64_t num_heads_;
   at::Tensor latent_;
-  Linear q_{nullptr};
   Linear kv_{nullptr};
   Linear proj_{nullptr};
+  // Null for AttentionPoolKind::raw_query.
+  Linear q_{nullptr};
   Norm norm_{nullptr};
   Mlp mlp_{nullptr};
 };

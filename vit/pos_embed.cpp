@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include <ATen/ATen.h>
@@ -11,6 +12,25 @@ namespace {
 at::Tensor angles(const at::Tensor& pos, int64_t count) {
   const auto exponents = at::arange(count, at::kDouble) / static_cast<double>(count);
   return pos.unsqueeze(1) * at::pow(10000.0, -exponents).unsqueeze(0);
+}
+
+at::Tensor resample(const at::Tensor& grid, std::array<int64_t, 2> size, Resampling resampling) {
+  switch (resampling) {
+    case Resampling::bicubic_antialias:
+      return at::_upsample_bicubic2d_aa(grid, size, /*align_corners=*/false);
+    case Resampling::bicubic:
+      return at::upsample_bicubic2d(grid, size, /*align_corners=*/false);
+    case Resampling::bilinear_antialias:
+      return at::_upsample_bilinear2d_aa(grid, size, /*align_corners=*/false);
+    case Resampling::bilinear_window: {
+      const int64_t side = std::max(size[0], size[1]);
+      return at::upsample_bilinear2d(grid, std::array<int64_t, 2>{side, side},
+                                     /*align_corners=*/false)
+          .slice(2, 0, size[0])
+          .slice(3, 0, size[1]);
+    }
+  }
+  TORCH_CHECK(false, "resample_positions: unknown resampling ", static_cast<int>(resampling));
 }
 
 }  // namespace
@@ -67,9 +87,7 @@ at::Tensor resample_positions(const at::Tensor& table, int64_t prefix, Extent fr
                         .view({from.frames, from.rows, from.cols, table.size(2)})
                         .permute({0, 3, 1, 2});
   const std::array<int64_t, 2> size{to.rows, to.cols};
-  const auto image = resampling == Resampling::bicubic
-                         ? at::upsample_bicubic2d(grid, size, /*align_corners=*/false)
-                         : at::_upsample_bicubic2d_aa(grid, size, /*align_corners=*/false);
+  const auto image = resample(grid, size, resampling);
   const auto resampled =
       image.permute({0, 2, 3, 1}).reshape({1, to.count(), table.size(2)}).to(table.scalar_type());
   return at::cat({table.slice(1, 0, prefix), resampled}, 1);

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include <vit/extent.h>
+
 namespace vit {
 
 /// Where the bias of a displacement between two patches comes from.
@@ -14,16 +16,18 @@ enum class RelativeBiasKind {
 /// Where tokens stand for several patches it is the mean over all pairs of their patches.
 struct RelativeBiasConfig {
   RelativeBiasKind kind = RelativeBiasKind::table;
-  int64_t rows = 0;  ///< of the grid of patches
-  int64_t cols = 0;
-  /// A table has three entries more: from the class token to patches, back, and to itself. Without
-  /// them the pairs of prefix tokens have no bias.
-  bool class_entries = true;
+  Size2d grid;  ///< of patches
+  /// Tokens in front of them. For the one that a table may have, the class token, it has three more
+  /// entries: class to patch, patch to class and class to itself. An MLP gives them no bias.
+  int64_t prefix_tokens = 0;
   bool shared = false;       ///< all blocks have the same
   int64_t hidden_dim = 512;  ///< of the MLP
 
+  int64_t tokens() const { return prefix_tokens + grid.height * grid.width; }
+  /// Displacements of two patches.
+  int64_t displacements() const { return (2 * grid.height - 1) * (2 * grid.width - 1); }
   /// Entries of a table for each head.
-  int64_t entries() const { return (2 * rows - 1) * (2 * cols - 1) + (class_entries ? 3 : 0); }
+  int64_t entries() const { return displacements() + (prefix_tokens ? 3 : 0); }
   bool operator==(const RelativeBiasConfig&) const = default;
 };
 

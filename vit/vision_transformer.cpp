@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -24,8 +25,15 @@ VisionTransformerImpl::VisionTransformerImpl(ModelConfig config) : config_(std::
     return register_module(name, Norm(dim, c.block.norm));
   };
   auto& e = embedding_;
-  e.patch_embed = register_module("patch_embed", PatchEmbed(c.input.channels, c.patch, dim));
-  if (c.prefix.cls_tokens) e.cls_token = token("cls_token", 1);
+  if (c.input.normalized_inside) {
+    const auto pixels = register_module("input_conditioner", std::make_shared<torch::nn::Module>());
+    const std::array<int64_t, 3> shape{c.input.channels, 1, 1};
+    e.pixel_mean = pixels->register_buffer("norm_mean", torch::zeros(shape));
+    e.pixel_std = pixels->register_buffer("norm_std", torch::ones(shape));
+  }
+  e.patch_embed =
+      register_module("patch_embed", PatchEmbed(c.input.channels, c.patch, dim, c.block.norm));
+  if (c.prefix.cls_tokens) e.cls_token = token("cls_token", c.prefix.cls_tokens);
   if (c.prefix.dist_token) e.dist_token = token("dist_token", 1);
   if (c.prefix.reg_tokens) e.reg_token = token("reg_token", c.prefix.reg_tokens);
   if (c.positions.kind == PositionKind::learned)
@@ -36,8 +44,15 @@ VisionTransformerImpl::VisionTransformerImpl(ModelConfig config) : config_(std::
 
   const auto blocks = register_module("blocks", torch::nn::ModuleList());
   for (int64_t i = 0; i < c.depth; ++i) {
-    blocks_.emplace_back(c.block);
+    blocks_.emplace_back(c.block_at(i));
     blocks->push_back(blocks_.back());
+  }
+  if (const auto& relative = c.block.attention.relative_bias; relative && relative->shared) {
+    const char* name =
+        relative->kind == RelativeBiasKind::table ? "rel_pos_bias" : "shared_rel_pos";
+    const auto owner = register_module(name, std::make_shared<torch::nn::Module>());
+    const auto bias = RelativeBias::in(*owner, *relative, c.block.attention.num_heads);
+    for (auto& block : blocks_) block->set_shared_bias(bias);
   }
   fused_ = std::make_unique<kernels::FusedBlocks>(c.block);
 
@@ -45,8 +60,7 @@ VisionTransformerImpl::VisionTransformerImpl(ModelConfig config) : config_(std::
   if (head.norm_before) head_.norm = norm("norm");
   if (head.norm_after) head_.fc_norm = norm("fc_norm");
   if (head.pooling == Pooling::map)
-    head_.attn_pool = register_module(
-        "attn_pool", AttentionPool(dim, c.block.attention.num_heads, c.block.mlp, c.block.norm));
+    head_.attn_pool = register_module("attn_pool", AttentionPool(c.block, head.attention_pool));
   if (head.num_classes)
     for (int64_t i = 0; i < head.token_heads; ++i)
       head_.classifiers.push_back(
@@ -115,13 +129,14 @@ at::Tensor VisionTransformerImpl::resampled_positions(const VitConfig& changed) 
 }
 
 void VisionTransformerImpl::set_image_size(Size2d image_size) {
-  VitConfig changed = config_.vit;
+  const VitConfig& c = config_.vit;
+  VitConfig changed = c;
   if (image_size == changed.image_size()) return;
   changed.check_covers(image_size);
   changed.set_image_size(image_size);
   changed.validate();
 
-  if (auto& table = embedding_.pos_embed; table.defined()) {
+  if (auto& table = embedding_.pos_embed; table.defined() && c.positions.table == Size2d()) {
     at::NoGradGuard no_grad;
     table.set_data(changed.positions.computed() ? computed_positions(changed).to(table.options())
                                                 : resampled_positions(changed));

@@ -338,7 +338,7 @@ TEST_CASE("class attention is an error in a model without a class token") {
   const test::KernelChoice choice(kernels.c_str());
   at::NoGradGuard no_grad;
   auto config = config_of(vit::Pooling::avg);
-  config.vit.prefix.cls_tokens = false;
+  config.vit.prefix.cls_tokens = 0;
   auto model = model_of(config);
   model->set_reducer(std::make_shared<test::Evit>(test::OtherReducer::SizeUse{false, false},
                                                   std::vector<double>(3, 0.5), false));

@@ -196,7 +196,7 @@ TEST_CASE("models of clips and of spectrograms take their inputs") {
     c.input.extent.frames = 4;
     c.patch.kernel.frames = c.patch.stride.frames = 2;
     c.positions.kind = vit::PositionKind::sincos_3d;
-    c.prefix.cls_tokens = false;
+    c.prefix.cls_tokens = 0;
     c.head.pooling = vit::Pooling::avg;
     c.input.preprocessing = vit::ClipPreprocessing{.frames = 4};
     vit::VisionTransformer model(config);

@@ -18,7 +18,7 @@ inline void set_block_kind(vit::VitConfig& config, const std::string& kind) {
   config.block.attention.set_qkv_bias(kind != "no qkv bias");
   if (kind == "registers") config.prefix.reg_tokens = 4;
   if (kind == "no prefix") {
-    config.prefix.cls_tokens = false;
+    config.prefix.cls_tokens = 0;
     config.head.pooling = vit::Pooling::avg;
   }
 }

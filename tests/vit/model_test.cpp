@@ -177,6 +177,6 @@ TEST_CASE("configs that cannot be are refused") {
   refuses([](auto& c) { c.patch.set_size({0, 8}); }, "patch height");
   refuses([](auto& c) { c.patch.set_size({64, 8}); }, "patch height");
   refuses([](auto& c) { c.depth = 1000000; }, "depth");
-  refuses([](auto& c) { c.prefix.cls_tokens = false; }, "class token");
+  refuses([](auto& c) { c.prefix.cls_tokens = 0; }, "class token");
   refuses([](auto& c) { c.prefix.reg_tokens = 1000000000; }, "reg_tokens");
 }

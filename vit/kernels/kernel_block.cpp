@@ -4,7 +4,7 @@
 namespace vit::kernels {
 namespace {
 
-HiddenKind lower(Activation activation) {
+std::optional<HiddenKind> lower(Activation activation) {
   switch (activation) {
     case Activation::gelu:
       return HiddenKind::gelu;
@@ -12,11 +12,13 @@ HiddenKind lower(Activation activation) {
       return HiddenKind::gelu_tanh;
     case Activation::quick_gelu:
       return HiddenKind::quick_gelu;
+    case Activation::silu:
+      return std::nullopt;
   }
   fail("kernels: unknown activation ", static_cast<int>(activation));
 }
 
-HiddenKind lower(MlpKind kind, Activation activation) {
+std::optional<HiddenKind> lower(MlpKind kind, Activation activation) {
   switch (kind) {
     case MlpKind::plain:
       return lower(activation);
@@ -51,15 +53,19 @@ bool knows(NormPlace place) {
 
 std::optional<KernelBlock> lower(const BlockConfig& config) {
   // Scale and biases are read off the weights: a missing one does nothing.
-  const auto& [dim, attention, mlp, norm, norm_place, layer_scale] = config;
-  const auto& [num_heads, q_bias, k_bias, v_bias, qk_norm, rotary] = attention;
-  const auto& [hidden_dim, mlp_kind, activation, mlp_norm] = mlp;
+  const auto& [dim, attention, mlp, norm, norm_place, layer_scale, mlp_layer_scale] = config;
+  const auto& [num_heads, num_kv_heads, q_bias, k_bias, v_bias, qk_norm, attention_norm, proj_bias,
+               rotary, relative_bias] = attention;
+  const auto& [hidden_dim, mlp_kind, activation, mlp_norm, mlp_bias] = mlp;
   const auto& [norm_kind, norm_eps] = norm;
-  if (rotary || mlp_norm || !knows(norm_kind) || !knows(norm_place)) return std::nullopt;
+  if (rotary || relative_bias || attention_norm || mlp_norm || !knows(norm_kind) ||
+      !knows(norm_place))
+    return std::nullopt;
+  if (num_kv_heads && num_kv_heads != num_heads) return std::nullopt;
+  const auto hidden = lower(mlp_kind, activation);
+  if (!hidden) return std::nullopt;
   if (dim / num_heads > kMaxHeadDim) return std::nullopt;
-  return KernelBlock{dim,        num_heads,
-                     hidden_dim, lower(mlp_kind, activation),
-                     qk_norm,    static_cast<float>(norm_eps)};
+  return KernelBlock{dim, num_heads, hidden_dim, *hidden, qk_norm, static_cast<float>(norm_eps)};
 }
 
 }  // namespace vit::kernels

@@ -131,6 +131,14 @@ at::Tensor form_rows(const BatchGroups& groups, const Sums& sums, const at::Tens
   TORCH_CHECK(false, "token reducer: unknown rule ", static_cast<int>(groups.row_rule));
 }
 
+/// Where the tokens were that rows stand at, for new rows `mean`, undefined if there are none.
+at::Tensor kept_positions(const at::Tensor& positions, const at::Tensor& keep,
+                          const at::Tensor& mean) {
+  const auto index = keep.unsqueeze(-1).expand({-1, -1, positions.size(2)});
+  if (!mean.defined()) return positions.gather(1, index);
+  return at::where(index >= 0, positions.gather(1, index.clamp_min(0)), mean);
+}
+
 }  // namespace
 
 void apply_groups(const TokenReducer& reducer, const BatchGroups& groups, TokenState& state) {
@@ -138,12 +146,14 @@ void apply_groups(const TokenReducer& reducer, const BatchGroups& groups, TokenS
   // Indices on another device are taken on trust: looking at them would wait for it.
   const bool complete =
       groups.keep.device().is_cpu() ? check_samples(reducer, groups, state) : groups.complete;
+  const bool keeps = reducer.position_rule() == PositionRule::keep;
   const Partition partition{groups.keep, groups.removed, groups.into};
   if (complete && groups.row_rule == RowRule::size_weighted_mean &&
       groups.size_rule == SizeRule::sum &&
       weighted_merge_fits(state.tokens, partition, state.size)) {
     if (state.positions.defined())
-      state.positions = weighted_merge(state.positions, partition, state.size).first;
+      state.positions = keeps ? kept_positions(state.positions, groups.keep, {})
+                              : weighted_merge(state.positions, partition, state.size).first;
     std::tie(state.tokens, state.size) = weighted_merge(state.tokens, partition, state.size);
     if (state.source.defined()) state.source = Sums(groups, complete)(state.source).clamp_max(1);
     return;
@@ -160,7 +170,10 @@ void apply_groups(const TokenReducer& reducer, const BatchGroups& groups, TokenS
   state.size =
       groups.size_rule == SizeRule::given ? groups.sizes.to(at::kFloat) : total.squeeze(-1);
   if (state.source.defined()) state.source = sums(state.source).clamp_max(1);
-  if (state.positions.defined()) state.positions = quotient(sums(state.positions * size), total);
+  if (state.positions.defined()) {
+    const auto mean = quotient(sums(state.positions * size), total);
+    state.positions = keeps ? kept_positions(state.positions, groups.keep, mean) : mean;
+  }
   state.counts = groups.counts;
   if (std::all_of(state.counts.begin(), state.counts.end(),
                   [&](int64_t count) { return count == state.tokens.size(1); }))

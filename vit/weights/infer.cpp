@@ -203,7 +203,7 @@ ModelConfig infer_config(const StateDict& weights, const std::string& where,
   c.pre_norm = shapes.has("norm_pre.weight");
   block.norm.eps = c.pre_norm ? 1e-5 : 1e-6;  // CLIP's, and that of all others
 
-  c.prefix.cls_tokens = shapes.has("cls_token");
+  c.prefix.cls_tokens = shapes.has("cls_token") ? shapes.of("cls_token", 3)[1] : 0;
   c.prefix.dist_token = shapes.has("dist_token");
   c.prefix.reg_tokens = shapes.has("reg_token") ? shapes.of("reg_token", 3)[1] : 0;
   infer_positions(shapes, image_size, c, where);
@@ -211,9 +211,9 @@ ModelConfig infer_config(const StateDict& weights, const std::string& where,
   HeadConfig& head = c.head;
   head.norm_after = shapes.has("fc_norm.weight");
   head.norm_before = !head.norm_after && shapes.has("norm.weight");
-  head.pooling = shapes.has("attn_pool.latent")           ? Pooling::map
+  head.pooling = shapes.has("attn_pool.latent")            ? Pooling::map
                  : head.norm_after || !c.prefix.cls_tokens ? Pooling::avg
-                                                          : Pooling::cls;
+                                                           : Pooling::cls;
   head.num_classes = 0;
   if (shapes.has("head.weight")) {
     const auto weight = shapes.of("head.weight", 2);

@@ -172,7 +172,7 @@ void read_vit(const JsonNode& root, ModelConfig& config, const std::string& type
   VitConfig& vit = config.vit;
   vit.block.norm.eps = type == "vit_msn" ? 1e-6 : 1e-12;
   if (type == "ijepa") {
-    vit.prefix.cls_tokens = false;
+    vit.prefix.cls_tokens = 0;
     vit.head.pooling = Pooling::avg;
   }
   read_common(root, vit);
@@ -236,7 +236,7 @@ void read_clip(const JsonNode& root, const JsonNode& tower, ModelConfig& config,
 
 void read_siglip(const JsonNode& tower, ModelConfig& config, Head head) {
   VitConfig& vit = config.vit;
-  vit.prefix.cls_tokens = false;
+  vit.prefix.cls_tokens = 0;
   vit.head.pooling = Pooling::map;
   vit.block.mlp.activation = Activation::gelu_tanh;
   read_common(tower, vit);

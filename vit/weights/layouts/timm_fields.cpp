@@ -32,8 +32,12 @@ constexpr Names<NormKind> kNorms[] = {{"layer_norm", NormKind::layer_norm},
                                       {"rms_norm", NormKind::rms_norm}};
 constexpr Names<NormPlace> kNormPlaces[] = {
     {"pre", NormPlace::pre}, {"post", NormPlace::post}, {"res_post", NormPlace::res_post}};
-constexpr Names<RotaryLayout> kRotaryLayouts[] = {{"interleaved", RotaryLayout::interleaved},
-                                                  {"half", RotaryLayout::half}};
+constexpr Names<RotaryLayout> kRotaryLayouts[] = {
+    {"interleaved", RotaryLayout::interleaved},
+    {"half", RotaryLayout::half},
+    {"interleaved_tiled", RotaryLayout::interleaved_tiled}};
+constexpr Names<RotaryFrequencies> kRotaryFrequencies[] = {{"axial", RotaryFrequencies::axial},
+                                                           {"learned", RotaryFrequencies::learned}};
 constexpr Names<RotaryCoordinates> kRotaryCoordinates[] = {
     {"index", RotaryCoordinates::index}, {"centered", RotaryCoordinates::centered}};
 
@@ -50,7 +54,6 @@ auto& block_dim(VitConfig& c) { return c.block.dim; }
 auto& depth(VitConfig& c) { return c.depth; }
 auto& block_attention_num_heads(VitConfig& c) { return c.block.attention.num_heads; }
 auto& block_attention_qk_norm(VitConfig& c) { return c.block.attention.qk_norm; }
-auto& prefix_cls_token(VitConfig& c) { return c.prefix.cls_tokens; }
 auto& prefix_reg_tokens(VitConfig& c) { return c.prefix.reg_tokens; }
 auto& block_norm_eps(VitConfig& c) { return c.block.norm.eps; }
 auto& head_pooling(VitConfig& c) { return c.head.pooling; }
@@ -138,7 +141,9 @@ constexpr TimmField kTimmFields[] = {
        return std::optional<OrderedJson>(c.block.attention.has_qkv_bias());
      }},
     field<block_attention_qk_norm>("qk_norm"),
-    field<prefix_cls_token>("class_token"),
+    {"class_token",
+     [](TimmDraft& draft, const JsonNode& node) { draft.vit.prefix.cls_tokens = node.boolean(); },
+     [](const VitConfig& c) { return std::optional<OrderedJson>(c.prefix.cls_tokens > 0); }},
     field<prefix_reg_tokens>("reg_tokens"),
     {"no_embed_class",
      [](TimmDraft& draft, const JsonNode& node) {
@@ -228,13 +233,17 @@ Extent parse_extent(const JsonNode& node) {
 
 OrderedJson rotary_json(const std::optional<RotaryConfig>& rotary) {
   if (!rotary) return nullptr;
-  const auto& [layout, coordinates, base, offset, rows, cols, columns_first] = *rotary;
+  const auto& [layout, coordinates, frequencies, axes, base, offset, rows, cols, columns_first,
+               class_angles] = *rotary;
   return {{"layout", name_json(kRotaryLayouts, layout)},
           {"coordinates", name_json(kRotaryCoordinates, coordinates)},
+          {"frequencies", name_json(kRotaryFrequencies, frequencies)},
+          {"axes", axes},
           {"base", base},
           {"offset", offset},
           {"reference_grid", OrderedJson::array({rows, cols})},
-          {"columns_first", columns_first}};
+          {"columns_first", columns_first},
+          {"class_angles", class_angles}};
 }
 
 RotaryConfig parse_rotary(const JsonNode& node) {
@@ -248,6 +257,11 @@ RotaryConfig parse_rotary(const JsonNode& node) {
   rotary.reference_rows = grid.height;
   rotary.reference_cols = grid.width;
   rotary.columns_first = node.at("columns_first").boolean();
+  // Not in documents of earlier versions.
+  if (const auto value = node.find("frequencies"))
+    rotary.frequencies = choose(*value, kRotaryFrequencies);
+  if (const auto value = node.find("axes")) rotary.axes = count(*value);
+  if (const auto value = node.find("class_angles")) rotary.class_angles = value->boolean();
   return rotary;
 }
 
