@@ -40,7 +40,7 @@ cli::Options options() {
   cli::add_image_size_option(options);
   options.group("Settings to measure");
   cli::add_schedule_options(options);
-  cli::add_prop_attn_option(options);
+  cli::add_merge_rule_options(options);
   cli::add_device_options(options,
                           "fp32, bf16, fp16, int8, auto, or several of them between commas");
   options.value("batch", "N", "inputs that run together", "8")
@@ -163,7 +163,7 @@ int run(const cli::Arguments& arguments) {
   const int64_t batch = arguments.integer("batch", 1, cli::kMaxBatch);
   const int64_t max_images = arguments.integer("max-images", 1, kMaxImages);
   const double seconds = arguments.number("seconds", 0.001, 86400);
-  const bool prop_attn = cli::prop_attn(arguments);
+  const tome::Options rules = cli::merge_rules(arguments);
   const uint64_t seed = cli::seed_option(arguments);
   cli::asked_settings(arguments);  // before the model is loaded: what is wrong shows at once
   const c10::Device device = cli::device_option(arguments);
@@ -201,7 +201,7 @@ int run(const cli::Arguments& arguments) {
   if (training) cli::keep_freed_memory();
   setup.inputs = inputs.description;
   const std::vector<bench::Result> results =
-      bench::sweep(lanes, settings, prop_attn, inputs, setup, device);
+      bench::sweep(lanes, settings, rules, inputs, setup, device);
   if (results.empty()) {
     std::cerr << (cli::interrupted() ? "interrupted before anything was measured\n"
                                      : "nothing was requested on standard input\n");

@@ -51,7 +51,7 @@ cli::Options options() {
   cli::add_image_size_option(options);
   options.group("Schedules to compare");
   cli::add_schedule_options(options);
-  cli::add_prop_attn_option(options);
+  cli::add_merge_rule_options(options);
   cli::add_device_options(options, "fp32, bf16, fp16, int8, or auto (bf16 where it is faster)");
   options.value("batch", "N", "pictures that go through the model together", "32");
   cli::add_workers_option(options);
@@ -179,6 +179,7 @@ nlohmann::ordered_json job_of(const cli::ModelChoice& choice, const eval::Setup&
           {"image size", setup.image_size},
           {"schedules", schedules},
           {"prop-attn", setup.prop_attn},
+          {"merged positions", setup.merged_positions},
           {"scores", setup.scores},
           {"dtype", setup.dtype},
           {"device", setup.device},
@@ -250,7 +251,7 @@ int run(const cli::Arguments& arguments) {
     cli::usage_error(arguments.files().empty() ? "no DATA given" : "more than one DATA given");
   const int64_t batch = arguments.integer("batch", 1, cli::kMaxBatch);
   const int64_t workers = cli::workers_option(arguments);
-  const bool prop_attn = cli::prop_attn(arguments);
+  const tome::Options rules = cli::merge_rules(arguments);
   cli::asked_settings(arguments);  // before the model is loaded: what is wrong shows at once
   const c10::Device device = cli::device_option(arguments);
   const vit::Precision precision = cli::parse_dtype(arguments.text("dtype"), device);
@@ -288,7 +289,7 @@ int run(const cli::Arguments& arguments) {
                       data.targets,
                       chosen_entries(arguments, data.dataset->size()),
                       model,
-                      cli::mergings(config, settings, prop_attn),
+                      cli::mergings(config, settings, rules),
                       precision,
                       device,
                       batch,
@@ -302,7 +303,8 @@ int run(const cli::Arguments& arguments) {
   setup.device = device.str();
   setup.num_tokens = config.num_tokens();
   setup.batch = batch;
-  setup.prop_attn = prop_attn;
+  setup.prop_attn = rules.prop_attn;
+  setup.merged_positions = arguments.text("merged-positions");
   setup.asked = static_cast<int64_t>(job.entries.size());
   setup.scores = vit::score_kind_name(scores);
   setup.class_names = data.class_names;

@@ -22,8 +22,9 @@ cli::Options options() {
       "vitome forward", "--input FILE --output FILE [options]",
       "Runs a model on a tensor or a picture and writes everything it computes to a safetensors "
       "file, as float32: logits [B,classes], features [B,N,D] (the tokens after the final norm), "
-      "pooled [B,D] (what the head reads), size [B,N] (patches that each token stands for). The "
-      "tool for comparing with another implementation.");
+      "pooled [B,D] (what the head reads), size [B,N] (patches that each token stands for), and of "
+      "models with rotary positions coords [B,N-P,axes] (where the tokens behind the prefix are, "
+      "in the model's own units). The tool for comparing with another implementation.");
   options.group("Input and output")
       .value("input", "FILE",
              "a .safetensors file whose tensor [B,3,H,W] is given to the model as it is, or a "
@@ -121,7 +122,7 @@ int run(const cli::Arguments& arguments) {
                 : cli::read_picture(file, model->picture_preprocessing()).unsqueeze(0);
   check_shape(input, model->config(), file);
   const vit::ForwardOptions tracked{.track_source = arguments.has("trace"),
-                                    .track_positions = arguments.has("positions")};
+                                    .track_positions = true};
   const at::Tensor pixels = input.to(device, precision.dtype);
   // What decides on a whole batch runs as separate operators, which read the parameters.
   const vit::ForwardResult result =
@@ -134,7 +135,8 @@ int run(const cli::Arguments& arguments) {
                             {"pooled", result.pooled},
                             {"size", result.size}};
   if (result.source.defined()) outputs["source"] = result.source;
-  if (result.positions.defined()) outputs["positions"] = result.positions;
+  if (arguments.has("positions")) outputs["positions"] = result.positions;
+  if (result.coords.defined()) outputs["coords"] = result.coords;
   if (!is_tensor) outputs["input"] = input;
   std::vector<std::string> written;
   for (auto& [name, tensor] : outputs) {

@@ -72,6 +72,8 @@ const char* pooling_name(vit::Pooling pooling) {
       return "cls+avg";
     case vit::Pooling::cls_dist:
       return "cls+dist";
+    case vit::Pooling::cls_mean:
+      return "mean of cls";
     case vit::Pooling::map:
       return "map";
     case vit::Pooling::none:

@@ -6,11 +6,25 @@ namespace tome {
 
 std::optional<vit::ReducerNeeds> Reducer::needs(const vit::LayerTokens& at) const {
   if (options_.r.merged(at) == 0) return std::nullopt;
-  return vit::ReducerNeeds{.key_metric = true};
+  return vit::ReducerNeeds{.key_metric = true,
+                           .rotated = options_.rotary == RotaryRule::rotated_metric};
 }
 
 std::optional<int64_t> Reducer::tokens_after(const vit::LayerTokens& at) const {
   return at.tokens - options_.r.merged(at);
+}
+
+vit::PositionRule Reducer::position_rule() const {
+  switch (options_.rotary) {
+    case RotaryRule::keep:
+      return vit::PositionRule::keep;
+    case RotaryRule::mean_of_angles:
+      return vit::PositionRule::mean_of_angles;
+    case RotaryRule::mean:
+    case RotaryRule::rotated_metric:
+      break;
+  }
+  return vit::PositionRule::mean;
 }
 
 void Reducer::group(const vit::GroupRequest& request, vit::Groups& groups) const {

@@ -20,6 +20,7 @@ class Reducer : public vit::TokenReducer {
   void group(const vit::GroupRequest& request, vit::Groups& groups) const override;
   bool proportional_attention() const override { return options_.prop_attn; }
   bool proportional_pooling() const override { return true; }
+  vit::PositionRule position_rule() const override;
   bool per_sample() const override { return true; }
   /// Samples without padding on any device.
   vit::BatchGroups group_batch(const vit::BatchRequest& request) const override;

@@ -71,7 +71,8 @@ AttentionImpl::AttentionImpl(int64_t dim, const AttentionConfig& config, const N
 
 at::Tensor AttentionImpl::qkv_bias() const {
   const bool whole = config_.q_bias && config_.k_bias && config_.v_bias;
-  if (whole || !qkv_->bias.requires_grad() || !c10::GradMode::is_enabled()) return qkv_->bias;
+  if (whole || !qkv_->bias.defined() || !qkv_->bias.requires_grad() || !c10::GradMode::is_enabled())
+    return qkv_->bias;
   // A part that is not there stays 0 whatever is learned.
   const int64_t head_dim = qkv_->bias.size(0) / (config_.num_heads + 2 * config_.kv_heads());
   auto parts = qkv_->bias.split_with_sizes(
@@ -86,7 +87,7 @@ AttentionResult AttentionImpl::forward(const at::Tensor& x, const AttentionPosit
                                        const ReducerNeeds& needs) const {
   const int64_t batch = x.size(0), tokens = x.size(1), dim = x.size(2);
   const int64_t heads = config_.num_heads, kv_heads = config_.kv_heads();
-  const auto by_head = at::linear(x, qkv_->weight, config_.has_qkv_bias() ? qkv_bias() : qkv_->bias)
+  const auto by_head = at::linear(x, qkv_->weight, qkv_bias())
                            .view({batch, tokens, heads + 2 * kv_heads, dim / heads})
                            .transpose(1, 2)
                            .split_with_sizes({heads, kv_heads, kv_heads}, 1);

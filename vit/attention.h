@@ -39,6 +39,9 @@ class AttentionImpl : public torch::nn::Module {
                           const ReducerNeeds& needs) const;
 
   const Linear& qkv() const { return qkv_; }
+  /// That of qkv(), where no gradient reaches the parts that AttentionConfig leaves out; undefined
+  /// without any.
+  at::Tensor qkv_bias() const;
   const Linear& proj() const { return proj_; }
   /// Null without qk_norm.
   const Norm& q_norm() const { return q_norm_; }
@@ -51,8 +54,6 @@ class AttentionImpl : public torch::nn::Module {
   const RelativeBias& relative_bias() const { return relative_bias_; }
 
  private:
-  at::Tensor qkv_bias() const;
-
   AttentionConfig config_;
   Linear qkv_{nullptr};
   Norm q_norm_{nullptr};

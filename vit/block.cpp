@@ -44,7 +44,7 @@ kernels::BlockWeights BlockImpl::weights() const {
           weights_of(norm2_),
           weights_of(attn_->q_norm()),
           weights_of(attn_->k_norm()),
-          weights_of(attn_->qkv()),
+          {attn_->qkv()->weight, attn_->qkv_bias()},
           weights_of(attn_->proj()),
           weights_of(mlp_->fc1()),
           weights_of(mlp_->fc2()),
@@ -71,7 +71,7 @@ void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
   // The fused branch has no gradient for sizes, which few reducers compute with one, and gives no
   // attention away.
   const bool learns_sizes = key_bias.defined() && key_bias.requires_grad();
-  const bool as_operators = learns_sizes || (needs && needs->class_attention);
+  const bool as_operators = learns_sizes || (needs && (needs->class_attention || needs->rotated));
   const auto attended = attend(state, as_operators ? nullptr : branches, reducer, key_bias,
                                needs.value_or(ReducerNeeds()));
   if (needs) merging::reduce(*reducer, *needs, attended.metric, attended.class_attention, state);

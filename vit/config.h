@@ -52,6 +52,9 @@ enum class Resampling {
   bilinear_antialias,  ///< SigLIP 2, TIPSv2
   bilinear_window,  ///< C-RADIO: bilinear to a square of the longer side, of which the upper left
                     ///< part is taken
+  bilinear_corners_window,   ///< likewise, with the corners of the two grids aligned
+  bicubic_antialias_window,  ///< likewise bicubic with antialias (timm's NaFlex, keeping the
+                             ///< aspect)
 };
 
 /// Positions that are added to the tokens. Rotary ones are AttentionConfig's, with or without

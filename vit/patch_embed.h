@@ -25,7 +25,8 @@ class PatchEmbedImpl : public torch::nn::Module {
  public:
   /// For inputs of `channels` channels and tokens of `dim`; `norm` is the kind that config.norm
   /// asks for.
-  PatchEmbedImpl(int64_t channels, const PatchConfig& config, int64_t dim, const NormConfig& norm);
+  PatchEmbedImpl(int64_t channels, const PatchConfig& config, int64_t dim,
+                 const NormConfig& norm = {});
 
   /// `x` [B, C, rows, columns] or [B, C, frames, rows, columns] -> [B, patches, D], frame by frame
   /// and row by row. What the patches leave over at the end of an axis is ignored.

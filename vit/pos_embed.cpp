@@ -15,6 +15,11 @@ at::Tensor angles(const at::Tensor& pos, int64_t count) {
 }
 
 at::Tensor resample(const at::Tensor& grid, std::array<int64_t, 2> size, Resampling resampling) {
+  const int64_t side = std::max(size[0], size[1]);
+  const std::array<int64_t, 2> square{side, side};
+  const auto window = [&](const at::Tensor& whole) {
+    return whole.slice(2, 0, size[0]).slice(3, 0, size[1]);
+  };
   switch (resampling) {
     case Resampling::bicubic_antialias:
       return at::_upsample_bicubic2d_aa(grid, size, /*align_corners=*/false);
@@ -22,13 +27,12 @@ at::Tensor resample(const at::Tensor& grid, std::array<int64_t, 2> size, Resampl
       return at::upsample_bicubic2d(grid, size, /*align_corners=*/false);
     case Resampling::bilinear_antialias:
       return at::_upsample_bilinear2d_aa(grid, size, /*align_corners=*/false);
-    case Resampling::bilinear_window: {
-      const int64_t side = std::max(size[0], size[1]);
-      return at::upsample_bilinear2d(grid, std::array<int64_t, 2>{side, side},
-                                     /*align_corners=*/false)
-          .slice(2, 0, size[0])
-          .slice(3, 0, size[1]);
-    }
+    case Resampling::bilinear_window:
+      return window(at::upsample_bilinear2d(grid, square, /*align_corners=*/false));
+    case Resampling::bilinear_corners_window:
+      return window(at::upsample_bilinear2d(grid, square, /*align_corners=*/true));
+    case Resampling::bicubic_antialias_window:
+      return window(at::_upsample_bicubic2d_aa(grid, square, /*align_corners=*/false));
   }
   TORCH_CHECK(false, "resample_positions: unknown resampling ", static_cast<int>(resampling));
 }

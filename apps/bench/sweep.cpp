@@ -102,7 +102,7 @@ at::Tensor Lane::forward(const at::Tensor& pixels) {
 }
 
 std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<cli::Setting>& settings,
-                          bool prop_attn, const Inputs& inputs, const Setup& setup,
+                          const tome::Options& rules, const Inputs& inputs, const Setup& setup,
                           c10::Device device) {
   // Fewer inputs than a batch are repeated.
   const at::Tensor batch =
@@ -110,7 +110,7 @@ std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<cli::Setti
   std::vector<std::vector<tome::Merging>> mergings;
   std::vector<Subject> subjects;
   for (Lane& lane : lanes) {
-    mergings.push_back(cli::mergings(lane.config(), settings, prop_attn));
+    mergings.push_back(cli::mergings(lane.config(), settings, rules));
     for (const tome::Merging& merging : mergings.back())
       subjects.push_back(setup.training ? training_subject(lane, merging.reducer, batch, device)
                                         : subject(lane, merging.reducer, batch, device));

@@ -38,7 +38,7 @@ struct Inputs {
 /// Measures every setting in every lane on `device`, all by turns. The first setting is the
 /// baseline. No results if it was interrupted before there were any.
 std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<cli::Setting>& settings,
-                          bool prop_attn, const Inputs& inputs, const Setup& setup,
+                          const tome::Options& rules, const Inputs& inputs, const Setup& setup,
                           c10::Device device);
 
 }  // namespace bench

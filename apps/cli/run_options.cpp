@@ -68,13 +68,18 @@ void add_merge_options(Options& options) {
       .value("schedule", "SPEC",
              "instead of --r: 13 (constant), 13,-1.0 (r and inflection: more in early layers, 1.0 "
              "more in late ones), [8,0,8,4] (each layer), keep=0.9 (share of tokens kept)");
-  add_prop_attn_option(options);
+  add_merge_rule_options(options);
 }
 
-void add_prop_attn_option(Options& options) {
-  options.value("prop-attn", "on|off",
-                "proportional attention: merged tokens count as often as what they stand for",
-                "on");
+void add_merge_rule_options(Options& options) {
+  options
+      .value("prop-attn", "on|off",
+             "proportional attention: merged tokens count as often as what they stand for", "on")
+      .value("merged-positions", "RULE",
+             "in models with rotary positions, where a merged token stands: mean (of its patches), "
+             "keep (where the token was that it was merged into), mean-of-angles (sine and cosine "
+             "averaged), or rotated-metric (mean, but keys are compared rotated)",
+             "mean");
 }
 
 void add_device_options(Options& options, const std::string& dtype_help, const std::string& dtype) {
@@ -144,15 +149,22 @@ tome::Schedule parse_schedule(const std::string& option, const std::string& text
   }
 }
 
-bool prop_attn(const Arguments& arguments) {
-  return arguments.choice("prop-attn", {"on", "off"}) == "on";
+tome::Options merge_rules(const Arguments& arguments) {
+  tome::Options options;
+  options.prop_attn = arguments.choice("prop-attn", {"on", "off"}) == "on";
+  const std::string rule =
+      arguments.choice("merged-positions", {"mean", "keep", "mean-of-angles", "rotated-metric"});
+  options.rotary = rule == "keep"             ? tome::RotaryRule::keep
+                   : rule == "mean-of-angles" ? tome::RotaryRule::mean_of_angles
+                   : rule == "rotated-metric" ? tome::RotaryRule::rotated_metric
+                                              : tome::RotaryRule::mean;
+  return options;
 }
 
 tome::Options merge_options(const Arguments& arguments) {
   if (arguments.has("r") && arguments.has("schedule"))
     usage_error("--r and --schedule say the same thing; give one of them");
-  tome::Options options;
-  options.prop_attn = prop_attn(arguments);
+  tome::Options options = merge_rules(arguments);
   options.r = arguments.has("schedule") ? parse_schedule("schedule", arguments.text("schedule"))
                                         : tome::Schedule(arguments.integer("r", 0, kMaxMerged));
   return options;

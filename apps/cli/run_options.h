@@ -32,9 +32,10 @@ void add_seed_option(Options& options);
 void add_image_size_option(Options& options);
 std::optional<vit::Size2d> image_size_option(const Arguments& arguments);
 
-/// --r N, --schedule SPEC and --prop-attn.
+/// --r N, --schedule SPEC, and the rules.
 void add_merge_options(Options& options);
-void add_prop_attn_option(Options& options);
+/// --prop-attn and --merged-positions: what else is said about merging.
+void add_merge_rule_options(Options& options);
 
 /// --device, --dtype and --threads.
 void add_device_options(Options& options, const std::string& dtype_help,
@@ -71,7 +72,8 @@ int64_t workers_option(const Arguments& arguments);
 uint64_t seed_option(const Arguments& arguments);
 
 tome::Options merge_options(const Arguments& arguments);
-bool prop_attn(const Arguments& arguments);
+/// The same but for the schedule.
+tome::Options merge_rules(const Arguments& arguments);
 
 /// Throws UsageError with tome's explanation of the forms.
 tome::Schedule parse_schedule(const std::string& option, const std::string& text);

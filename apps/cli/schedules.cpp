@@ -48,10 +48,12 @@ std::vector<Setting> settings_for(const Arguments& arguments, const vit::VitConf
 }
 
 std::vector<tome::Merging> mergings(const vit::VitConfig& config,
-                                    const std::vector<Setting>& settings, bool prop_attn) {
+                                    const std::vector<Setting>& settings, tome::Options rules) {
   std::vector<tome::Merging> mergings;
-  for (const Setting& setting : settings)
-    mergings.push_back(tome::plan(config, {.r = setting.schedule, .prop_attn = prop_attn}));
+  for (const Setting& setting : settings) {
+    rules.r = setting.schedule;
+    mergings.push_back(tome::plan(config, rules));
+  }
   return mergings;
 }
 

@@ -31,8 +31,8 @@ std::vector<Setting> asked_settings(const Arguments& arguments);
 /// The same; without the options half of the recommended r, and that.
 std::vector<Setting> settings_for(const Arguments& arguments, const vit::VitConfig& config);
 
-/// What each setting makes of a model of that config.
+/// What each setting makes of a model of that config, merging by these rules but for `r`.
 std::vector<tome::Merging> mergings(const vit::VitConfig& config,
-                                    const std::vector<Setting>& settings, bool prop_attn);
+                                    const std::vector<Setting>& settings, tome::Options rules);
 
 }  // namespace cli

@@ -23,7 +23,8 @@ struct Setup {
   int64_t num_tokens = 0;
   int64_t batch = 0;
   bool prop_attn = true;
-  int64_t asked = 0;  ///< pictures that were to be evaluated
+  std::string merged_positions = "mean";  ///< in models with rotary positions
+  int64_t asked = 0;                      ///< pictures that were to be evaluated
   bool complete = true;
   std::vector<std::string> class_names;                       ///< of the model
   std::vector<std::pair<std::string, std::string>> failures;  ///< pictures and reasons

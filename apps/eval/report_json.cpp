@@ -103,6 +103,7 @@ Json json(const Setup& setup, const std::vector<Result>& results) {
                    {"device", setup.device},
                    {"batch", setup.batch},
                    {"prop_attn", setup.prop_attn},
+                   {"merged_positions", setup.merged_positions},
                    {"scores", setup.scores},
                    {"complete", setup.complete},
                    {"multi_label", results.front().figures.precision.has_value()},

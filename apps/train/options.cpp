@@ -145,7 +145,7 @@ Settings settings_of(const cli::Arguments& a, bool fine_tunes, c10::Device devic
   s.ema = a.number("ema", 0, 0.9999999);
   s.freeze = a.text("freeze");
   s.schedule = a.has("schedule") ? a.text("schedule") : a.text("r");
-  s.prop_attn = cli::prop_attn(a);
+  s.prop_attn = cli::merge_rules(a).prop_attn;
 
   std::tie(s.augment.min_scale, s.augment.max_scale) =
       a.has("scale") ? range_option(a, "scale", 0.001, 1)
