@@ -11,6 +11,7 @@
 #include <apps/cli/scores.h>
 #include <apps/cli/usage_error.h>
 #include <apps/command.h>
+#include <apps/inspect/parts_text.h>
 #include <base/error.h>
 #include <base/json_text.h>
 #include <base/table.h>
@@ -129,6 +130,11 @@ Json describe(const std::string& name, vit::VisionTransformer& model,
                {"embed_dim", config.embed_dim()},
                {"heads", config.block.attention.num_heads},
                {"mlp_hidden_dim", config.block.mlp.hidden_dim},
+               {"positions", inspect::positions_text(config)},
+               {"merged_positions", inspect::merged_positions_text(config)},
+               {"attention", inspect::attention_text(config)},
+               {"norms", inspect::norms_text(config)},
+               {"mlp", inspect::mlp_text(config)},
                {"prefix_tokens", config.num_prefix_tokens()},
                {"tokens", config.num_tokens()},
                {"pooling", pooling_name(config.head.pooling)},
@@ -211,8 +217,13 @@ std::string description_text(const Json& json) {
   row("input", sides_text(json["image_size"]) + " pixels, " + plain("in_channels") +
                    " channels, patches of " + sides_text(json["patch_size"]));
   row("tokens", plain("tokens") + ", " + plain("prefix_tokens") + " of them before the patches");
-  row("blocks", plain("depth") + " of width " + plain("embed_dim") + ", " + plain("heads") +
-                    " heads, MLP width " + plain("mlp_hidden_dim"));
+  const auto text = [&](const char* name) { return json[name].get<std::string>(); };
+  row("blocks", plain("depth") + " of width " + plain("embed_dim"));
+  row("positions", text("positions"));
+  if (!text("merged_positions").empty()) row("merged tokens", text("merged_positions"));
+  row("attention", text("attention"));
+  row("MLP", text("mlp"));
+  row("norms", text("norms"));
   row("head", plain("num_classes") + " classes, pooling " + json["pooling"].get<std::string>() +
                   ", scores by " + json["scores"].get<std::string>());
 

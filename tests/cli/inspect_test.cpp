@@ -98,3 +98,28 @@ TEST_CASE("inspect --keys shows tensors of a file that is no model") {
   CHECK_THAT(run.out, ContainsSubstring("some.tensor  fp32  [2,5]"));
   CHECK_FALSE(run.err.empty());
 }
+
+TEST_CASE("inspect shows positions, norms and the kind of MLP") {
+  const auto run =
+      vitome({"inspect", "--model", test::data("vit/timm_dinov2_swiglu").string(), "--json", "-"});
+  REQUIRE(run.status == 0);
+  const auto json = nlohmann::json::parse(run.out);
+  CHECK(json.at("positions") == "a learned table");
+  CHECK(json.at("merged_positions") == "");
+  CHECK(json.at("norms") == "layer norm, eps 1e-06, before the branches, layer scale");
+  CHECK_THAT(json.at("mlp").get<std::string>(), ContainsSubstring("SwiGLU, width"));
+
+  const auto rotary = vitome({"inspect", "--model", test::data("encoders/timm_sapiens2").string()});
+  REQUIRE(rotary.status == 0);
+  CHECK_THAT(rotary.out, ContainsSubstring("rotary (2 axes, coordinates from -1 to 1, base 100, "
+                                           "half layout)"));
+  CHECK_THAT(rotary.out, ContainsSubstring("at the mean of their patches"));
+  CHECK_THAT(rotary.out, ContainsSubstring("4 heads, 2 to 4 of keys and values, norm on q and k"));
+  CHECK_THAT(rotary.out, ContainsSubstring("RMS norm, eps 1e-06, before the branches, layer scale "
+                                           "on attention"));
+
+  const auto biased = vitome({"inspect", "--model", test::data("encoders/timm_beit3").string()});
+  REQUIRE(biased.status == 0);
+  CHECK_THAT(biased.out, ContainsSubstring("norm before the projection"));
+  CHECK_THAT(biased.out, ContainsSubstring("norm before its second layer"));
+}

@@ -63,6 +63,52 @@ TEST_CASE("a pair of channels turns by the angle of its token's row or column") 
   CHECK(worst < 1e-5);
 }
 
+TEST_CASE("learned frequencies turn each head by row and column together") {
+  const vit::RotaryConfig config{.frequencies = vit::RotaryFrequencies::learned,
+                                 .class_angles = true};
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(4);
+  const vit::RotaryWeights weights{at::randn({2, 3, 4}, generator), at::randn({4}, generator)};
+  const auto positions = vit::patch_positions({1, 2, 3}, 2, 2);
+  const auto angles = vit::rotary_angles(config, 8, {1, 2, 3}, positions, 2, weights);
+  REQUIRE(angles.sin.sizes() == at::IntArrayRef({1, 3, 8, 4}));
+  for (int64_t head = 0; head < 3; ++head)
+    for (int64_t token = 0; token < 8; ++token) {
+      const double row = static_cast<double>((token - 2) / 3);
+      const double column = static_cast<double>((token - 2) % 3);
+      // The class token has its own, the register behind it none.
+      const auto expected = token == 0 ? weights.class_angles
+                            : token == 1
+                                ? at::zeros({4})
+                                : weights.freqs[0][head] * column + weights.freqs[1][head] * row;
+      CHECK(test::max_difference(angles.sin[0][head][token], expected.sin()) < 1e-5);
+      CHECK(test::max_difference(angles.cos[0][head][token], expected.cos()) < 1e-5);
+    }
+}
+
+TEST_CASE("three axes turn as V-JEPA 2 was trained") {
+  const vit::RotaryConfig config{.layout = vit::RotaryLayout::interleaved_tiled, .axes = 3};
+  constexpr int64_t kDim = 16, kOfAxis = 4;  // 2 * ((16 / 3) / 2) channels, the last 4 stay
+  const vit::Extent grid{2, 2, 3};
+  const auto positions = vit::patch_positions(grid, 0, 3);
+  REQUIRE(test::same(positions[0][7], at::tensor({1.0f, 0.0f, 1.0f})));
+  const auto x = at::randn({1, 1, 12, kDim}, at::make_generator<at::CPUGeneratorImpl>(5));
+  const auto got = vit::rotate(x, vit::rotary_angles(config, kDim, grid, positions, 0));
+  double worst = 0;
+  for (int64_t token = 0; token < 12; ++token)
+    for (int64_t channel = 0; channel < kDim; ++channel) {
+      const auto at = [&](int64_t c) { return x[0][0][token][c].item<double>(); };
+      double expected = at(channel);
+      if (const int64_t axis = channel / kOfAxis; axis < 3) {
+        const double place = positions[0][token][axis].item<double>();
+        const double angle = place * std::pow(10000.0, -static_cast<double>(channel % 2) / 2);
+        const double partner = channel % 2 ? at(channel - 1) : -at(channel + 1);
+        expected = at(channel) * std::cos(angle) + partner * std::sin(angle);
+      }
+      worst = std::max(worst, std::abs(got[0][0][token][channel].item<double>() - expected));
+    }
+  CHECK(worst < 1e-5);
+}
+
 TEST_CASE("rotary positions refuse what they cannot turn") {
   const vit::RotaryConfig config;
   CHECK_THROWS(vit::rotary_angles(config, 6, {1, 2, 2}, at::zeros({1, 4, 2}), 0));
