@@ -19,11 +19,24 @@ void free_weight(at::Tensor weight) {
   if (weight.use_count() <= kOwners) weight.set_data(at::empty({0}, weight.options()));
 }
 
+/// Heads of keys and values that a projection to queries, keys and values has.
+int64_t kv_heads_of(const KernelBlock& block, const at::Tensor& qkv) {
+  const int64_t rows = qkv.size(0), both = rows / block.head_dim() - block.num_heads;
+  TORCH_CHECK(rows % block.head_dim() == 0 && both >= 2 && both % 2 == 0 &&
+                  block.num_heads % (both / 2) == 0,
+              "Encoder: a qkv weight of ", rows, " rows does not fit ", block.num_heads,
+              " heads of ", block.head_dim(), " channels");
+  return both / 2;
+}
+
 /// Packs a layer in the memory of another one of its shapes, which may be empty.
 EncoderLayer pack_layer(const KernelBlock& block, const BlockWeights& from, Math math,
                         bool free_weights, EncoderLayer memory) {
   const auto vector = [](const at::Tensor& x, int64_t size) {
     return x.defined() ? padded_vector(x.detach(), size) : x;
+  };
+  const auto norm = [&](const NormWeights& x, int64_t size) {
+    return PackedNorm{vector(x.weight, size), vector(x.bias, size)};
   };
   const auto linear = [&](const LinearWeights& layer, int64_t groups, PackedLinear& old) {
     const auto bias = layer.bias.defined() ? layer.bias.detach() : layer.bias;
@@ -33,26 +46,29 @@ EncoderLayer pack_layer(const KernelBlock& block, const BlockWeights& from, Math
   };
   const int64_t dim = block.dim, head_dim = block.head_dim();
   EncoderLayer layer;
-  layer.norm1_weight = vector(from.norm1.weight, dim);
-  layer.norm1_bias = vector(from.norm1.bias, dim);
-  layer.norm2_weight = vector(from.norm2.weight, dim);
-  layer.norm2_bias = vector(from.norm2.bias, dim);
-  layer.q_norm_weight = vector(from.q_norm.weight, head_dim);
-  layer.q_norm_bias = vector(from.q_norm.bias, head_dim);
-  layer.k_norm_weight = vector(from.k_norm.weight, head_dim);
-  layer.k_norm_bias = vector(from.k_norm.bias, head_dim);
+  layer.norm1 = norm(from.norm1, dim);
+  layer.norm2 = norm(from.norm2, dim);
+  layer.q_norm = norm(from.q_norm, head_dim);
+  layer.k_norm = norm(from.k_norm, head_dim);
+  layer.attn_norm = norm(from.attn_norm, dim);
+  layer.mlp_norm = norm(from.mlp_norm, block.hidden_dim);
   layer.gamma1 = vector(from.gamma1, dim);
   layer.gamma2 = vector(from.gamma2, dim);
+  layer.kv_heads = kv_heads_of(block, from.qkv.weight);
   if (!block.qk_norm) {
     const auto mean_of_keys = [&](const at::Tensor& x) {
       if (!x.defined()) return x;
-      return x.detach().view({3, block.num_heads, head_dim, -1})[1].to(at::kFloat).mean(0);
+      return x.detach()
+          .narrow(0, dim, layer.kv_heads * head_dim)
+          .view({layer.kv_heads, head_dim, -1})
+          .to(at::kFloat)
+          .mean(0);
     };
     const auto bias = mean_of_keys(from.qkv.bias);
     layer.metric.emplace(mean_of_keys(from.qkv.weight), bias.defined() ? bias.flatten() : bias,
                          attention_math(math));
   }
-  layer.qkv = linear(from.qkv, 3 * block.num_heads, memory.qkv);
+  layer.qkv = linear(from.qkv, block.num_heads + 2 * layer.kv_heads, memory.qkv);
   layer.proj = linear(from.proj, 1, memory.proj);
   layer.fc1 = linear(from.fc1, block.fc1_groups(), memory.fc1);
   layer.fc2 = linear(from.fc2, 1, memory.fc2);

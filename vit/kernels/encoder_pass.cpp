@@ -90,11 +90,15 @@ class Pass {
     for (int64_t index = 0; index < encoder_.depth(); ++index) {
       const EncoderLayer& layer = encoder_.layer(index);
       const int64_t before = steps_.rows_before(index);
-      each_part(steps_.qkv_groups(), [&](Range groups, Worker<T>& worker) {
+      each_part(steps_.qkv_groups(index), [&](Range groups, Worker<T>& worker) {
         steps_.project_heads(index, normalized, 0, before, groups, worker);
       });
       attend_and_match(index);
-      const Operand attended = shared_operand(steps_.attended(), before, columns_);
+      const Operand attended =
+          shared_operand(before, steps_.attended(), columns_, layer.attn_norm,
+                         [&](T* from, int64_t rows, Worker<T>& worker) {
+                           layers_.attended(from, rows, layer.attn_norm, worker);
+                         });
       each_part(layer.proj.blocks_per_group(), [&](Range blocks, Worker<T>& worker) {
         layers_.add_linear(layer.proj, attended, layer.gamma1, steps_.x(), before, blocks, worker);
       });
@@ -103,13 +107,16 @@ class Pass {
       float* x = steps_.x_after(index);
       each_rows(after, columns_, [&](Range rows, Worker<T>& worker) {
         if (steps_.merges(index)) steps_.merge(rows);
-        layers_.normalized(x + rows.begin * columns_, rows.size(), layer.norm2_weight,
-                           layer.norm2_bias, worker);
+        layers_.normalized(x + rows.begin * columns_, rows.size(), layer.norm2, worker);
       });
       each_part(layer.fc1.blocks_per_group(), [&](Range blocks, Worker<T>& worker) {
         layers_.activate(layer.fc1, normalized, after, blocks, shared_->hidden, worker);
       });
-      const Operand hidden = shared_operand(shared_->hidden, after, layers_.hidden_columns());
+      const Operand hidden =
+          shared_operand(after, shared_->hidden, layers_.hidden_columns(), layer.mlp_norm,
+                         [&](T* from, int64_t rows, Worker<T>& worker) {
+                           layers_.hidden(from, rows, layer.mlp_norm, worker);
+                         });
       each_part(layer.fc2.blocks_per_group(), [&](Range blocks, Worker<T>& worker) {
         layers_.add_linear(layer.fc2, hidden, layer.gamma2, x, after, blocks, worker);
       });
@@ -145,10 +152,13 @@ class Pass {
     });
   }
 
-  Operand shared_operand(const T* from, int64_t total, int64_t columns) {
-    if (layers_.quantizes())
+  /// What `prepare` makes of all rows from `from` on, if there is anything to be done with them.
+  template <typename F>
+  Operand shared_operand(int64_t total, T* from, int64_t columns, const PackedNorm& norm,
+                         const F& prepare) {
+    if (layers_.quantizes() || norm.defined())
       each_rows(total, columns, [&](Range rows, Worker<T>& worker) {
-        layers_.operand(from + rows.begin * columns, rows.size(), columns, worker);
+        prepare(from + rows.begin * columns, rows.size(), worker);
       });
     return layers_.operand_of(from, columns, *shared_);
   }
@@ -166,7 +176,7 @@ class Pass {
   void project_qkv(int64_t index, const float* x, Range range, Worker<T>& worker) {
     for_blocks(range, [&](int64_t first, int64_t rows) {
       const Operand operand = steps_.prepare_qkv(index, x, first, rows, worker);
-      steps_.project_heads(index, operand, first, rows, {0, steps_.qkv_groups()}, worker);
+      steps_.project_heads(index, operand, first, rows, {0, steps_.qkv_groups(index)}, worker);
     });
   }
 
@@ -189,7 +199,7 @@ class Pass {
     const EncoderLayer& layer = encoder_.layer(index);
     for_blocks(range, [&](int64_t first, int64_t rows) {
       const Operand operand =
-          layers_.operand(steps_.attended() + first * columns_, rows, columns_, worker);
+          layers_.attended(steps_.attended() + first * columns_, rows, layer.attn_norm, worker);
       layers_.add_linear(layer.proj, operand, layer.gamma1, steps_.x() + first * columns_, rows,
                          {0, layer.proj.blocks_per_group()}, worker);
     });
@@ -201,11 +211,10 @@ class Pass {
     for_blocks(range, [&](int64_t first, int64_t rows) {
       float* x = steps_.x_after(index) + first * columns_;
       if (steps_.merges(index)) steps_.merge({first, first + rows});
-      const Operand operand =
-          layers_.normalized(x, rows, layer.norm2_weight, layer.norm2_bias, worker);
+      const Operand operand = layers_.normalized(x, rows, layer.norm2, worker);
       layers_.activate(layer.fc1, operand, rows, {0, layer.fc1.blocks_per_group()}, worker.hidden,
                        worker);
-      const Operand hidden = layers_.operand(worker.hidden, rows, layers_.hidden_columns(), worker);
+      const Operand hidden = layers_.hidden(worker.hidden, rows, layer.mlp_norm, worker);
       layers_.add_linear(layer.fc2, hidden, layer.gamma2, x, rows,
                          {0, layer.fc2.blocks_per_group()}, worker);
     });

@@ -53,7 +53,9 @@ EncoderSteps<T>::EncoderSteps(const Encoder& encoder, const TokenPlan& plan,
     next_begins_ = begins_;
   }
   if (plan.needs_metric()) metric_ = workspace.take<float>(rows * head_columns_);
-  heads_data_ = workspace.take<T>(3 * heads_ * rows * head_columns_);
+  int64_t groups = 0;
+  for (int64_t i = 0; i < encoder.depth(); ++i) groups = std::max(groups, qkv_groups(i));
+  heads_data_ = workspace.take<T>(groups * rows * head_columns_);
   attended_ = workspace.take<T>(rows * columns_);
   if (columns_ != dim_) std::fill_n(attended_, rows * columns_, T{});
 }
@@ -94,8 +96,8 @@ Operand EncoderSteps<T>::prepare_qkv(int64_t index, const float* x, int64_t firs
                                      Worker<T>& worker) {
   const EncoderLayer& layer = encoder_.layer(index);
   const bool with_metric = layer.metric && needs_metric(index);
-  const Operand operand = layers_.normalized(x + first * columns_, rows, layer.norm1_weight,
-                                             layer.norm1_bias, worker, with_metric);
+  const Operand operand =
+      layers_.normalized(x + first * columns_, rows, layer.norm1, worker, with_metric);
   if (with_metric)
     layer.metric->project({worker.operand, columns_}, {worker.rest, columns_}, rows, worker.tile,
                           metric_ + first * head_columns_, head_columns_);
@@ -107,17 +109,19 @@ void EncoderSteps<T>::project_heads(int64_t index, const Operand& operand, int64
                                     int64_t rows, Range groups, Worker<T>& worker) {
   const EncoderLayer& layer = encoder_.layer(index);
   const bool sums_keys = !layer.metric && needs_metric(index);
+  const int64_t first_value = heads_ + layer.kv_heads;
   for (int64_t group = groups.begin; group < groups.end; ++group)
     each_tile(rows, [&](int64_t row, int64_t count) {
-      const int64_t which = group / heads_, head = group % heads_;
-      T* to = head_rows(which, head, index) + (first + row) * head_columns_;
+      const bool is_query = group < heads_, is_key = !is_query && group < first_value;
+      T* to = group_rows(group, index) + (first + row) * head_columns_;
       prefetch_rows(to, head_columns_, count, head_columns_);
       Tile tile = project_head(layer, group, operand, row, count, worker);
       const float* bias = layer.qkv.bias() + group * head_columns_;
-      if (layer.q_norm_weight.defined() && which < 2)
-        bias = normalize_head(layer, which, tile, bias, worker);
+      if (block_.qk_norm && (is_query || is_key))
+        bias = normalize_head(is_query ? layer.q_norm : layer.k_norm, tile, bias, worker);
       simd::store(tile, bias, to, head_columns_);
-      if (sums_keys && which == 1) add_to_metric(tile, bias, head, first + row, worker);
+      if (sums_keys && is_key)
+        add_to_metric(tile, bias, group - heads_, layer.kv_heads, first + row, worker);
     });
 }
 
@@ -138,25 +142,23 @@ Tile EncoderSteps<T>::project_head(const EncoderLayer& layer, int64_t group, con
 }
 
 template <typename T>
-const float* EncoderSteps<T>::normalize_head(const EncoderLayer& layer, int64_t which, Tile& tile,
-                                             const float* bias, Worker<T>& worker) {
+const float* EncoderSteps<T>::normalize_head(const PackedNorm& norm, Tile& tile, const float* bias,
+                                             Worker<T>& worker) {
   simd::store(tile, bias, worker.other_tile, tile.ld);
-  const float* weight = float_data(which == 0 ? layer.q_norm_weight : layer.k_norm_weight);
-  const float* shift = float_data(which == 0 ? layer.q_norm_bias : layer.k_norm_bias);
   for (int64_t i = 0; i < tile.rows; ++i)
-    simd::layer_norm(worker.other_tile + i * tile.ld, block_.head_dim(), weight, shift,
-                     block_.norm_eps, worker.tile + i * tile.ld);
+    normalize_row(block_, norm, worker.other_tile + i * tile.ld, block_.head_dim(),
+                  worker.tile + i * tile.ld);
   tile.scales = {};
   static constexpr float kNoBias[kMaxHeadDim] = {};
   return kNoBias;
 }
 
 template <typename T>
-void EncoderSteps<T>::add_to_metric(const Tile& tile, const float* bias, int64_t head, int64_t row,
-                                    Worker<T>& worker) {
+void EncoderSteps<T>::add_to_metric(const Tile& tile, const float* bias, int64_t head,
+                                    int64_t kv_heads, int64_t row, Worker<T>& worker) {
   simd::store(tile, bias, worker.other_tile, tile.ld);
   simd::accumulate({worker.other_tile, tile.ld, tile.rows, tile.cols},
-                   1.0f / static_cast<float>(heads_), head == 0, metric_ + row * head_columns_,
+                   1.0f / static_cast<float>(kv_heads), head == 0, metric_ + row * head_columns_,
                    head_columns_);
 }
 
@@ -206,10 +208,12 @@ template <typename T>
 Head<T> EncoderSteps<T>::head_of(int64_t index, int64_t sample, int64_t head) {
   const int64_t from = begins_[sample] * head_columns_;
   const bool biased = merges_ && merges_->merged() && plan_.reducer->proportional_attention();
+  const int64_t kv_heads = encoder_.layer(index).kv_heads;
+  const int64_t key = heads_ + head / (heads_ / kv_heads);
   Head<T> result;
-  result.q = head_rows(0, head, index) + from;
-  result.k = head_rows(1, head, index) + from;
-  result.v = head_rows(2, head, index) + from;
+  result.q = group_rows(head, index) + from;
+  result.k = group_rows(key, index) + from;
+  result.v = group_rows(key + kv_heads, index) + from;
   result.tokens = begins_[sample + 1] - begins_[sample];
   result.columns = head_columns_;
   result.dim = block_.head_dim();

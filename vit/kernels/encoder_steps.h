@@ -37,7 +37,7 @@ class EncoderSteps {
   /// [rows_after, columns]: those that leave it.
   float* x_after(int64_t index) { return merges(index) ? merged_x_ : x_; }
   /// [rows_before, columns]: what attend_and_match() gave.
-  const T* attended() const { return attended_; }
+  T* attended() { return attended_; }
 
   /// The batch -> x.
   void read_input(Range rows);
@@ -48,7 +48,7 @@ class EncoderSteps {
                       Worker<T>& worker);
 
   /// Groups of columns of the layer's qkv: the heads of q, k and v.
-  int64_t qkv_groups() const { return 3 * heads_; }
+  int64_t qkv_groups(int64_t index) const { return heads_ + 2 * encoder_.layer(index).kv_heads; }
   /// Rows from `first` on, which `operand` holds, -> some groups of their columns. Without
   /// layer.metric all groups are one thread's, which sums the keys.
   void project_heads(int64_t index, const Operand& operand, int64_t first, int64_t rows,
@@ -79,21 +79,21 @@ class EncoderSteps {
  private:
   bool matches_early(int64_t index) const { return merges(index) && !matches_late(index); }
   bool needs_metric(int64_t index) const { return merges(index) && plan_.needs[index]->key_metric; }
-  /// Rows of one head of q (0), k (1) or v (2) in a layer.
-  T* head_rows(int64_t which, int64_t head, int64_t index) {
-    return heads_data_ + (which * heads_ + head) * rows_[index] * head_columns_;
+  /// Rows of a group of the layer's qkv.
+  T* group_rows(int64_t group, int64_t index) {
+    return heads_data_ + group * rows_[index] * head_columns_;
   }
   /// One head of a sample.
   Head<T> head_of(int64_t index, int64_t sample, int64_t head);
   /// One head's columns of the packed projection, in worker.tile.
   simd::Tile project_head(const EncoderLayer& layer, int64_t group, const Operand& operand,
                           int64_t row, int64_t count, Worker<T>& worker);
-  /// Replaces the tile by its layer norm; returns the bias that is left to add.
-  const float* normalize_head(const EncoderLayer& layer, int64_t which, simd::Tile& tile,
-                              const float* bias, Worker<T>& worker);
+  /// Replaces the tile by its norm; returns the bias that is left to add.
+  const float* normalize_head(const PackedNorm& norm, simd::Tile& tile, const float* bias,
+                              Worker<T>& worker);
   /// The metric is the mean of the keys over the heads, before they are rounded.
-  void add_to_metric(const simd::Tile& tile, const float* bias, int64_t head, int64_t row,
-                     Worker<T>& worker);
+  void add_to_metric(const simd::Tile& tile, const float* bias, int64_t head, int64_t kv_heads,
+                     int64_t row, Worker<T>& worker);
   void attend_head(int64_t index, int64_t sample, int64_t head, Worker<T>& worker);
 
   const Encoder& encoder_;
@@ -106,7 +106,7 @@ class EncoderSteps {
   float* x_ = nullptr;         // [rows, columns] tokens
   float* merged_x_ = nullptr;  // where merging puts them
   float* metric_ = nullptr;    // [rows, head_columns]
-  T* heads_data_ = nullptr;    // [3, heads, rows, head_columns]
+  T* heads_data_ = nullptr;    // [groups of qkv, rows, head_columns]
   T* attended_ = nullptr;      // [rows, columns]
   std::optional<MergePlan> merges_;
   std::vector<int64_t> rows_;         // that enter each layer, and leave the last one

@@ -17,54 +17,6 @@ HWY_BEFORE_NAMESPACE();
 namespace vit::simd::HWY_NAMESPACE {
 namespace {
 
-template <typename T>
-HWY_INLINE void layer_norm_of(const float* x, int64_t dim, const float* weight, const float* bias,
-                              float eps, T* out) {
-  const DF d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t padded = round_up(dim), full = dim / lanes * lanes;
-  auto sum0 = hn::Zero(d), sum1 = hn::Zero(d);
-  int64_t i = 0;
-  for (; i + 2 * lanes <= padded; i += 2 * lanes) {  // what pads a row is zero
-    sum0 = hn::Add(sum0, load(d, x + i));
-    sum1 = hn::Add(sum1, load(d, x + i + lanes));
-  }
-  for (; i < padded; i += lanes) sum0 = hn::Add(sum0, load(d, x + i));
-  const float mean = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1))) / static_cast<float>(dim);
-
-  const auto center = hn::Set(d, mean);
-  auto squares0 = hn::Zero(d), squares1 = hn::Zero(d);
-  for (i = 0; i + 2 * lanes <= full; i += 2 * lanes) {
-    const auto v0 = hn::Sub(load(d, x + i), center);
-    const auto v1 = hn::Sub(load(d, x + i + lanes), center);
-    squares0 = hn::MulAdd(v0, v0, squares0);
-    squares1 = hn::MulAdd(v1, v1, squares1);
-  }
-  for (; i < dim; i += lanes) {
-    auto v = hn::Sub(load(d, x + i), center);
-    if (i + lanes > dim) v = hn::IfThenElseZero(hn::FirstN(d, dim - i), v);
-    squares0 = hn::MulAdd(v, v, squares0);
-  }
-  const float variance =
-      hn::GetLane(hn::SumOfLanes(d, hn::Add(squares0, squares1))) / static_cast<float>(dim);
-  const float factor = 1.0f / std::sqrt(variance + eps);
-
-  const auto scale = hn::Set(d, factor);
-  for (i = 0; i < padded; i += lanes) {
-    const auto v = hn::Mul(hn::Sub(load(d, x + i), center), scale);
-    put(d, hn::MulAdd(v, load(d, weight + i), load(d, bias + i)), out + i);
-  }
-}
-
-void layer_norm_f32(const float* x, int64_t dim, const float* weight, const float* bias, float eps,
-                    float* out) {
-  layer_norm_of(x, dim, weight, bias, eps, out);
-}
-void layer_norm_bf16(const float* x, int64_t dim, const float* weight, const float* bias, float eps,
-                     Bf16* out) {
-  layer_norm_of(x, dim, weight, bias, eps, out);
-}
-
 void weighted_rows_of(const float* x, int64_t padded, const int64_t* rows, const float* weights,
                       int64_t count, float* out) {
   const DF d;
@@ -296,8 +248,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace vit::simd {
 
-HWY_EXPORT(layer_norm_f32);
-HWY_EXPORT(layer_norm_bf16);
 HWY_EXPORT(weighted_rows_of);
 HWY_EXPORT(quantize_f32);
 HWY_EXPORT(quantize_bf16);
@@ -307,16 +257,6 @@ HWY_EXPORT(to_float_of);
 HWY_EXPORT(to_bf16_of);
 HWY_EXPORT(to_bf16_pair_of);
 
-template <>
-void layer_norm(const float* x, int64_t dim, const float* weight, const float* bias, float eps,
-                float* out) {
-  HWY_DYNAMIC_DISPATCH(layer_norm_f32)(x, dim, weight, bias, eps, out);
-}
-template <>
-void layer_norm(const float* x, int64_t dim, const float* weight, const float* bias, float eps,
-                Bf16* out) {
-  HWY_DYNAMIC_DISPATCH(layer_norm_bf16)(x, dim, weight, bias, eps, out);
-}
 void weighted_rows(const float* x, int64_t padded, const int64_t* rows, const float* weights,
                    int64_t count, float* out) {
   HWY_DYNAMIC_DISPATCH(weighted_rows_of)(x, padded, rows, weights, count, out);

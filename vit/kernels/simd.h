@@ -25,14 +25,19 @@ struct Quantized {
   float zero;  ///< a whole number from 0 to 255
 };
 
-enum class TileActivation { gelu, gelu_tanh, quick_gelu };
+enum class TileActivation { gelu, gelu_tanh, quick_gelu, silu };
 
 // --- rows ------------------------------------------------------------------------------------
 
-/// Layer norm of one row of `dim` numbers; `weight`, `bias` and the output are padded.
-template <typename T>
-void layer_norm(const float* x, int64_t dim, const float* weight, const float* bias, float eps,
-                T* out);
+/// Layer norm of one row of `dim` numbers; `weight`, `bias` and the output are padded. The output
+/// may be the row itself.
+template <typename In, typename Out>
+void layer_norm(const In* x, int64_t dim, const float* weight, const float* bias, float eps,
+                Out* out);
+
+/// RMS norm likewise.
+template <typename In, typename Out>
+void rms_norm(const In* x, int64_t dim, const float* weight, float eps, Out* out);
 
 /// out = sum of `count` rows of x, each times its weight; `rows` are their indices.
 void weighted_rows(const float* x, int64_t padded, const int64_t* rows, const float* weights,
