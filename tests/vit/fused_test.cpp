@@ -10,6 +10,7 @@
 #include <limits>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -105,8 +106,10 @@ TEST_CASE("fused blocks compute what separate operators do") {
 TEST_CASE("fused blocks know every kind of block") {
   SKIP_UNLESS_NATIVE(Math::fp32);
   auto config = config_of(48, 4);
-  const std::string kind = GENERATE(as<std::string>{}, "plain", "qk norm", "layer scale", "swiglu",
-                                    "tanh", "quick", "no qkv bias", "registers", "no prefix");
+  const std::string kind =
+      GENERATE(values<std::string>({"plain", "qk norm", "layer scale", "swiglu", "tanh", "quick",
+                                    "no qkv bias", "registers", "no prefix"}),
+               from_range(test::inner_kinds()), from_range(test::position_kinds()));
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
   CAPTURE(kind, target);
@@ -120,6 +123,94 @@ TEST_CASE("fused blocks know every kind of block") {
   CHECK(test::max_difference(got.features, expected.features) < 1e-4);
   CHECK(test::max_difference(got.logits, expected.logits) < 1e-4);
   CHECK(test::same(got.source, expected.source));
+}
+
+TEST_CASE("fused blocks of heads of any width know where tokens are") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
+  const std::string kind = GENERATE(from_range(test::position_kinds()));
+  const auto [dim, heads] =
+      GENERATE(table<int64_t, int64_t>({{64, 2}, {64, 4}, {128, 2}, {176, 2}, {72, 2}, {80, 4}}));
+  const int threads = GENERATE(1, 2);
+  CAPTURE(kind, dim, heads, threads);
+  const test::ThreadCount thread_count(threads);
+  auto config = config_of(dim, heads);
+  test::set_block_kind(config.vit, kind);
+  auto model = model_of(config);
+  tome::apply(model, {.r = tome::Schedule(std::vector<int64_t>{0, 9, 6})});
+  const auto input = pixels(config, 3);
+  const auto expected = reference(model, input);
+  const auto got = fused(model, input);
+  CHECK(test::max_difference(got.features, expected.features) < 1e-4);
+  CHECK(test::same(got.source, expected.source));
+}
+
+TEST_CASE("fused blocks follow every rule for the positions of merged tokens") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  const std::string kind =
+      GENERATE(as<std::string>{}, "rotary", "rotary halves", "rotary learned",
+               "rotary class angles", "rotary, qk norm", "rotary, grouped queries");
+  const auto rule = GENERATE(tome::RotaryRule::mean, tome::RotaryRule::keep,
+                             tome::RotaryRule::mean_of_angles, tome::RotaryRule::rotated_metric);
+  CAPTURE(target, kind, static_cast<int>(rule));
+  auto config = config_of(48, 4);
+  test::set_block_kind(config.vit, kind);
+  auto model = model_of(config);
+  tome::apply(model, {.r = tome::Schedule(std::vector<int64_t>{8, 8, 0}), .rotary = rule});
+  const auto input = pixels(config, 3);
+  const auto run = [&](const char* kernels, int64_t fused_runs) {
+    const test::KernelChoice choice(kernels);
+    const test::FusedRuns runs;
+    auto result = model->forward_all(input, {.track_source = true, .track_positions = true});
+    CHECK(runs.count() == fused_runs);
+    return result;
+  };
+  const auto expected = run("reference", 0), got = run("auto", 1);
+  CHECK(test::max_difference(got.features, expected.features) < 1e-4);
+  CHECK(test::max_difference(got.coords, expected.coords) < 1e-5);
+  CHECK(test::same(got.source, expected.source));
+}
+
+TEST_CASE("fused blocks of clips know where tokens are") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
+  const int64_t dim = GENERATE(48, 64, 96, 128, 200);
+  CAPTURE(dim);
+  auto config = config_of(dim, 2);
+  auto& c = config.vit;
+  c.input.extent.frames = 4;
+  c.input.preprocessing = vit::ClipPreprocessing{.frames = 4};
+  c.set_image_size({40, 64});
+  c.patch.kernel.frames = c.patch.stride.frames = 2;
+  c.positions.kind = vit::PositionKind::none;
+  c.prefix.cls_tokens = 0;
+  c.head.pooling = vit::Pooling::avg;
+  c.block.attention.rotary =
+      vit::RotaryConfig{.layout = vit::RotaryLayout::interleaved_tiled, .axes = 3};
+  auto model = model_of(config);
+  tome::apply(model, {.r = 11});
+  const auto input = at::randn({2, 3, 4, 40, 64}, at::make_generator<at::CPUGeneratorImpl>(7));
+  const auto expected = reference(model, input);
+  const auto got = fused(model, input);
+  CHECK(test::max_difference(got.features, expected.features) < 1e-4);
+  CHECK(test::same(got.source, expected.source));
+}
+
+TEST_CASE("fused blocks of any kind in bfloat16 and 8-bit integers stay close to float32") {
+  SKIP_UNLESS_NATIVE(Math::bf16);
+  const std::string kind =
+      GENERATE(from_range(test::inner_kinds()), from_range(test::position_kinds()));
+  const bool quantize = GENERATE(false, true);
+  if (quantize && !vit::kernels::is_native(Math::int8)) return;
+  CAPTURE(kind, quantize);
+  auto config = config_of(128, 4);
+  test::set_block_kind(config.vit, kind);
+  const auto input = pixels(config, 4);
+  auto exact = model_of(config), half = model_of(config, at::kBFloat16);
+  const auto expected = reference(exact, input);
+  half->set_int8(quantize);
+  const auto got = fused(half, input.to(at::kBFloat16));
+  CHECK(relative(got.features, expected.features) < (quantize ? 0.1 : 0.05));
 }
 
 TEST_CASE("fused blocks in bfloat16 stay close to float32") {
@@ -168,7 +259,9 @@ TEST_CASE("what is not finite in a weight reaches the logits of fused blocks") {
   const test::SimdTarget simd_target(target);
   const auto dtype = GENERATE(at::kFloat, at::kBFloat16);
   const bool quantize = GENERATE(false, true);
-  const std::string kind = GENERATE(as<std::string>{}, "plain", "swiglu", "tanh", "quick");
+  const std::string kind =
+      GENERATE(as<std::string>{}, "plain", "swiglu", "tanh", "quick", "silu", "inner RMS norms",
+               "rotary learned", "rotary class angles", "relative bias");
   if (quantize && !vit::kernels::is_native(Math::int8)) return;
   CAPTURE(target, dtype, quantize, kind);
   auto config = config_of(48, 3);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numbers>
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -29,6 +30,14 @@ int64_t kv_heads_of(const KernelBlock& block, const at::Tensor& qkv) {
   return both / 2;
 }
 
+/// Relative biases [heads, N0, N0] in units of log2, rows padded.
+at::Tensor packed_relative_bias(const at::Tensor& bias) {
+  if (!bias.defined()) return bias;
+  const int64_t tokens = bias.size(2);
+  const auto scaled = bias.detach().to(at::kFloat) * std::numbers::log2e;
+  return at::constant_pad_nd(scaled, {0, simd::round_up(tokens) - tokens}).contiguous();
+}
+
 /// Packs a layer in the memory of another one of its shapes, which may be empty.
 EncoderLayer pack_layer(const KernelBlock& block, const BlockWeights& from, Math math,
                         bool free_weights, EncoderLayer memory) {
@@ -55,6 +64,8 @@ EncoderLayer pack_layer(const KernelBlock& block, const BlockWeights& from, Math
   layer.gamma1 = vector(from.gamma1, dim);
   layer.gamma2 = vector(from.gamma2, dim);
   layer.kv_heads = kv_heads_of(block, from.qkv.weight);
+  layer.rotary = packed_frequencies(block, from.rotary_freqs, from.class_angles);
+  layer.relative_bias = packed_relative_bias(from.relative_bias);
   if (!block.qk_norm) {
     const auto mean_of_keys = [&](const at::Tensor& x) {
       if (!x.defined()) return x;
@@ -113,7 +124,20 @@ void Encoder::pack(std::span<const BlockWeights> weights, bool free_weights) {
   });
 }
 
+void Encoder::check_positions(const TokenState& state) const {
+  if (block_.rotary)
+    TORCH_CHECK(state.positions.defined() && state.positions.dim() == 3 &&
+                    state.positions.size(2) == block_.rotary->axes,
+                "Encoder: rotary positions need places [B, N, ", block_.rotary->axes, "]");
+  for (const auto& layer : layers_)
+    TORCH_CHECK(
+        !layer.relative_bias.defined() || layer.relative_bias.size(1) == state.tokens.size(1),
+        "Encoder: a relative bias of ", layer.relative_bias.size(1), " tokens for an input of ",
+        state.tokens.size(1));
+}
+
 void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
+  check_positions(state);
   const int64_t batch = state.tokens.size(0);
   const auto input = state.tokens.contiguous();
   const auto plan = plan_tokens(*this, input.size(1), state.prefix_tokens, reducer);
@@ -128,12 +152,16 @@ void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
   tensors.input = input;
   tensors.output = plan.exact ? at::empty({batch, left, input.size(2)}, input.options())
                               : at::zeros({batch, left, input.size(2)}, input.options());
+  tensors.grid = state.grid;
+  if (state.positions.defined()) {
+    tensors.same_positions = state.positions.size(0) == 1 || state.positions.stride(0) == 0;
+    tensors.input_positions = state.positions.expand({batch, -1, -1}).contiguous();
+  }
   if (plan.merges()) {
     tensors.size = at::empty({batch, left}, floats);
     tensors.counts = counts.data();
     if (state.source.defined()) tensors.source = at::empty({batch, left, input.size(1)}, floats);
     if (state.positions.defined()) {
-      tensors.input_positions = state.positions.contiguous();
       tensors.positions = at::empty({batch, left, state.positions.size(2)}, floats);
     }
   }

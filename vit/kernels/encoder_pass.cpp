@@ -52,6 +52,7 @@ class Pass {
  private:
   /// Every thread takes rows through as many steps as it can without those of others.
   void run_by_rows() {
+    prepare_rotary(0);
     each_thread([&](int64_t thread) {
       const auto rows = part(steps_.rows_before(0), thread);
       steps_.read_input(rows);
@@ -65,6 +66,7 @@ class Pass {
           project_attended(index, part(steps_.rows_before(index), thread), workers_[thread]);
         });
       end_matching(index);
+      prepare_rotary(index + 1);
       float* x = steps_.x_after(index);
       each_thread([&](int64_t thread) {
         const auto rows = part(steps_.rows_after(index), thread);
@@ -83,6 +85,7 @@ class Pass {
   /// weights alone.
   void run_by_columns() {
     const Operand normalized = layers_.operand_of(shared_->operand, columns_, *shared_);
+    prepare_rotary(0);
     each_rows(steps_.rows_before(0), columns_, [&](Range rows, Worker<T>& worker) {
       steps_.read_input(rows);
       steps_.prepare_qkv(0, steps_.x(), rows.begin, rows.size(), worker);
@@ -103,6 +106,7 @@ class Pass {
         layers_.add_linear(layer.proj, attended, layer.gamma1, steps_.x(), before, blocks, worker);
       });
       end_matching(index);
+      prepare_rotary(index + 1);
       const int64_t after = steps_.rows_after(index);
       float* x = steps_.x_after(index);
       each_rows(after, columns_, [&](Range rows, Worker<T>& worker) {
@@ -194,6 +198,13 @@ class Pass {
     steps_.count_rows(index);
   }
 
+  /// The angles of a layer, where they are others than those of the layer before.
+  void prepare_rotary(int64_t index) {
+    const int64_t rows = steps_.rotary_rows(index);
+    if (rows > 0)
+      each_thread([&](int64_t thread) { steps_.prepare_rotary(index, part(rows, thread)); });
+  }
+
   /// x += proj(attended)
   void project_attended(int64_t index, Range range, Worker<T>& worker) {
     const EncoderLayer& layer = encoder_.layer(index);
@@ -239,6 +250,11 @@ bool TokenPlan::needs_metric() const {
   return std::any_of(needs.begin(), needs.end(), [](const auto& x) { return x && x->key_metric; });
 }
 
+bool TokenPlan::needs_rotated_metric() const {
+  return std::any_of(needs.begin(), needs.end(),
+                     [](const auto& x) { return x && x->key_metric && x->rotated; });
+}
+
 Parallelism best_parallelism(const Encoder& encoder, const TokenPlan& plan, Range samples,
                              int64_t threads) {
   // What of the cache that cores share may keep weights from one input to the next.
@@ -248,7 +264,8 @@ Parallelism best_parallelism(const Encoder& encoder, const TokenPlan& plan, Rang
                                              layer.fc1.nbytes() + layer.fc2.nbytes());
   const int64_t blocks = layer.proj.blocks_per_group();
   const bool evenly = blocks % threads == 0 || blocks >= 4 * threads;
-  const bool sums_keys = !layer.metric && plan.needs_metric();
+  const bool rotated = encoder.block().rotary && plan.needs_rotated_metric();
+  const bool sums_keys = rotated || (!layer.metric && plan.needs_metric());
   const bool few_rows = samples.size() * plan.tokens.front() < threads * block_rows(encoder);
   const bool columns = threads > 1 && weights > kKept && few_rows && evenly && !sums_keys;
   return columns ? Parallelism::columns : Parallelism::rows;

@@ -39,6 +39,17 @@ bool knows(NormPlace place) {
   return false;
 }
 
+/// Whether every pair of a head has an angle, or the heads have room for what has none.
+bool knows(const RotaryConfig& config, const AttentionConfig& attention, int64_t head_dim) {
+  const auto& [layout, coordinates, frequencies, axes, base, offset, reference_rows, reference_cols,
+               columns_first, class_angles] = config;
+  const bool is_learned = frequencies == RotaryFrequencies::learned;
+  // Keys that heads of queries share have the angles of one head alone.
+  if (is_learned && (axes != 2 || attention.kv_heads() != attention.num_heads)) return false;
+  if ((axes == 3) != (layout == RotaryLayout::interleaved_tiled)) return false;
+  return axes == 3 ? head_dim >= 6 && !class_angles : axes == 2 && head_dim % 4 == 0;
+}
+
 }  // namespace
 
 std::optional<KernelBlock> lower(const BlockConfig& config) {
@@ -48,7 +59,8 @@ std::optional<KernelBlock> lower(const BlockConfig& config) {
                rotary, relative_bias] = attention;
   const auto& [hidden_dim, mlp_kind, activation, mlp_norm, mlp_bias] = mlp;
   const auto& [norm_kind, norm_eps] = norm;
-  if (rotary || relative_bias || !knows(norm_place)) return std::nullopt;
+  if (!knows(norm_place)) return std::nullopt;
+  if (rotary && !knows(*rotary, attention, config.head_dim())) return std::nullopt;
   if (dim / num_heads > kMaxHeadDim) return std::nullopt;
   return KernelBlock{.dim = dim,
                      .num_heads = num_heads,

@@ -76,13 +76,13 @@ HWY_INLINE void rms_norm_of(const In* x, int64_t dim, const float* weight, float
 }
 
 // For each type of row and of output.
-#define VITOME_NORMS(name, In, Out)                                                              \
-  void layer_norm_##name(const In* x, int64_t dim, const float* weight, const float* bias,       \
-                         float eps, Out* out) {                                                  \
-    layer_norm_of(x, dim, weight, bias, eps, out);                                               \
-  }                                                                                              \
-  void rms_norm_##name(const In* x, int64_t dim, const float* weight, float eps, Out* out) {     \
-    rms_norm_of(x, dim, weight, eps, out);                                                       \
+#define VITOME_NORMS(name, In, Out)                                                          \
+  void layer_norm_##name(const In* x, int64_t dim, const float* weight, const float* bias,   \
+                         float eps, Out* out) {                                              \
+    layer_norm_of(x, dim, weight, bias, eps, out);                                           \
+  }                                                                                          \
+  void rms_norm_##name(const In* x, int64_t dim, const float* weight, float eps, Out* out) { \
+    rms_norm_of(x, dim, weight, eps, out);                                                   \
   }
 VITOME_NORMS(f32_f32, float, float)
 VITOME_NORMS(f32_bf16, float, Bf16)
@@ -97,17 +97,17 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace vit::simd {
 
-#define VITOME_NORMS(name, In, Out)                                                              \
-  HWY_EXPORT(layer_norm_##name);                                                                 \
-  HWY_EXPORT(rms_norm_##name);                                                                   \
-  template <>                                                                                    \
-  void layer_norm(const In* x, int64_t dim, const float* weight, const float* bias, float eps,   \
-                  Out* out) {                                                                    \
-    HWY_DYNAMIC_DISPATCH(layer_norm_##name)(x, dim, weight, bias, eps, out);                     \
-  }                                                                                              \
-  template <>                                                                                    \
-  void rms_norm(const In* x, int64_t dim, const float* weight, float eps, Out* out) {            \
-    HWY_DYNAMIC_DISPATCH(rms_norm_##name)(x, dim, weight, eps, out);                             \
+#define VITOME_NORMS(name, In, Out)                                                            \
+  HWY_EXPORT(layer_norm_##name);                                                               \
+  HWY_EXPORT(rms_norm_##name);                                                                 \
+  template <>                                                                                  \
+  void layer_norm(const In* x, int64_t dim, const float* weight, const float* bias, float eps, \
+                  Out* out) {                                                                  \
+    HWY_DYNAMIC_DISPATCH(layer_norm_##name)(x, dim, weight, bias, eps, out);                   \
+  }                                                                                            \
+  template <>                                                                                  \
+  void rms_norm(const In* x, int64_t dim, const float* weight, float eps, Out* out) {          \
+    HWY_DYNAMIC_DISPATCH(rms_norm_##name)(x, dim, weight, eps, out);                           \
   }
 VITOME_NORMS(f32_f32, float, float)
 VITOME_NORMS(f32_bf16, float, Bf16)

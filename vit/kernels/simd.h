@@ -58,6 +58,11 @@ void to_bf16(const float* x, int64_t n, Bf16* out);
 /// Rounds a row, and what rounding took from it: x is out + rest with 16 bits.
 void to_bf16_pair(const float* x, int64_t padded, Bf16* out, Bf16* rest);
 
+/// Sine and cosine [padded] of a token's angles: the sum over its axes of coordinate times
+/// frequencies [axes, padded].
+void rotary_angles(const float* coordinates, const float* frequencies, int64_t axes, int64_t padded,
+                   float* sin, float* cos);
+
 // --- operands of products -------------------------------------------------------------------
 
 /// x [rows, cols] -> its transpose [cols, padded_rows], zeros after `rows`; `padded_rows` is a
@@ -118,5 +123,28 @@ void accumulate(const Tile& tile, float factor, bool first, float* out, int64_t 
 /// out[r] = tile[r] * factors[r]; the tile has no scales.
 template <typename T>
 void scale_rows(const Tile& tile, const float* factors, T* out, int64_t out_ld);
+
+/// Which elements of a row are rotated together.
+enum class RotatedPairs {
+  halves,            ///< i and angles + i
+  neighbours,        ///< 2i and 2i + 1
+  neighbours_apart,  ///< likewise, with an angle for each of the two
+};
+
+/// By how much rows are rotated: rows of `padded` sines and cosines, `ld` apart; of the second
+/// elements after those of the first ones where they have their own. What pads them is 0 and 1, for
+/// as many pairs as a row has room for.
+struct Rotation {
+  const float* table;
+  int64_t ld;
+  int64_t padded;
+  int64_t angles;
+  RotatedPairs pairs;
+};
+
+/// out = the tile rotated: a pair (a, b) becomes (a cos - b sin, b cos + a sin), what is in no pair
+/// stays. The tile has no scales and is not the output.
+template <typename T>
+void rotate(const Tile& tile, const Rotation& rotation, T* out, int64_t out_ld);
 
 }  // namespace vit::simd
