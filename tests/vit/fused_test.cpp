@@ -259,9 +259,8 @@ TEST_CASE("what is not finite in a weight reaches the logits of fused blocks") {
   const test::SimdTarget simd_target(target);
   const auto dtype = GENERATE(at::kFloat, at::kBFloat16);
   const bool quantize = GENERATE(false, true);
-  const std::string kind =
-      GENERATE(as<std::string>{}, "plain", "swiglu", "tanh", "quick", "silu", "inner RMS norms",
-               "rotary learned", "rotary class angles", "relative bias");
+  const std::string kind = GENERATE(as<std::string>{}, "plain", "swiglu", "tanh", "quick", "silu",
+                                    "inner RMS norms", "rotary learned", "rotary class angles");
   if (quantize && !vit::kernels::is_native(Math::int8)) return;
   CAPTURE(target, dtype, quantize, kind);
   auto config = config_of(48, 3);
@@ -285,6 +284,27 @@ TEST_CASE("what is not finite in a weight reaches the logits of fused blocks") {
       CHECK((in_head || !logits.isfinite().any().item<bool>()));
       number.copy_(before);
     }
+}
+
+TEST_CASE("what is no number in a relative bias reaches the logits of fused blocks") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16);
+  CAPTURE(target, dtype);
+  auto config = config_of(48, 3);
+  config.vit.head.pooling = vit::Pooling::avg;
+  test::set_block_kind(config.vit, "relative bias");
+  auto model = model_of(config, dtype);
+  tome::apply(model, {.r = 3});
+  const auto input = pixels(config, 2);
+  CHECK(fused(model, input).logits.isfinite().all().item<bool>());
+  auto number = model->named_parameters()["blocks.1.attn.relative_position_bias_table"].view(-1);
+  for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    CAPTURE(bad);
+    number[number.size(0) / 2].fill_(bad);
+    CHECK_FALSE(fused(model, input).logits.isfinite().any().item<bool>());
+  }
 }
 
 TEST_CASE("fused blocks notice new weights") {
