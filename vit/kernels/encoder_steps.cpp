@@ -239,8 +239,14 @@ void EncoderSteps<T>::attend_and_match(int64_t index, Range units, Worker<T>& wo
   const int64_t matchings = matches_early(index) ? samples_.size() : 0;
   const Range samples{std::min(units.begin, matchings), std::min(units.end, matchings)};
   if (samples.size() > 0) match(index, samples, worker);
-  for (int64_t unit = std::max(units.begin, matchings); unit < units.end; ++unit)
-    attend_head(index, (unit - matchings) / heads_, (unit - matchings) % heads_, worker);
+  for (int64_t unit = std::max(units.begin, matchings); unit < units.end; ++unit) {
+    const int64_t i = unit - matchings;
+    // A head's biases stay in the cache from one sample to the next.
+    if (block_.relative_bias)
+      attend_head(index, i % samples_.size(), i / samples_.size(), worker);
+    else
+      attend_head(index, i / heads_, i % heads_, worker);
+  }
 }
 
 template <typename T>

@@ -13,7 +13,7 @@ struct PairBias {
   int64_t ld = 0;                   ///< a multiple of simd::kPad
   int64_t tokens = 0;               ///< of the sample
   MemberLists members = {};         ///< of its tokens; null pointers while nothing is merged
-  const float* key_bias = nullptr;  ///< [tokens] added for each key; null for none
+  const float* key_bias = nullptr;  ///< [tokens] added for each key, padded; null for none
   float* sums = nullptr;            ///< scratch of ld numbers
   float* out = nullptr;             ///< likewise
 

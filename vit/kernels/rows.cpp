@@ -29,6 +29,16 @@ void weighted_rows_of(const float* x, int64_t padded, const int64_t* rows, const
   }
 }
 
+void gather_scaled_of(const float* x, const int32_t* indices, const float* factors,
+                      const float* added, int64_t padded, float* out) {
+  const DF d;
+  for (int64_t i = 0; i < padded; i += static_cast<int64_t>(hn::Lanes(d))) {
+    const auto v = hn::GatherIndex(d, x, hn::LoadU(DI(), indices + i));
+    const auto more = added ? load(d, added + i) : hn::Zero(d);
+    put(d, hn::MulAdd(v, load(d, factors + i), more), out + i);
+  }
+}
+
 /// The least and the most of a row, and zero; NaN if one of its numbers is.
 struct Range {
   float low, high;
@@ -249,6 +259,7 @@ HWY_AFTER_NAMESPACE();
 namespace vit::simd {
 
 HWY_EXPORT(weighted_rows_of);
+HWY_EXPORT(gather_scaled_of);
 HWY_EXPORT(quantize_f32);
 HWY_EXPORT(quantize_bf16);
 HWY_EXPORT(softmax_f32);
@@ -260,6 +271,10 @@ HWY_EXPORT(to_bf16_pair_of);
 void weighted_rows(const float* x, int64_t padded, const int64_t* rows, const float* weights,
                    int64_t count, float* out) {
   HWY_DYNAMIC_DISPATCH(weighted_rows_of)(x, padded, rows, weights, count, out);
+}
+void gather_scaled(const float* x, const int32_t* indices, const float* factors, const float* added,
+                   int64_t padded, float* out) {
+  HWY_DYNAMIC_DISPATCH(gather_scaled_of)(x, indices, factors, added, padded, out);
 }
 template <>
 Quantized quantize(const float* x, int64_t padded, uint8_t* out) {

@@ -43,6 +43,10 @@ void rms_norm(const In* x, int64_t dim, const float* weight, float eps, Out* out
 void weighted_rows(const float* x, int64_t padded, const int64_t* rows, const float* weights,
                    int64_t count, float* out);
 
+/// out[i] = x[indices[i]] * factors[i] + added[i]; `added` may be null.
+void gather_scaled(const float* x, const int32_t* indices, const float* factors, const float* added,
+                   int64_t padded, float* out);
+
 /// Rounds a row to uint8 with the scale and zero point that its own range asks for; 0 is exact.
 template <typename T>
 Quantized quantize(const T* x, int64_t padded, uint8_t* out);

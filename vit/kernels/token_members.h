@@ -13,6 +13,12 @@ struct MemberLists {
   const int64_t* begins = nullptr;
   const int64_t* members = nullptr;
   const float* weights = nullptr;
+  // The same for means over all groups: the first of each token's members and one over their
+  // number, both padded with 0, and which tokens have more members than that.
+  const int32_t* firsts = nullptr;
+  const float* shares = nullptr;
+  const int32_t* merged = nullptr;
+  int64_t merged_count = 0;
 };
 
 /// Which of the first layer's tokens went into each token, for some samples. Those of different
@@ -22,9 +28,9 @@ class TokenMembers {
   /// `stride`: room for the tokens of a sample, and one more.
   TokenMembers(Workspace& workspace, int64_t samples, int64_t tokens, int64_t stride);
 
-  MemberLists of(int64_t sample) const { return now_.of(sample * stride_); }
+  MemberLists of(int64_t sample) const { return now_.of(sample, stride_); }
   /// After merge().
-  MemberLists next(int64_t sample) const { return next_.of(sample * stride_); }
+  MemberLists next(int64_t sample) const { return next_.of(sample, stride_); }
 
   /// Row i of a sample becomes the tokens positions[begins[i]] up to positions[begins[i + 1]].
   void merge(int64_t sample, int64_t rows, const int64_t* begins, const int64_t* positions);
@@ -37,11 +43,15 @@ class TokenMembers {
     int64_t* begins;
     int64_t* members;
     float* weights;
-    MemberLists of(int64_t at) const { return {begins + at, members + at, weights + at}; }
+    int32_t* firsts;
+    float* shares;
+    int32_t* merged;
+    int64_t* merged_counts;  // [samples]
+    MemberLists of(int64_t sample, int64_t stride) const;
   };
 
   int64_t stride_;
-  Lists now_, next_;  // each [samples, stride]
+  Lists now_, next_;  // each [samples, stride] but for the counts
 };
 
 }  // namespace vit::kernels
