@@ -2,6 +2,7 @@
 #include "tests/support/compare.h"
 #include "tests/support/environment.h"
 #include "tests/support/fused_runs.h"
+#include "tests/tome/other_reducers.h"
 #include "tests/vit/block_kinds.h"
 #include "tests/vit/fused_model.h"
 #include "tests/vit/native.h"
@@ -9,24 +10,26 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <ATen/ATen.h>
 
+#include <tome/threshold.h>
 #include <tome/tome.h>
 #include <vit/inference_model.h>
 #include <vit/kernels/product.h>
 
 // Fused blocks of every kind against the same blocks as separate operators.
 
-using vit::kernels::Math;
 using test::fused;
 using test::fused_config;
 using test::fused_model;
 using test::pixels;
 using test::reference;
 using test::relative;
+using vit::kernels::Math;
 
 TEST_CASE("fused blocks know every kind of block") {
   SKIP_UNLESS_NATIVE(Math::fp32);
@@ -88,6 +91,29 @@ TEST_CASE("fused blocks follow every rule for the positions of merged tokens") {
   const auto got = fused(model, input);
   CHECK(test::max_difference(got.features, expected.features) < 1e-4);
   CHECK(test::max_difference(got.coords, expected.coords) < 1e-5);
+  CHECK(test::same(got.source, expected.source));
+}
+
+TEST_CASE("fused blocks know where tokens are whatever the reducer makes of them") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
+  const std::string kind = GENERATE(from_range(test::position_kinds()));
+  auto config = fused_config(48, 4);
+  test::set_block_kind(config.vit, kind);
+  auto model = fused_model(config);
+  const std::string reducer = GENERATE(as<std::string>{}, "drops", "new rows", "ragged");
+  CAPTURE(kind, reducer);
+  if (reducer == "ragged")
+    model->set_reducer(
+        std::make_shared<tome::ThresholdReducer>(tome::ThresholdOptions{.tau = {0.5}}));
+  else if (config.vit.prefix.cls_tokens)
+    model->set_reducer(std::make_shared<test::Evit>(test::OtherReducer::SizeUse{true, true},
+                                                    std::vector<double>{0.8, 1, 0.7},
+                                                    reducer == "new rows"));
+  const auto input = pixels(config, 3);
+  const auto expected = reference(model, input);
+  const auto got = fused(model, input);
+  CHECK(test::max_difference(got.features, expected.features) < 1e-4);
+  CHECK(test::max_difference(got.positions, expected.positions) < 1e-5);
   CHECK(test::same(got.source, expected.source));
 }
 
