@@ -122,6 +122,11 @@ void Encoder::pack(std::span<const BlockWeights> weights, bool free_weights) {
     for (int64_t i = begin; i < end; ++i)
       layers_[i] = pack_layer(block_, weights[i], math_, free_weights, std::move(layers_[i]));
   });
+  // Blocks that share one relative bias share its memory, too.
+  for (std::size_t i = 1; i < layers_.size(); ++i) {
+    at::Tensor &bias = layers_[i].relative_bias, &before = layers_[i - 1].relative_bias;
+    if (bias.defined() && before.defined() && at::equal(bias, before)) bias = before;
+  }
 }
 
 void Encoder::check_positions(const TokenState& state) const {
