@@ -8,8 +8,9 @@
 namespace test {
 
 /// Makes the blocks, or the tokens, of `config` what `kind` says: "plain", "qk norm", "layer
-/// scale", "swiglu", "tanh", "quick", "no qkv bias", "registers", "no prefix", or one of
-/// inner_kinds() and position_kinds(); others change nothing.
+/// scale", "swiglu", "tanh", "quick", "no qkv bias", "no k bias", "registers", "no prefix", or one
+/// of inner_kinds() and position_kinds(), also with ", grouped queries" behind it; others change
+/// nothing.
 inline void set_block_kind(vit::VitConfig& config, const std::string& kind) {
   auto& attention = config.block.attention;
   auto& mlp = config.block.mlp;
@@ -21,12 +22,13 @@ inline void set_block_kind(vit::VitConfig& config, const std::string& kind) {
   if (kind == "quick") mlp.activation = vit::Activation::quick_gelu;
   if (kind == "silu") mlp.activation = vit::Activation::silu;
   attention.set_qkv_bias(kind != "no qkv bias" && kind != "no biases");
+  if (kind == "no k bias") attention.k_bias = false;
   attention.proj_bias = mlp.bias = kind != "no biases";
   if (kind == "RMS norms") config.block.norm = {vit::NormKind::rms_norm, 1e-5};
   attention.norm = kind == "attention norm" || kind == "inner RMS norms";
   mlp.norm = kind == "MLP norm" || kind == "gated MLP norm" || kind == "inner RMS norms";
   if (kind == "inner RMS norms") config.block.norm.kind = vit::NormKind::rms_norm;
-  if (kind == "grouped queries" || kind == "rotary, grouped queries")
+  if (kind.ends_with("grouped queries"))
     attention.num_kv_heads = attention.num_heads % 2 ? 1 : attention.num_heads / 2;
   if (kind.starts_with("rotary")) {
     auto& rotary = attention.rotary.emplace();
@@ -42,7 +44,7 @@ inline void set_block_kind(vit::VitConfig& config, const std::string& kind) {
       rotary.reference_cols = 14;
       rotary.columns_first = true;
     }
-    if (kind == "rotary learned") rotary.frequencies = vit::RotaryFrequencies::learned;
+    if (kind.starts_with("rotary learned")) rotary.frequencies = vit::RotaryFrequencies::learned;
     rotary.class_angles = kind == "rotary class angles";
   }
   if (kind.starts_with("relative bias")) {
