@@ -196,6 +196,44 @@ TEST_CASE("arguments of a random model are checked") {
   CHECK_THROWS_WITH(make("num_classes=7"), ContainsSubstring("the data has 2 classes"));
 }
 
+TEST_CASE("a random model may differ from its architecture") {
+  const auto make = [](const train::ModelChanges& changes, const std::string& args = kSmall) {
+    return train::random_model("vit_tiny_patch16_224", args, {"a", "b"}, 0, changes);
+  };
+  const auto plain = make({});
+  using train::Positions;
+  for (const auto positions : {Positions::learned, Positions::sincos, Positions::rotary,
+                               Positions::rotary_mixed, Positions::none}) {
+    CAPTURE(static_cast<int>(positions));
+    const auto model = make({.positions = positions});
+    const vit::VitConfig& config = model->config();
+    CHECK((config.positions.kind == vit::PositionKind::learned) ==
+          (positions == Positions::learned));
+    CHECK((config.positions.kind == vit::PositionKind::sincos_2d) ==
+          (positions == Positions::sincos));
+    const bool mixed = positions == Positions::rotary_mixed;
+    CHECK(config.block.attention.rotary.has_value() == (mixed || positions == Positions::rotary));
+    CHECK(model->named_parameters().contains("blocks.1.attn.freqs") == mixed);
+    CHECK(at::isfinite(model->forward(at::randn({2, 3, 16, 16}))).all().item<bool>());
+  }
+  const auto other =
+      make({.mlp = vit::MlpKind::swiglu_packed, .norm = vit::NormKind::rms_norm, .registers = 3});
+  CHECK(other->config().num_prefix_tokens() == 4);
+  CHECK_FALSE(other->named_parameters().contains("blocks.0.norm1.bias"));
+  const auto numbers = [](const vit::VisionTransformer& model) {
+    const auto parameters = model->named_parameters();
+    return parameters["blocks.0.mlp.fc1.weight"].numel() +
+           parameters["blocks.0.mlp.fc2.weight"].numel();
+  };
+  CHECK(numbers(other) == Approx(numbers(plain)).epsilon(0.15));  // in whole vectors of hidden ones
+  const auto back =
+      make({.mlp = vit::MlpKind::plain}, std::string(kSmall) + " mlp_layer=swiglu_packed");
+  CHECK(back->config().block.mlp.kind == vit::MlpKind::plain);
+  CHECK_THROWS_WITH(make({.positions = Positions::rotary},
+                         "img_size=16 patch_size=8 embed_dim=18 depth=1 num_heads=3"),
+                    ContainsSubstring("rotary positions need heads of a multiple of 4"));
+}
+
 TEST_CASE("classes whose names JSON cannot hold are refused by name") {
   const std::vector<std::string> names = {"caf\xe9", "th\xc3\xa9"};
   const auto expected = ContainsSubstring("class \"caf\xef\xbf\xbd\": its name is not UTF-8");
