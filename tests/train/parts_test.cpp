@@ -12,10 +12,12 @@
 #include <train/ema.h>
 #include <train/learning_rate.h>
 #include <train/loss.h>
+#include <train/mimetic.h>
 #include <train/model_setup.h>
 #include <train/order.h>
 #include <train/parameter_groups.h>
 #include <vit/error.h>
+#include <vit/pos_embed.h>
 
 namespace {
 
@@ -232,6 +234,19 @@ TEST_CASE("a random model may differ from its architecture") {
   CHECK_THROWS_WITH(make({.positions = Positions::rotary},
                          "img_size=16 patch_size=8 embed_dim=18 depth=1 num_heads=3"),
                     ContainsSubstring("rotary positions need heads of a multiple of 4"));
+}
+
+TEST_CASE("mimetic weights fit tables of positions of any grid, and are not for shared keys") {
+  vit::ModelConfig config = small_model()->model_config();
+  config.vit.positions = {.covers_prefix = false, .table = {3, 5}};
+  vit::VisionTransformer model(config);
+  model->init_weights(1);
+  train::mimetic_init(model, 1);
+  CHECK(at::equal(model->named_parameters()["pos_embed"],
+                  vit::sincos_positions_2d({3, 5}, config.vit.embed_dim())));
+  config.vit.block.attention.num_kv_heads = 1;
+  vit::VisionTransformer grouped(config);
+  CHECK_THROWS_WITH(train::mimetic_init(grouped, 1), ContainsSubstring("not for 1 and 2"));
 }
 
 TEST_CASE("classes whose names JSON cannot hold are refused by name") {
