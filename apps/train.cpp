@@ -84,10 +84,12 @@ Data open_data(const cli::Arguments& arguments, const std::vector<std::string>& 
 }
 
 vit::VisionTransformer pretrained(const cli::Arguments& arguments, uint64_t seed) {
-  if (arguments.has("model-args") || arguments.has("arch"))
-    cli::usage_error("--model brings its architecture: leave --arch and --model-args away");
+  for (const char* name : {"model-args", "positions", "mlp", "norm", "registers"})
+    if (arguments.has(name))
+      cli::usage_error("--model brings its architecture: leave --", name, " away");
   cli::ModelChoice choice;
   choice.path = cli::find_model(arguments.text("model"));
+  if (arguments.has("arch")) choice.architecture = arguments.text("arch");
   choice.image_size = cli::image_size_option(arguments);
   choice.replaces_head = true;
   return choice.load({at::kFloat}, c10::kCPU, seed);
@@ -99,7 +101,8 @@ vit::VisionTransformer random_model(const cli::Arguments& arguments,
   if (const auto size = cli::image_size_option(arguments))
     model_args +=
         " img_size=[" + std::to_string(size->height) + "," + std::to_string(size->width) + "]";
-  auto model = train::random_model(arguments.text("arch"), model_args, classes, seed);
+  auto model = train::random_model(arguments.text("arch"), model_args, classes, seed,
+                                   train::model_changes(arguments));
   if (arguments.choice("init", {"plain", "mimetic"}) == "mimetic")
     train::mimetic_init(model, train::combine_seeds({seed, 1}));
   return model;

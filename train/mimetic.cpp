@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <base/error.h>
 #include <train/mimetic.h>
 #include <vit/pos_embed.h>
 
@@ -45,14 +46,21 @@ void init_block(const torch::OrderedDict<std::string, at::Tensor>& parameters,
 void mimetic_init(vit::VisionTransformer& model, uint64_t seed) {
   const at::NoGradGuard no_gradient;
   const vit::VitConfig& config = model->config();
+  for (int64_t i = 0; i < config.depth; ++i)
+    if (const auto& attention = config.block_at(i).attention;
+        attention.kv_heads() != attention.num_heads)
+      base::fail("mimetic weights are for as many heads of keys as of queries, not for ",
+                 attention.kv_heads(), " and ", attention.num_heads);
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   auto parameters = model->named_parameters();
   for (int64_t i = 0; i < config.depth; ++i)
     init_block(parameters, "blocks." + std::to_string(i) + ".", config, generator);
   if (config.positions.kind == vit::PositionKind::learned && config.embed_dim() % 4 == 0) {
-    const int64_t prefix = config.num_positions() - config.num_patches();
+    const vit::Size2d own = config.positions.table;
+    const vit::Size2d table = own == vit::Size2d() ? config.grid().size() : own;
+    const int64_t prefix = config.num_positions() - table.height * table.width;
     parameters["pos_embed"].slice(1, prefix).copy_(
-        vit::sincos_positions_2d(config.grid().size(), config.embed_dim()));
+        vit::sincos_positions_2d(table, config.embed_dim()));
   }
   // Patches must be seen beside such positions: as large as LibTorch's convolutions begin.
   at::Tensor patches = parameters["patch_embed.proj.weight"];

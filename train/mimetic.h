@@ -11,7 +11,8 @@ namespace train {
 /// weights of each head is near the identity and that of value and output weights near its
 /// negative, learned positions begin as two-dimensional sinusoids, so that tokens attend to their
 /// neighbours at once. Small data sets and short runs gain most, where the model averages over its
-/// patches: a class token has no such position. The other weights stay as they are.
+/// patches: a class token has no such position. The other weights stay as they are. Throws
+/// base::Error where heads of queries have their keys in common.
 void mimetic_init(vit::VisionTransformer& model, uint64_t seed);
 
 }  // namespace train

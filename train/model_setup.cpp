@@ -43,10 +43,63 @@ void check_names(const std::vector<std::string>& class_names) {
   }
 }
 
+// As RoPE-ViT (arXiv 2403.13298) has them.
+vit::RotaryConfig rotary(vit::RotaryFrequencies frequencies) {
+  vit::RotaryConfig config;
+  config.frequencies = frequencies;
+  config.columns_first = true;
+  config.base = frequencies == vit::RotaryFrequencies::axial ? 100 : 10;
+  return config;
+}
+
+void set_positions(vit::VitConfig& config, Positions positions) {
+  auto& added = config.positions.kind;
+  auto& rotated = config.block.attention.rotary;
+  added = vit::PositionKind::none;
+  config.positions.table = {};
+  rotated.reset();
+  config.block.attention.relative_bias.reset();
+  switch (positions) {
+    case Positions::learned:
+      added = vit::PositionKind::learned;
+      break;
+    case Positions::sincos:
+      added = vit::PositionKind::sincos_2d;
+      break;
+    case Positions::rotary:
+      rotated = rotary(vit::RotaryFrequencies::axial);
+      break;
+    case Positions::rotary_mixed:
+      rotated = rotary(vit::RotaryFrequencies::learned);
+      break;
+    case Positions::none:
+      break;
+  }
+}
+
+// One of a gated MLP's three matrices takes the place of half of the other two.
+void set_mlp(vit::MlpConfig& mlp, vit::MlpKind kind) {
+  if (kind == mlp.kind) return;
+  constexpr int64_t kMultiple = 16;  // what fused kernels want
+  const bool gates = kind == vit::MlpKind::swiglu_packed;
+  const int64_t hidden = gates ? mlp.hidden_dim * 2 / 3 : mlp.hidden_dim * 3 / 2;
+  mlp.hidden_dim = (hidden + kMultiple - 1) / kMultiple * kMultiple;
+  mlp.kind = kind;
+}
+
+void apply(const ModelChanges& changes, vit::VitConfig& config) {
+  if (changes.positions) set_positions(config, *changes.positions);
+  if (changes.mlp) set_mlp(config.block.mlp, *changes.mlp);
+  if (changes.norm) config.block.norm.kind = *changes.norm;
+  if (changes.registers) config.prefix.reg_tokens = *changes.registers;
+  config.fit_relative_bias();
+}
+
 }  // namespace
 
 vit::VisionTransformer random_model(const std::string& architecture, const std::string& model_args,
-                                    const std::vector<std::string>& class_names, uint64_t seed) {
+                                    const std::vector<std::string>& class_names, uint64_t seed,
+                                    const ModelChanges& changes) {
   check_names(class_names);
   const nlohmann::json document{{"architecture", architecture},
                                 {"num_classes", class_names.size()},
@@ -58,6 +111,7 @@ vit::VisionTransformer random_model(const std::string& architecture, const std::
                ", but the data has ", class_names.size(), " classes; leave it away");
   config.labels = class_names;
   config.vit.picture().crop_pct = 1;
+  apply(changes, config.vit);
   vit::VisionTransformer model(std::move(config));
   model->init_weights(seed);
   return model;

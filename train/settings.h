@@ -30,6 +30,7 @@ struct Settings {
   std::string freeze = "0";    ///< blocks, or "backbone"
   std::string schedule = "0";  ///< of token merging, as tome::Schedule::parse() reads it
   bool prop_attn = true;
+  std::string merged_positions = "mean";  ///< of models with rotary positions: tome::RotaryRule
 
   AugmentOptions augment;
   MixOptions mix;

@@ -24,6 +24,7 @@ nlohmann::ordered_json to_json(const Settings& s) {
           {"freeze", s.freeze},
           {"schedule", s.schedule},
           {"prop_attn", s.prop_attn},
+          {"merged_positions", s.merged_positions},
           {"min_scale", s.augment.min_scale},
           {"max_scale", s.augment.max_scale},
           {"min_ratio", s.augment.min_ratio},

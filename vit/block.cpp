@@ -69,7 +69,7 @@ void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
   }
   const Fused* const branches = fused ? &*fused : nullptr;
   // The fused branch has no gradient for sizes, which few reducers compute with one, and gives no
-  // attention away.
+  // attention away, nor rotated keys.
   const bool learns_sizes = key_bias.defined() && key_bias.requires_grad();
   const bool as_operators = learns_sizes || (needs && (needs->class_attention || needs->rotated));
   const auto attended = attend(state, as_operators ? nullptr : branches, reducer, key_bias,
@@ -113,7 +113,10 @@ std::optional<RotaryAngles> BlockImpl::rotary_angles(const TokenState& state,
                               state.prefix_tokens, attn_->rotary_weights());
   };
   const bool of_patches = reducer && reducer->position_rule() == PositionRule::mean_of_angles;
-  if (!of_patches || !state.size.defined()) return at(state.positions);
+  // As long as all samples have the same positions, one of them stands for all.
+  const bool alike = state.positions.stride(0) == 0;
+  if (!of_patches || !state.size.defined())
+    return at(alike ? state.positions.slice(0, 0, 1) : state.positions);
   auto angles = at(
       patch_positions(state.grid, state.prefix_tokens, rotary->axes).to(state.positions.options()));
   const auto share = state.source / state.source.sum(2, /*keepdim=*/true).clamp_min(1);
@@ -124,14 +127,16 @@ std::optional<RotaryAngles> BlockImpl::rotary_angles(const TokenState& state,
 AttentionResult BlockImpl::attend(TokenState& state, const Fused* fused,
                                   const TokenReducer* reducer, const at::Tensor& key_bias,
                                   const ReducerNeeds& needs) const {
-  if (fused) {
-    const auto result = training::attention_branch(
-        fused->block, fused->weights,
-        {state.tokens, key_bias, path_factors(state.tokens), needs.key_metric}, fused->dtype);
+  const auto rotary = rotary_angles(state, reducer);
+  if (fused && !(rotary && !training::turns_fused(fused->block, *rotary))) {
+    const auto result =
+        training::attention_branch(fused->block, fused->weights,
+                                   {state.tokens, key_bias, path_factors(state.tokens),
+                                    needs.key_metric, rotary ? &*rotary : nullptr},
+                                   fused->dtype);
     state.tokens = result.tokens;
     return {result.tokens, result.metric, {}};
   }
-  const auto rotary = rotary_angles(state, reducer);
   AttentionPositions positions{key_bias, {}, rotary ? &*rotary : nullptr};
   if (config_.attention.relative_bias)
     positions.relative_bias = relative_bias_of_tokens(relative_bias(), state);

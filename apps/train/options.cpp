@@ -2,6 +2,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include <apps/cli/run_options.h>
 #include <apps/cli/usage_error.h>
@@ -20,6 +21,29 @@ std::pair<double, double> range_option(const cli::Arguments& arguments, const st
   }
   cli::usage_error("--", name, " is '", base::printable(arguments.text(name)),
                    "', expected MIN,MAX between ", low, " and ", high);
+}
+
+template <typename T>
+struct Named {
+  const char* name;
+  T value;
+};
+constexpr Named<Positions> kPositions[] = {{"learned", Positions::learned},
+                                           {"sincos", Positions::sincos},
+                                           {"rotary", Positions::rotary},
+                                           {"rotary-mixed", Positions::rotary_mixed},
+                                           {"none", Positions::none}};
+constexpr Named<vit::MlpKind> kMlpKinds[] = {{"plain", vit::MlpKind::plain},
+                                             {"swiglu", vit::MlpKind::swiglu_packed}};
+constexpr Named<vit::NormKind> kNorms[] = {{"layer", vit::NormKind::layer_norm},
+                                           {"rms", vit::NormKind::rms_norm}};
+
+template <typename T, std::size_t N>
+T named(const cli::Arguments& arguments, const std::string& option, const Named<T> (&kinds)[N]) {
+  std::vector<std::string> names;
+  for (const auto& kind : kinds) names.emplace_back(kind.name);
+  const std::string& name = arguments.choice(option, names);
+  return std::ranges::find(kinds, name, &Named<T>::name)->value;
 }
 
 }  // namespace
@@ -41,10 +65,18 @@ cli::Options options() {
       .value("model", "MODEL",
              "fine-tune this one: a model folder, a weights file, a shipped model, hf:ORG/NAME. "
              "Its head is replaced unless it has the classes of the data")
-      .value("arch", "NAME", "without --model: timm's name of the architecture, random weights",
+      .value("arch", "NAME",
+             "timm's name of the architecture, with random weights; with --model: that of weights "
+             "without a config.json",
              "vit_tiny_patch16_224")
       .value("model-args", "ARGS",
-             "what differs from --arch, as timm's arguments: 'img_size=32 patch_size=4 depth=9'");
+             "what differs from --arch, as timm's arguments: 'img_size=32 patch_size=4 depth=9'")
+      .value("positions", "KIND",
+             "random weights: learned, sincos, rotary, rotary-mixed (learned frequencies) or none, "
+             "other than --arch has")
+      .value("mlp", "plain|swiglu", "random weights: another kind of MLP, with as many parameters")
+      .value("norm", "layer|rms", "random weights: another kind of norm in the blocks")
+      .value("registers", "N", "random weights: register tokens");
   cli::add_image_size_option(options);
   options
       .value("init", "plain|mimetic",
@@ -109,6 +141,11 @@ cli::Options options() {
           "--model-args 'img_size=32 patch_size=4 depth=9 class_token=False global_pool=avg' "
           "--init mimetic --padding 4 --epochs 30 --output cifar/",
           "a small model from random weights")
+      .example(
+          "vitome train cifar10/train --val cifar10/test --arch vit_tiny_patch16_224 "
+          "--model-args 'img_size=32 patch_size=4 depth=9 class_token=False global_pool=avg' "
+          "--positions rotary --mlp swiglu --norm rms --padding 4 --epochs 30 --output rotary/",
+          "another one with rotary positions, gated MLPs and RMS norms")
       .example("vitome train photos/ --auto-augment rand-m9-n2-mstd0.5 --show-augment views.png",
                "look at what the model would learn from")
       .example("vitome train photos/ --model my-vit/ --r 8 --output flowers-r8/",
@@ -117,6 +154,16 @@ cli::Options options() {
           "torchrun --nproc-per-node 2 --no-python -- vitome train photos/ --r 8 --output flowers/",
           "two processes share the work; after -- torchrun takes no option for its own");
   return options;
+}
+
+ModelChanges model_changes(const cli::Arguments& a) {
+  constexpr int64_t kMostRegisters = 1024;
+  ModelChanges changes;
+  if (a.has("positions")) changes.positions = named(a, "positions", kPositions);
+  if (a.has("mlp")) changes.mlp = named(a, "mlp", kMlpKinds);
+  if (a.has("norm")) changes.norm = named(a, "norm", kNorms);
+  if (a.has("registers")) changes.registers = a.integer("registers", 0, kMostRegisters);
+  return changes;
 }
 
 Settings settings_of(const cli::Arguments& a, bool fine_tunes, c10::Device device) {
@@ -146,6 +193,7 @@ Settings settings_of(const cli::Arguments& a, bool fine_tunes, c10::Device devic
   s.freeze = a.text("freeze");
   s.schedule = a.has("schedule") ? a.text("schedule") : a.text("r");
   s.prop_attn = cli::merge_rules(a).prop_attn;
+  s.merged_positions = a.text("merged-positions");
 
   std::tie(s.augment.min_scale, s.augment.max_scale) =
       a.has("scale") ? range_option(a, "scale", 0.001, 1)

@@ -49,6 +49,59 @@ TEST_CASE("train makes a model of a folder of pictures, and classify knows them 
   CHECK(red >= 15);
 }
 
+TEST_CASE("train makes models of other kinds, which load again") {
+  const test::TempDir folder;
+  write_pictures(folder / "data", {"red", "green"}, 8);
+  const std::string positions = GENERATE(as<std::string>{}, "rotary", "rotary-mixed", "sincos");
+  const bool merges = GENERATE(false, true);
+  CAPTURE(positions, merges);
+  const std::string args =
+      "img_size=16 patch_size=4 embed_dim=32 depth=2 num_heads=2 class_token=False global_pool=avg";
+  auto words = test::train_words(
+      folder / "data", folder / "out",
+      {"--model-args", args, "--positions", positions, "--mlp", "swiglu", "--norm", "rms",
+       "--registers", "2", "--epochs", "8", "--lr", "1e-2", "--val-split", "0.25"});
+  if (merges) words.insert(words.end(), {"--r", "3", "--merged-positions", "keep"});
+  const auto run = vitome(words);
+  INFO(run.err);
+  REQUIRE(run.status == 0);
+  const auto model = vit::load(folder / "out");
+  const vit::VitConfig& config = model->config();
+  const vit::BlockConfig& block = config.block;
+  CHECK(block.attention.rotary.has_value() == (positions != "sincos"));
+  CHECK((config.positions.kind == vit::PositionKind::sincos_2d) == (positions == "sincos"));
+  CHECK(block.mlp.kind == vit::MlpKind::swiglu_packed);
+  CHECK(block.norm.kind == vit::NormKind::rms_norm);
+  CHECK(config.prefix.reg_tokens == 2);
+  const auto told = vitome(
+      {"eval", (folder / "data").string(), "--model", (folder / "out").string(), "--json", "-"});
+  REQUIRE(told.status == 0);
+  const auto json = nlohmann::json::parse(told.out.substr(told.out.find("{\n")));
+  CHECK(json.at("results").at(0).at("top1").get<double>() > 0.9);
+}
+
+TEST_CASE("what a random model differs in is checked") {
+  const test::TempDir folder;
+  write_pictures(folder / "data", {"red", "green"}, 4);
+  const auto refusal = [&](const std::vector<std::string>& more) {
+    const auto run = vitome(test::train_words(folder / "data", folder / "out", more));
+    CHECK(run.status == 2);
+    return run.err;
+  };
+  CHECK_THAT(refusal({"--positions", "absolute"}),
+             ContainsSubstring("--positions") && ContainsSubstring("rotary-mixed"));
+  CHECK_THAT(refusal({"--registers", "-1"}), ContainsSubstring("--registers"));
+  for (const char* name : {"--positions", "--norm", "--mlp", "--registers"}) {
+    const std::string option = name;
+    const std::string value = option == "--positions" ? "rotary"
+                              : option == "--norm"    ? "rms"
+                              : option == "--mlp"     ? "swiglu"
+                                                      : "2";
+    CHECK_THAT(refusal({"--model", "cifar10", option, value}),
+               ContainsSubstring("--model brings its architecture: leave " + option + " away"));
+  }
+}
+
 TEST_CASE("an interrupted training run goes on as if nothing had happened") {
   const test::TempDir folder;
   write_pictures(folder / "data", {"red", "green"}, 20);

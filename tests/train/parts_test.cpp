@@ -12,10 +12,12 @@
 #include <train/ema.h>
 #include <train/learning_rate.h>
 #include <train/loss.h>
+#include <train/mimetic.h>
 #include <train/model_setup.h>
 #include <train/order.h>
 #include <train/parameter_groups.h>
 #include <vit/error.h>
+#include <vit/pos_embed.h>
 
 namespace {
 
@@ -194,6 +196,57 @@ TEST_CASE("arguments of a random model are checked") {
   CHECK_THROWS_WITH(make("depth=three"),
                     ContainsSubstring("depth") && ContainsSubstring("integer"));
   CHECK_THROWS_WITH(make("num_classes=7"), ContainsSubstring("the data has 2 classes"));
+}
+
+TEST_CASE("a random model may differ from its architecture") {
+  const auto make = [](const train::ModelChanges& changes, const std::string& args = kSmall) {
+    return train::random_model("vit_tiny_patch16_224", args, {"a", "b"}, 0, changes);
+  };
+  const auto plain = make({});
+  using train::Positions;
+  for (const auto positions : {Positions::learned, Positions::sincos, Positions::rotary,
+                               Positions::rotary_mixed, Positions::none}) {
+    CAPTURE(static_cast<int>(positions));
+    const auto model = make({.positions = positions});
+    const vit::VitConfig& config = model->config();
+    CHECK((config.positions.kind == vit::PositionKind::learned) ==
+          (positions == Positions::learned));
+    CHECK((config.positions.kind == vit::PositionKind::sincos_2d) ==
+          (positions == Positions::sincos));
+    const bool mixed = positions == Positions::rotary_mixed;
+    CHECK(config.block.attention.rotary.has_value() == (mixed || positions == Positions::rotary));
+    CHECK(model->named_parameters().contains("blocks.1.attn.freqs") == mixed);
+    CHECK(at::isfinite(model->forward(at::randn({2, 3, 16, 16}))).all().item<bool>());
+  }
+  const auto other =
+      make({.mlp = vit::MlpKind::swiglu_packed, .norm = vit::NormKind::rms_norm, .registers = 3});
+  CHECK(other->config().num_prefix_tokens() == 4);
+  CHECK_FALSE(other->named_parameters().contains("blocks.0.norm1.bias"));
+  const auto numbers = [](const vit::VisionTransformer& model) {
+    const auto parameters = model->named_parameters();
+    return parameters["blocks.0.mlp.fc1.weight"].numel() +
+           parameters["blocks.0.mlp.fc2.weight"].numel();
+  };
+  CHECK(numbers(other) == Approx(numbers(plain)).epsilon(0.15));  // in whole vectors of hidden ones
+  const auto back =
+      make({.mlp = vit::MlpKind::plain}, std::string(kSmall) + " mlp_layer=swiglu_packed");
+  CHECK(back->config().block.mlp.kind == vit::MlpKind::plain);
+  CHECK_THROWS_WITH(make({.positions = Positions::rotary},
+                         "img_size=16 patch_size=8 embed_dim=18 depth=1 num_heads=3"),
+                    ContainsSubstring("rotary positions need heads of a multiple of 4"));
+}
+
+TEST_CASE("mimetic weights fit tables of positions of any grid, and are not for shared keys") {
+  vit::ModelConfig config = small_model()->model_config();
+  config.vit.positions = {.covers_prefix = false, .table = {3, 5}};
+  vit::VisionTransformer model(config);
+  model->init_weights(1);
+  train::mimetic_init(model, 1);
+  CHECK(at::equal(model->named_parameters()["pos_embed"],
+                  vit::sincos_positions_2d({3, 5}, config.vit.embed_dim())));
+  config.vit.block.attention.num_kv_heads = 1;
+  vit::VisionTransformer grouped(config);
+  CHECK_THROWS_WITH(train::mimetic_init(grouped, 1), ContainsSubstring("not for 1 and 2"));
 }
 
 TEST_CASE("classes whose names JSON cannot hold are refused by name") {

@@ -195,9 +195,13 @@ TEST_CASE("fused branches have the gradients of separate operators") {
 TEST_CASE("fused branches know many kinds of blocks, the others run as separate operators") {
   SKIP_UNLESS_NATIVE(Math::fp32);
   auto config = config_of(48, 3);
-  const std::string kind =
-      GENERATE(as<std::string>{}, "plain", "qk norm", "layer scale", "swiglu", "tanh", "quick",
-               "no qkv bias", "registers", "no prefix", "many tokens", "odd width");
+  auto kinds = test::inner_kinds();
+  const std::vector<std::string> more{"plain",     "qk norm",   "layer scale", "swiglu",
+                                      "tanh",      "quick",     "no qkv bias", "no k bias",
+                                      "registers", "no prefix", "many tokens", "odd width"};
+  for (const auto& others : {test::position_kinds(), more})
+    kinds.insert(kinds.end(), others.begin(), others.end());
+  const std::string kind = GENERATE_COPY(from_range(kinds));
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
   CAPTURE(kind, target);
@@ -205,7 +209,7 @@ TEST_CASE("fused branches know many kinds of blocks, the others run as separate 
   if (kind == "many tokens") config.vit.set_image_size({128, 136});
   if (kind == "odd width") config.vit.block.mlp.hidden_dim = 100;
   auto model = model_of(config);
-  CHECK(dtype_of(model).has_value() == (kind != "qk norm" && kind != "odd width"));
+  CHECK(dtype_of(model).has_value() == (!kind.starts_with("relative bias") && kind != "odd width"));
   const bool prop_attn = GENERATE(true, false);
   tome::apply(model, {.r = tome::Schedule(std::vector<int64_t>{5, 7}), .prop_attn = prop_attn});
   const auto input = pixels(config, 2);
@@ -243,7 +247,9 @@ TEST_CASE("gradients of fused branches are slopes of the loss") {
 
 TEST_CASE("fused branches under autocast are no worse than separate operators") {
   SKIP_UNLESS_NATIVE(Math::fp32);
-  const std::string kind = GENERATE(as<std::string>{}, "plain", "layer scale", "swiglu", "merging");
+  const std::string kind =
+      GENERATE(as<std::string>{}, "plain", "layer scale", "swiglu", "RMS norms", "inner RMS norms",
+               "gated MLP norm", "grouped queries", "rotary halves", "merging", "rotary merging");
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
   CAPTURE(kind, target);
@@ -251,7 +257,7 @@ TEST_CASE("fused branches under autocast are no worse than separate operators") 
   test::set_block_kind(config.vit, kind);
   auto model = model_of(config);
   // Token Merging itself would decide otherwise for each way of rounding.
-  if (kind == "merging") model->set_reducer(std::make_shared<PairUp>());
+  if (kind.ends_with("merging")) model->set_reducer(std::make_shared<PairUp>());
   const auto input = pixels(config, 4);
   const auto exact = reference_step(model, input);
   const test::Autocast autocast(at::kBFloat16);
@@ -301,6 +307,56 @@ TEST_CASE("frozen parameters get no gradients, the others the same ones") {
     parameter.value().requires_grad_(parameter.key().find(frozen) == std::string::npos);
   CHECK(dtype_of(model) == at::kFloat);
   const auto input = pixels(config, 2);
+  check_equal(step(model, input), reference_step(model, input), kFloatLimit);
+}
+
+TEST_CASE("rotary frequencies that are frozen leave the rest its gradients") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
+  auto config = config_of(48, 3);
+  test::set_block_kind(
+      config.vit, GENERATE(as<std::string>{}, "rotary learned", "rotary learned, grouped queries"));
+  auto model = model_of(config);
+  for (const auto& parameter : model->named_parameters())
+    parameter.value().requires_grad_(!parameter.key().ends_with("freqs"));
+  tome::apply(model, {.r = 6});
+  const auto input = pixels(config, 3);
+  check_equal(step(model, input), reference_step(model, input), kFloatLimit);
+}
+
+TEST_CASE("a bias that is not there has no gradient") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
+  auto config = config_of(48, 3);
+  test::set_block_kind(config.vit, "rotary");  // where adding to all keys is not without effect
+  const std::string missing = GENERATE(as<std::string>{}, "q", "k", "v");
+  auto& attention = config.vit.block.attention;
+  (missing == "q"   ? attention.q_bias
+   : missing == "k" ? attention.k_bias
+                    : attention.v_bias) = false;
+  auto model = model_of(config);
+  CHECK(dtype_of(model) == at::kFloat);
+  const auto input = pixels(config, 2);
+  for (const auto& taken : {step(model, input), reference_step(model, input)}) {
+    const auto at = std::ranges::find(taken.names, "blocks.1.attn.qkv.bias") - taken.names.begin();
+    const auto parts = taken.gradients[static_cast<std::size_t>(at)].chunk(3);
+    for (std::size_t i = 0; i < 3; ++i) {
+      CAPTURE(missing, i);
+      CHECK((largest(parts[i]) == 0) == (i == std::string("qkv").find(missing)));
+    }
+  }
+}
+
+TEST_CASE("merged tokens are rotated by where they are, with the gradients of separate operators") {
+  SKIP_UNLESS_NATIVE(Math::fp32);
+  auto config = config_of(48, 3);
+  test::set_block_kind(config.vit, GENERATE(as<std::string>{}, "rotary", "rotary halves",
+                                            "rotary, qk norm", "rotary, grouped queries"));
+  auto model = model_of(config);
+  CHECK(dtype_of(model) == at::kFloat);
+  const auto rule = GENERATE(tome::RotaryRule::mean, tome::RotaryRule::keep,
+                             tome::RotaryRule::mean_of_angles, tome::RotaryRule::rotated_metric);
+  CAPTURE(static_cast<int>(rule));
+  tome::apply(model, {.r = 6, .rotary = rule});
+  const auto input = pixels(config, 3);
   check_equal(step(model, input), reference_step(model, input), kFloatLimit);
 }
 

@@ -74,6 +74,7 @@ HWY_INLINE Point activation_at(DF d, VF x) {
   if constexpr (kKind == TileActivation::gelu)
     return sizeof(T) == sizeof(float) ? gelu_at(d, x) : gelu_coarse_at(d, x);
   if constexpr (kKind == TileActivation::gelu_tanh) return gelu_tanh_at(d, x);
+  if constexpr (kKind == TileActivation::silu) return sigmoid_gate_at(d, x, 1.0f);
   return sigmoid_gate_at(d, x, kQuickGeluSteepness);
 }
 
@@ -115,6 +116,8 @@ HWY_INLINE void save_any(const Tile& tile, const float* bias, TileActivation act
       return save_of<TileActivation::gelu_tanh>(tile, bias, saved, saved_ld, out, out_ld);
     case TileActivation::quick_gelu:
       return save_of<TileActivation::quick_gelu>(tile, bias, saved, saved_ld, out, out_ld);
+    case TileActivation::silu:
+      return save_of<TileActivation::silu>(tile, bias, saved, saved_ld, out, out_ld);
   }
 }
 
@@ -132,6 +135,9 @@ HWY_INLINE void backward_any(const Tile& tile, const T* saved, int64_t saved_ld,
     case TileActivation::quick_gelu:
       return backward_of<TileActivation::quick_gelu>(tile, saved, saved_ld, dsaved, dsaved_ld,
                                                      value, value_ld);
+    case TileActivation::silu:
+      return backward_of<TileActivation::silu>(tile, saved, saved_ld, dsaved, dsaved_ld, value,
+                                               value_ld);
   }
 }
 

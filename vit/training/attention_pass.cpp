@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -18,21 +19,28 @@ using simd::Tile;
 
 template <typename T>
 int64_t row_bytes(const AttentionData& data) {
-  return 4 * data.branch.dim * static_cast<int64_t>(sizeof(T));
+  return (data.branch.dim + data.columns()) * static_cast<int64_t>(sizeof(T));
 }
 
 /// Scratch memory of one thread.
 template <typename T>
 struct Worker {
   Worker(Pass& pass, const AttentionData& data)
-      : packing(
-            pass.workspace().template take<T>(pack_scratch(3 * data.branch.dim, data.branch.dim))),
+      : packing(pass.workspace().template take<T>(pack_scratch(data.columns(), data.branch.dim))),
         operand(pass.workspace().template take<T>(pass.chunk_rows() * data.branch.dim)),
+        normed(data.inner_norm
+                   ? pass.workspace().template take<T>(pass.chunk_rows() * data.branch.dim)
+                   : nullptr),
+        row(pass.workspace().template take<float>(data.branch.dim)),
+        other_row(pass.workspace().template take<float>(data.branch.dim)),
         tile(pass.workspace().template take<float>(GradientOperands<T>::kTile)),
         other_tile(pass.workspace().template take<float>(kTileRows * kBlockColumns)) {}
 
   T* packing;
   T* operand;  ///< [chunk_rows, dim]
+  T* normed;   ///< likewise, of inner_norm; null without
+  float* row;  ///< [dim]
+  float* other_row;
   float* tile;
   float* other_tile;
 };
@@ -44,20 +52,21 @@ std::vector<Worker<T>> take_workers(Pass& pass, const AttentionData& data) {
   return workers;
 }
 
-/// Rows of one head of q (0), k (1) or v (2).
+/// Rows of one head; the heads of q come first, then those of k and of v.
 template <typename T>
-T* head_rows(const AttentionData& data, T* heads, int64_t which, int64_t head) {
-  return heads + (which * data.heads + head) * data.branch.rows() * data.head_dim();
+T* head_rows(const AttentionData& data, T* heads, int64_t head) {
+  return heads + head * data.branch.rows() * data.head_dim();
 }
 
 template <typename T>
 kernels::Head<T> head_of(const AttentionData& data, T* heads, int64_t sample, int64_t head) {
   const int64_t tokens = data.branch.tokens, dim = data.head_dim();
   const int64_t from = sample * tokens * dim;
+  const int64_t kv_head = head / (data.heads / data.kv_heads);
   kernels::Head<T> result;
-  result.q = head_rows(data, heads, 0, head) + from;
-  result.k = head_rows(data, heads, 1, head) + from;
-  result.v = head_rows(data, heads, 2, head) + from;
+  result.q = head_rows(data, heads, head) + from;
+  result.k = head_rows(data, heads, data.heads + kv_head) + from;
+  result.v = head_rows(data, heads, data.compared() + kv_head) + from;
   result.tokens = tokens;
   result.columns = result.dim = dim;
   result.scale = 1.0f / std::sqrt(static_cast<float>(dim));
@@ -65,28 +74,123 @@ kernels::Head<T> head_of(const AttentionData& data, T* heads, int64_t sample, in
   return result;
 }
 
-/// saved = qkv(worker.operand) of a chunk, head by head.
+/// out = a row of a head of q or k, rotated; `row` counts those of all samples.
+template <typename T>
+void rotate_row(const AttentionData& data, int64_t row, int64_t head, const float* x, T* out) {
+  const auto& r = data.rotation;
+  const int64_t tokens = data.branch.tokens, dim = data.head_dim();
+  const int64_t of_kind = head < data.heads ? head : head - data.heads;
+  const int64_t at =
+      row / tokens * r.sample_step + of_kind * r.head_step + row % tokens * r.token_step;
+  simd::rotate({x, dim, 1, dim}, {r.table + at, r.token_step, r.padded, r.angles, r.pairs}, out,
+               dim);
+}
+
+/// saved = qkv(worker.operand) of a chunk, head by head, q and k not yet normed and rotated. Adds
+/// keys that stay as they are to the metric.
 template <typename T>
 void project(const AttentionData& data, const PackedMatrix<T>& qkv, const Chunk& chunk,
-             const Worker<T>& worker, T* saved, float* metric) {
+             const Worker<T>& worker, const SavedAttention<T>& saved, float* metric) {
   const int64_t dim = data.branch.dim, head_dim = data.head_dim();
   for (int64_t i = 0; i < qkv.blocks(); ++i) {
     const auto block = qkv.block(i);
-    const int64_t group = block.begin / head_dim, column = block.begin % head_dim;
-    const int64_t which = group / data.heads, head = group % data.heads;
+    const int64_t head = block.begin / head_dim, column = block.begin % head_dim;
+    const bool is_normed = saved.unnormed && head < data.compared();
+    T* const to = head_rows(data, is_normed ? saved.unnormed : saved.heads, head);
+    const bool is_metric = metric && !data.k_norm && head >= data.heads && head < data.compared();
     each_tile(chunk.rows, [&](int64_t row, int64_t count) {
       const int64_t at = (chunk.first + row) * head_dim + column;
-      kernels::prefetch_rows(head_rows(data, saved, which, head) + at, head_dim, count,
-                             block.size());
+      kernels::prefetch_rows(to + at, head_dim, count, block.size());
       multiply_block(worker.operand + row * dim, dim, count, qkv, block, worker.tile, block.size());
       const Tile tile{worker.tile, block.size(), count, block.size()};
       const float* bias = data.qkv_bias + block.begin;
-      simd::store(tile, bias, head_rows(data, saved, which, head) + at, head_dim);
-      if (!metric || which != 1) return;
+      simd::store(tile, bias, to + at, head_dim);
+      if (!is_metric) return;
       simd::store(tile, bias, worker.other_tile, tile.ld);
       simd::accumulate({worker.other_tile, tile.ld, tile.rows, tile.cols},
-                       1.0f / static_cast<float>(data.heads), head == 0, metric + at, head_dim);
+                       1.0f / static_cast<float>(data.kv_heads), head == data.heads, metric + at,
+                       head_dim);
     });
+  }
+}
+
+/// Norms and rotates the queries and keys of a chunk. Adds normed keys to the metric.
+template <typename T>
+void finish_heads(const AttentionData& data, const Chunk& chunk, const Worker<T>& worker,
+                  const SavedAttention<T>& saved, float* metric) {
+  if (!saved.unnormed && !data.rotation) return;
+  const int64_t dim = data.head_dim();
+  float* const x = worker.row;
+  for (int64_t head = 0; head < data.compared(); ++head) {
+    const bool is_key = head >= data.heads;
+    for (int64_t row = chunk.first; row < chunk.first + chunk.rows; ++row) {
+      T* const to = head_rows(data, saved.heads, head) + row * dim;
+      put_row(saved.unnormed ? head_rows(data, saved.unnormed, head) + row * dim : to, dim, x);
+      if (saved.unnormed) {
+        normalize_row(is_key ? data.k_norm : data.q_norm, x, dim, x);
+        if (is_key && metric)
+          simd::accumulate({x, dim, 1, dim}, 1.0f / static_cast<float>(data.kv_heads),
+                           head == data.heads, metric + row * dim, dim);
+      }
+      if (data.rotation)
+        rotate_row(data, row, head, x, to);
+      else
+        put_row(x, dim, to);
+    }
+  }
+}
+
+/// Backward pass of finish_heads(), in place: the gradients of the chunk's queries and keys lie in
+/// rows of data.columns() numbers.
+template <typename T>
+void finish_heads_backward(const AttentionData& data, const Chunk& chunk, const Worker<T>& worker,
+                           const SavedAttention<T>& saved, T* gradients,
+                           const NormGradientSums& q_norm, const NormGradientSums& k_norm) {
+  if (!saved.unnormed && !data.rotation) return;
+  const int64_t dim = data.head_dim(), columns = data.columns();
+  for (int64_t i = 0; i < chunk.rows; ++i) {
+    const int64_t row = chunk.first + i;
+    for (int64_t head = 0; head < data.compared(); ++head) {
+      T* const at = gradients + i * columns + head * dim;
+      float *gradient = worker.row, *other = worker.other_row;
+      put_row(at, dim, gradient);
+      if (data.rotation) {
+        rotate_row(data, row, head, gradient, other);
+        std::swap(gradient, other);
+      }
+      if (saved.unnormed) {
+        put_row(head_rows(data, saved.unnormed, head) + row * dim, dim, other);
+        (head < data.heads ? q_norm : k_norm).add(chunk, {other, gradient, nullptr, gradient});
+      }
+      put_row(gradient, dim, at);
+    }
+  }
+}
+
+/// What proj reads of a chunk [rows, dim]: what the heads gave, or in worker.normed its norm.
+template <typename T>
+const T* proj_operand(const AttentionData& data, const Chunk& chunk, const Worker<T>& worker,
+                      const SavedAttention<T>& saved) {
+  const int64_t dim = data.branch.dim;
+  const T* const attended = saved.attended + chunk.first * dim;
+  if (!data.inner_norm) return attended;
+  for (int64_t i = 0; i < chunk.rows; ++i)
+    normalize_row(data.inner_norm, as_floats(attended + i * dim, dim, worker.row), dim,
+                  worker.normed + i * dim);
+  return worker.normed;
+}
+
+/// The gradient of what proj reads -> that of what the heads gave, of a chunk [rows, dim].
+template <typename T>
+void inner_norm_backward(const AttentionData& data, const Chunk& chunk, const Worker<T>& worker,
+                         const SavedAttention<T>& saved, const float* dnormed, T* dattended,
+                         const NormGradientSums& norm) {
+  const int64_t dim = data.branch.dim;
+  for (int64_t i = 0; i < chunk.rows; ++i) {
+    const T* const attended = saved.attended + (chunk.first + i) * dim;
+    const float* x = as_floats(attended, dim, worker.row);
+    norm.add(chunk, {x, dnormed + i * dim, nullptr, worker.other_row});
+    put_row(worker.other_row, dim, dattended + i * dim);
   }
 }
 
@@ -97,7 +201,7 @@ void attention_forward(const AttentionData& data, const SavedAttention<T>& saved
                        float* metric) {
   const int64_t dim = data.branch.dim;
   Pass pass(data.branch, row_bytes<T>(data));
-  const auto qkv = take_matrix<T>(pass.workspace(), dim, 3 * dim, data.head_dim());
+  const auto qkv = take_matrix<T>(pass.workspace(), dim, data.columns(), data.head_dim());
   const auto proj = take_matrix<T>(pass.workspace(), dim, dim);
   const auto workers = take_workers<T>(pass, data);
   std::vector<kernels::HeadScratch<T>> scratch;
@@ -112,7 +216,8 @@ void attention_forward(const AttentionData& data, const SavedAttention<T>& saved
   pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
     const auto& worker = workers[thread];
     normalize(data.branch, chunk, worker.operand);
-    project(data, qkv, chunk, worker, saved.heads, metric);
+    project(data, qkv, chunk, worker, saved, metric);
+    finish_heads(data, chunk, worker, saved, metric);
   });
   pass.each_unit(data.branch.samples * data.heads, [&](int64_t unit, int64_t thread) {
     const int64_t sample = unit / data.heads, head = unit % data.heads;
@@ -121,15 +226,16 @@ void attention_forward(const AttentionData& data, const SavedAttention<T>& saved
                     dim);
   });
   pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
-    add_to_tokens(data.branch, pass, chunk, saved.attended + chunk.first * dim, proj,
-                  data.proj_bias, workers[thread].tile, out);
+    const auto& worker = workers[thread];
+    add_to_tokens(data.branch, pass, chunk, proj_operand(data, chunk, worker, saved), proj,
+                  data.proj_bias, worker.tile, out);
   });
 }
 
 template <typename T>
 BranchGradients attention_backward(const AttentionData& data, const SavedAttention<T>& saved,
                                    const float* gradient, bool wants_qkv, bool wants_proj) {
-  const int64_t dim = data.branch.dim, columns = 3 * dim, head_dim = data.head_dim();
+  const int64_t dim = data.branch.dim, columns = data.columns(), head_dim = data.head_dim();
   Pass pass(data.branch, row_bytes<T>(data));
   auto& workspace = pass.workspace();
   const auto qkv = take_matrix<T>(workspace, columns, dim);
@@ -145,8 +251,9 @@ BranchGradients attention_backward(const AttentionData& data, const SavedAttenti
     scratch.emplace_back(workspace, data.branch.tokens, head_dim);
     sums.push_back(workspace.template take<float>(pass.chunk_rows() * dim));
   }
-  const VectorGradient qkv_bias(pass, columns), proj_bias(pass, dim), norm_weight(pass, dim),
-      norm_bias(pass, dim);
+  const VectorGradient qkv_bias(pass, columns), proj_bias(pass, dim);
+  const NormGradientSums norm(pass, data.branch.norm, dim), inner_norm(pass, data.inner_norm, dim),
+      q_norm(pass, data.q_norm, head_dim), k_norm(pass, data.k_norm, head_dim);
   BranchGradients result;
   result.x = at::empty({data.branch.samples, data.branch.tokens, dim}, at::kFloat);
   if (wants_qkv) result.first_weight = at::empty({columns, dim}, at::kFloat);
@@ -163,28 +270,40 @@ BranchGradients attention_backward(const AttentionData& data, const SavedAttenti
     narrow_gradient(data.branch, pass, chunk, gradient, worker.operand);
     simd::sum_rows(worker.operand, dim, chunk.rows, dim, proj_bias.of(chunk));
     proj_operands.put_left(chunk, worker.operand);
-    proj_operands.put_right(chunk, saved.attended + chunk.first * dim);
+    proj_operands.put_right(chunk, proj_operand(data, chunk, worker, saved));
+    T* const to = dattended + chunk.first * dim;
     for (int64_t i = 0; i < proj.blocks(); ++i) {
       const auto block = proj.block(i);
       each_tile(chunk.rows, [&](int64_t row, int64_t count) {
-        multiply_block(worker.operand + row * dim, dim, count, proj, block, worker.tile,
-                       block.size());
-        simd::store({worker.tile, block.size(), count, block.size()}, kNoBias,
-                    dattended + (chunk.first + row) * dim + block.begin, dim);
+        const T* operand = worker.operand + row * dim;
+        const int64_t at = row * dim + block.begin;
+        if (data.inner_norm) {
+          multiply_block(operand, dim, count, proj, block, sums[thread] + at, dim);
+          return;
+        }
+        multiply_block(operand, dim, count, proj, block, worker.tile, block.size());
+        simd::store({worker.tile, block.size(), count, block.size()}, kNoBias, to + at, dim);
       });
     }
+    if (data.inner_norm)
+      inner_norm_backward(data, chunk, worker, saved, sums[thread], to, inner_norm);
   });
-  pass.each_unit(data.branch.samples * data.heads, [&](int64_t unit, int64_t thread) {
-    const int64_t sample = unit / data.heads, head = unit % data.heads;
+  const int64_t shared = data.heads / data.kv_heads;
+  pass.each_unit(data.branch.samples * data.kv_heads, [&](int64_t unit, int64_t thread) {
+    const int64_t sample = unit / data.kv_heads, kv_head = unit % data.kv_heads;
     const int64_t row = sample * data.branch.tokens;
-    T* to = dqkv + row * columns + head * head_dim;
-    attend_backward(
-        head_of(data, saved.heads, sample, head), scratch[thread],
-        {dattended + row * dim + head * head_dim, dim, to, to + dim, to + 2 * dim, columns});
+    T* const to = dqkv + row * columns;
+    for (int64_t head = kv_head * shared; head < (kv_head + 1) * shared; ++head)
+      attend_backward(
+          head_of(data, saved.heads, sample, head), scratch[thread],
+          {dattended + row * dim + head * head_dim, dim, to + head * head_dim,
+           to + (data.heads + kv_head) * head_dim, to + (data.compared() + kv_head) * head_dim,
+           columns, head == kv_head * shared, head + 1 == (kv_head + 1) * shared});
   });
   pass.each_chunk([&](const Chunk& chunk, int64_t thread) {
     const auto& worker = workers[thread];
-    const T* gradients = dqkv + chunk.first * columns;
+    T* const gradients = dqkv + chunk.first * columns;
+    finish_heads_backward(data, chunk, worker, saved, gradients, q_norm, k_norm);
     simd::sum_rows(gradients, columns, chunk.rows, columns, qkv_bias.of(chunk));
     qkv_operands.put_left(chunk, gradients);
     normalize(data.branch, chunk, worker.operand);
@@ -197,16 +316,17 @@ BranchGradients attention_backward(const AttentionData& data, const SavedAttenti
       });
     }
     normalize_backward(data.branch, chunk, sums[thread], gradient,
-                       result.x.mutable_data_ptr<float>(), norm_weight.of(chunk),
-                       norm_bias.of(chunk));
+                       result.x.mutable_data_ptr<float>(), norm);
   });
   compute_weight_gradients<T>(pass, {qkv_operands, result.first_weight},
                               {proj_operands, result.last_weight},
                               [&](int64_t thread) { return workers[thread].tile; });
   result.first_bias = qkv_bias.sum();
   result.last_bias = proj_bias.sum();
-  result.norm_weight = norm_weight.sum();
-  result.norm_bias = norm_bias.sum();
+  result.norm = norm.sum();
+  result.inner_norm = inner_norm.sum();
+  result.q_norm = q_norm.sum();
+  result.k_norm = k_norm.sum();
   return result;
 }
 

@@ -29,8 +29,7 @@ Pass::Pass(const BranchData& data, int64_t row_bytes)
 template <typename T>
 void normalize(const BranchData& data, const Chunk& chunk, T* out) {
   for (int64_t i = 0; i < chunk.rows; ++i)
-    simd::layer_norm(data.x + (chunk.first + i) * data.dim, data.dim, data.norm_weight,
-                     data.norm_bias, data.eps, out + i * data.dim);
+    normalize_row(data.norm, data.x + (chunk.first + i) * data.dim, data.dim, out + i * data.dim);
 }
 
 template <typename T>
@@ -62,15 +61,6 @@ void narrow_gradient(const BranchData& data, const Pass& pass, const Chunk& chun
                      factors ? factors + i : &one, out + i * data.dim, data.dim);
 }
 
-void normalize_backward(const BranchData& data, const Chunk& chunk, const float* dnormed,
-                        const float* gradient, float* dx, float* dweight, float* dbias) {
-  for (int64_t i = 0; i < chunk.rows; ++i) {
-    const int64_t at = (chunk.first + i) * data.dim;
-    simd::layer_norm_backward({data.x + at, dnormed + i * data.dim, gradient + at, dx + at},
-                              data.dim, data.norm_weight, data.eps, dweight, dbias);
-  }
-}
-
 VectorGradient::VectorGradient(const Pass& pass, int64_t size)
     : rows_(at::zeros({pass.chunks().size(), size}, at::kFloat)) {}
 
@@ -79,6 +69,28 @@ float* VectorGradient::of(const Chunk& chunk) const {
 }
 
 at::Tensor VectorGradient::sum() const { return rows_.sum(0); }
+
+NormGradientSums::NormGradientSums(const Pass& pass, const NormData& norm, int64_t dim)
+    : norm_(norm), dim_(dim) {
+  if (norm) weight_.emplace(pass, dim);
+  if (norm.bias) bias_.emplace(pass, dim);
+}
+
+void NormGradientSums::add(const Chunk& chunk, const simd::NormRow& row) const {
+  normalize_row_backward(norm_, row, dim_, weight_->of(chunk), bias_ ? bias_->of(chunk) : nullptr);
+}
+
+NormGradients NormGradientSums::sum() const {
+  return {weight_ ? weight_->sum() : at::Tensor(), bias_ ? bias_->sum() : at::Tensor()};
+}
+
+void normalize_backward(const BranchData& data, const Chunk& chunk, const float* dnormed,
+                        const float* gradient, float* dx, const NormGradientSums& norm) {
+  for (int64_t i = 0; i < chunk.rows; ++i) {
+    const int64_t at = (chunk.first + i) * data.dim;
+    norm.add(chunk, {data.x + at, dnormed + i * data.dim, gradient + at, dx + at});
+  }
+}
 
 LastLayerGradients scaled_layer_gradients(const at::Tensor& weight, const at::Tensor& bias,
                                           const at::Tensor& gamma, const at::Tensor& dweight,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -10,6 +11,7 @@
 #include <vit/kernels/workspace.h>
 #include <vit/training/chunks.h>
 #include <vit/training/matrices.h>
+#include <vit/training/norm_rows.h>
 #include <vit/training/work_stealing.h>
 
 // What the two fused branches of a block share. `T` is what they multiply and save: float or
@@ -26,9 +28,7 @@ struct BranchData {
   int64_t samples;
   int64_t tokens;
   int64_t dim;
-  const float* norm_weight;
-  const float* norm_bias;
-  float eps;
+  NormData norm;
   const float* gamma;         ///< [dim] layer scale; null for none
   const float* path_factors;  ///< [samples] that what the branch adds is taken times; null for ones
 
@@ -84,7 +84,7 @@ class Pass {
   float* factors_ = nullptr;
 };
 
-/// Layer norm of the tokens of a chunk -> [rows, dim].
+/// The norm of the tokens of a chunk -> [rows, dim].
 template <typename T>
 void normalize(const BranchData& data, const Chunk& chunk, T* out);
 
@@ -98,11 +98,6 @@ template <typename T>
 void narrow_gradient(const BranchData& data, const Pass& pass, const Chunk& chunk,
                      const float* gradient, T* out);
 
-/// Backward pass of normalize() and of the residual connection: `dnormed` [rows, dim] of the chunk
-/// and `gradient` of all tokens -> `dx` of all tokens. Adds to the gradients of the norm.
-void normalize_backward(const BranchData& data, const Chunk& chunk, const float* dnormed,
-                        const float* gradient, float* dx, float* dweight, float* dbias);
-
 /// The gradient of a vector of parameters, for each chunk a row of its own.
 class VectorGradient {
  public:
@@ -113,6 +108,30 @@ class VectorGradient {
  private:
   at::Tensor rows_;  // [chunks, size]
 };
+
+/// The gradients of a norm's parameters; undefined where there is no such norm, or no bias.
+struct NormGradients {
+  at::Tensor weight, bias;
+};
+
+/// Adds them up.
+class NormGradientSums {
+ public:
+  NormGradientSums(const Pass& pass, const NormData& norm, int64_t dim);
+  /// The backward pass for a row of the chunk.
+  void add(const Chunk& chunk, const simd::NormRow& row) const;
+  NormGradients sum() const;
+
+ private:
+  NormData norm_;
+  int64_t dim_;
+  std::optional<VectorGradient> weight_, bias_;
+};
+
+/// Backward pass of normalize() and of the residual connection: `dnormed` [rows, dim] of the chunk
+/// and `gradient` of all tokens -> `dx` of all tokens. Adds to the gradients of the norm.
+void normalize_backward(const BranchData& data, const Chunk& chunk, const float* dnormed,
+                        const float* gradient, float* dx, const NormGradientSums& norm);
 
 /// The gradient of a layer's weights [out, in], undefined where nobody wants it.
 template <typename T>
@@ -139,7 +158,10 @@ void compute_weight_gradients(const Pass& pass, const WeightGradient<T>& first,
 /// The gradients of a branch's parameters and tokens. The first layer is qkv or fc1, the last one
 /// proj or fc2, whose gradients are those of a layer without layer scale.
 struct BranchGradients {
-  at::Tensor x, norm_weight, norm_bias;
+  at::Tensor x;
+  NormGradients norm;
+  NormGradients inner_norm;      ///< before the last layer
+  NormGradients q_norm, k_norm;  ///< of attention
   at::Tensor first_weight, first_bias, last_weight, last_bias;
 };
 

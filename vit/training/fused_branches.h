@@ -6,6 +6,7 @@
 
 #include <vit/kernels/block_weights.h>
 #include <vit/kernels/kernel_block.h>
+#include <vit/rotary.h>
 
 namespace vit::training {
 
@@ -21,12 +22,18 @@ struct AttentionInputs {
   at::Tensor key_bias;      ///< [B, N] added to the logits of each key; undefined for none
   at::Tensor path_factors;  ///< [B] float32 that the branch is taken times; undefined for ones
   bool with_metric;
+  const RotaryAngles* rotary =
+      nullptr;  ///< of queries and keys, which turns_fused(); null for none
 };
+
+/// Whether a fused branch takes such angles: it has no gradient for those that are learned, and
+/// none for each head where heads of queries have their keys in common.
+bool turns_fused(const kernels::KernelBlock& block, const RotaryAngles& angles);
 
 struct AttentionOutputs {
   at::Tensor tokens;  ///< [B, N, D] float32
-  at::Tensor metric;  ///< [B, N, d] float32 mean of the keys over the heads, without gradient;
-                      ///< undefined unless asked for
+  at::Tensor metric;  ///< [B, N, d] float32 mean of the keys over the heads, before they are
+                      ///< rotated, without gradient; undefined unless asked for
 };
 
 /// The attention branch of a block with its residual connection as one operator with a gradient of

@@ -104,13 +104,14 @@ void attend_backward(const kernels::Head<T>& head, const HeadGradientScratch<T>&
     pack_rows(q, columns, m, columns, scratch.query_rows_data);
     simd::transpose(dscores, score_ld, m, padded_m, padded, scratch.transposed, padded_m);
     multiply_rows(n, padded_m, columns, scratch.transposed, padded_m, scratch.query_rows_data,
-                  scratch.dk, columns, row > 0);
+                  scratch.dk, columns, row > 0 || !out.first);
 
     pack_rows(gradient, out.gradient_ld, m, columns, scratch.gradient_rows);
     simd::transpose(probabilities, score_ld, m, padded_m, padded, scratch.transposed, padded_m);
     multiply_rows(n, padded_m, columns, scratch.transposed, padded_m, scratch.gradient_rows,
-                  scratch.dv, columns, row > 0);
+                  scratch.dv, columns, row > 0 || !out.first);
   }
+  if (!out.last) return;
   store_rows(scratch.dk, n, columns, out.dk, out.ld);
   store_rows(scratch.dv, n, columns, out.dv, out.ld);
 }

@@ -28,7 +28,8 @@ struct HeadGradientScratch {
 
 /// Backward pass of kernels::attend(). `gradient` [tokens, dim] is that of its result, in rows
 /// `gradient_ld` apart; those of q, k and v go to rows `ld` apart. No padded columns:
-/// head.dim == head.columns.
+/// head.dim == head.columns. Where several heads have their keys and values in common, those get
+/// the sum, after the last of the heads, if they come one after the other with one scratch memory.
 template <typename T>
 struct HeadGradient {
   const T* gradient;
@@ -37,6 +38,8 @@ struct HeadGradient {
   T* dk;
   T* dv;
   int64_t ld;
+  bool first = true;
+  bool last = true;
 };
 template <typename T>
 void attend_backward(const kernels::Head<T>& head, const HeadGradientScratch<T>& scratch,

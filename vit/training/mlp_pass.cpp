@@ -26,18 +26,21 @@ struct Worker {
             pass.workspace().template take<T>(pack_scratch(data.fc1_columns(), data.branch.dim))),
         operand(pass.workspace().template take<T>(pass.chunk_rows() * data.branch.dim)),
         hidden(pass.workspace().template take<T>(pass.chunk_rows() * hidden_columns)),
-        value(pass.workspace().template take<T>(kTileRows * kBlockColumns)),
+        value(pass.workspace().template take<T>(
+            std::max(kTileRows * kBlockColumns, data.inner_norm ? data.hidden : 0))),
         tile(pass.workspace().template take<float>(GradientOperands<T>::kTile)),
         other_tile(pass.workspace().template take<float>(kTileRows * kBlockColumns)),
-        sums(pass.workspace().template take<float>(pass.chunk_rows() * data.branch.dim)) {}
+        sums(pass.workspace().template take<float>(pass.chunk_rows() * data.branch.dim)),
+        row(pass.workspace().template take<float>(data.hidden)) {}
 
   T* packing;
   T* operand;  ///< [chunk_rows, dim]
   T* hidden;   ///< [chunk_rows, hidden_columns]
-  T* value;
+  T* value;    ///< of a tile, or of a row that is normed
   float* tile;
   float* other_tile;
   float* sums;  ///< [chunk_rows, dim]
+  float* row;   ///< [hidden]
 };
 
 template <typename T>
@@ -47,7 +50,7 @@ std::vector<Worker<T>> take_workers(Pass& pass, const MlpData& data, int64_t hid
   return workers;
 }
 
-/// worker.hidden = act(fc1(worker.operand)) of a chunk.
+/// worker.hidden = norm?(act(fc1(worker.operand))) of a chunk.
 template <typename T>
 void hidden_forward(const MlpData& data, const PackedMatrix<T>& fc1, const Chunk& chunk,
                     const Worker<T>& worker, T* saved) {
@@ -73,6 +76,22 @@ void hidden_forward(const MlpData& data, const PackedMatrix<T>& fc1, const Chunk
       }
     });
   }
+  for (int64_t i = 0; data.inner_norm && i < chunk.rows; ++i) {
+    T* const row = worker.hidden + i * hidden;
+    normalize_row(data.inner_norm, as_floats(row, hidden, worker.row), hidden, row);
+  }
+}
+
+/// Backward pass of the activation: a tile of gradients and what fc1 gave, in rows `saved_ld` apart
+/// -> the gradients of that, in rows as far apart, and the values of the activation.
+template <typename T>
+void activation_backward(const MlpData& data, const Tile& tile, const T* saved, T* dsaved, T* value,
+                         int64_t value_ld) {
+  const int64_t ld = data.fc1_columns();
+  if (data.gated)
+    simd::gate_backward(tile, saved, ld, data.hidden, dsaved, ld, value, value_ld);
+  else
+    simd::activate_backward(tile, saved, ld, data.activation, dsaved, ld, value, value_ld);
 }
 
 /// worker.hidden = gradient of fc1's outputs in a chunk, from worker.operand, that of fc2's; puts
@@ -91,13 +110,50 @@ void hidden_backward(const MlpData& data, const PackedMatrix<T>& fc2, const Chun
       const Tile tile{worker.tile, width, count, width};
       T* to = worker.hidden + row * ld + block.begin;
       fc2_operands.make_right(chunk, block.begin, width, row, count, worker.value, [&](T* value) {
-        if (data.gated)
-          simd::gate_backward(tile, at_row, ld, data.hidden, to, ld, value, width);
-        else
-          simd::activate_backward(tile, at_row, ld, data.activation, to, ld, value, width);
+        activation_backward(data, tile, at_row, to, value, width);
       });
     });
   }
+}
+
+/// What an MLP with a norm before fc2 needs beside a Worker.
+template <typename T>
+struct NormWorker {
+  NormWorker(Pass& pass, const MlpData& data)
+      : normed(pass.workspace().template take<T>(pass.chunk_rows() * data.hidden)),
+        gradients(pass.workspace().template take<float>(pass.chunk_rows() * data.hidden)) {}
+
+  T* normed;         ///< [chunk_rows, hidden]
+  float* gradients;  ///< likewise
+};
+
+/// hidden_backward() where there is a norm before fc2.
+template <typename T>
+void normed_hidden_backward(const MlpData& data, const PackedMatrix<T>& fc2, const Chunk& chunk,
+                            const Worker<T>& worker, const NormWorker<T>& norm_worker,
+                            const T* saved, GradientOperands<T>& fc2_operands,
+                            const NormGradientSums& norm) {
+  const int64_t dim = data.branch.dim, ld = data.fc1_columns(), hidden = data.hidden;
+  for (int64_t i = 0; i < fc2.blocks(); ++i) {
+    const auto block = fc2.block(i);
+    each_tile(chunk.rows, [&](int64_t row, int64_t count) {
+      multiply_block(worker.operand + row * dim, dim, count, fc2, block,
+                     norm_worker.gradients + row * hidden + block.begin, hidden);
+    });
+  }
+  for (int64_t i = 0; i < chunk.rows; ++i) {
+    float* const gradient = norm_worker.gradients + i * hidden;
+    const Tile tile{gradient, hidden, 1, hidden};
+    const T* const from = saved + (chunk.first + i) * ld;
+    T *const to = worker.hidden + i * ld, *const normed = norm_worker.normed + i * hidden;
+    // Once for the values alone: the gradient of the activation is not yet known.
+    activation_backward(data, tile, from, to, normed, hidden);
+    const float* values = as_floats(normed, hidden, worker.row);
+    norm.add(chunk, {values, gradient, nullptr, gradient});
+    normalize_row(data.inner_norm, values, hidden, normed);
+    activation_backward(data, tile, from, to, worker.value, hidden);
+  }
+  fc2_operands.put_right(chunk, norm_worker.normed);
 }
 
 }  // namespace
@@ -132,8 +188,12 @@ BranchGradients mlp_backward(const MlpData& data, const T* saved, const float* g
   GradientOperands<T> fc1_operands(pass.workspace(), pass.chunks(), columns, dim);
   GradientOperands<T> fc2_operands(pass.workspace(), pass.chunks(), dim, data.hidden);
   const auto workers = take_workers<T>(pass, data, columns);
-  const VectorGradient fc1_bias(pass, columns), fc2_bias(pass, dim), norm_weight(pass, dim),
-      norm_bias(pass, dim);
+  std::vector<NormWorker<T>> norm_workers;
+  for (int64_t i = 0; data.inner_norm && i < pass.threads(); ++i)
+    norm_workers.emplace_back(pass, data);
+  const VectorGradient fc1_bias(pass, columns), fc2_bias(pass, dim);
+  const NormGradientSums norm(pass, data.branch.norm, dim),
+      inner_norm(pass, data.inner_norm, data.hidden);
   BranchGradients result;
   result.x = at::empty({data.branch.samples, data.branch.tokens, dim}, at::kFloat);
   if (wants_fc1) result.first_weight = at::empty({columns, dim}, at::kFloat);
@@ -149,7 +209,11 @@ BranchGradients mlp_backward(const MlpData& data, const T* saved, const float* g
     narrow_gradient(data.branch, pass, chunk, gradient, worker.operand);
     simd::sum_rows(worker.operand, dim, chunk.rows, dim, fc2_bias.of(chunk));
     fc2_operands.put_left(chunk, worker.operand);
-    hidden_backward(data, fc2, chunk, worker, saved, fc2_operands);
+    if (data.inner_norm)
+      normed_hidden_backward(data, fc2, chunk, worker, norm_workers[thread], saved, fc2_operands,
+                             inner_norm);
+    else
+      hidden_backward(data, fc2, chunk, worker, saved, fc2_operands);
     simd::sum_rows(worker.hidden, columns, chunk.rows, columns, fc1_bias.of(chunk));
     fc1_operands.put_left(chunk, worker.hidden);
     normalize(data.branch, chunk, worker.operand);
@@ -162,16 +226,15 @@ BranchGradients mlp_backward(const MlpData& data, const T* saved, const float* g
       });
     }
     normalize_backward(data.branch, chunk, worker.sums, gradient,
-                       result.x.mutable_data_ptr<float>(), norm_weight.of(chunk),
-                       norm_bias.of(chunk));
+                       result.x.mutable_data_ptr<float>(), norm);
   });
   compute_weight_gradients<T>(pass, {fc1_operands, result.first_weight},
                               {fc2_operands, result.last_weight},
                               [&](int64_t thread) { return workers[thread].tile; });
   result.first_bias = fc1_bias.sum();
   result.last_bias = fc2_bias.sum();
-  result.norm_weight = norm_weight.sum();
-  result.norm_bias = norm_bias.sum();
+  result.norm = norm.sum();
+  result.inner_norm = inner_norm.sum();
   return result;
 }
 

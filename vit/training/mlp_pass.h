@@ -9,7 +9,7 @@
 
 namespace vit::training {
 
-/// x + gamma (fc2(act(fc1(norm(x)))), or its gated form.
+/// x + gamma fc2(norm?(act(fc1(norm(x))))), or its gated form.
 struct MlpData {
   BranchData branch;
   int64_t hidden;  ///< columns of fc2
@@ -19,6 +19,7 @@ struct MlpData {
   const float* fc1_bias;
   const float* fc2_weight;  ///< [dim, hidden]
   const float* fc2_bias;
+  NormData inner_norm;  ///< before fc2
 
   int64_t fc1_columns() const { return gated ? 2 * hidden : hidden; }
 };

@@ -9,6 +9,8 @@ std::optional<at::ScalarType> fused_dtype(const kernels::KernelBlock&, const at:
   return std::nullopt;
 }
 
+bool turns_fused(const kernels::KernelBlock&, const RotaryAngles&) { return false; }
+
 AttentionOutputs attention_branch(const kernels::KernelBlock&, const kernels::BlockWeights&,
                                   const AttentionInputs&, at::ScalarType) {
   fail("attention_branch: built without CPU kernels");

@@ -18,20 +18,25 @@ namespace {
 
 HWY_INLINE float sum_lanes(DF d, VF v) { return hn::GetLane(hn::SumOfLanes(d, v)); }
 
-void layer_norm_backward_of(const LayerNormRow& row, int64_t dim, const float* weight, float eps,
-                            float* dweight, float* dbias) {
+/// Of a norm that takes the mean away, or of one that does not and has no bias.
+template <bool kCentered>
+HWY_INLINE void norm_backward_of(const NormRow& row, int64_t dim, const float* weight, float eps,
+                                 float* dweight, float* dbias) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const float inverse_dim = 1.0f / static_cast<float>(dim);
-  auto sum = hn::Zero(d);
-  for (int64_t i = 0; i < dim; i += lanes) sum = hn::Add(sum, load(d, row.x + i));
-  const auto mean = hn::Set(d, sum_lanes(d, sum) * inverse_dim);
+  auto mean = hn::Zero(d);
+  if constexpr (kCentered) {
+    auto sum = hn::Zero(d);
+    for (int64_t i = 0; i < dim; i += lanes) sum = hn::Add(sum, load(d, row.x + i));
+    mean = hn::Set(d, sum_lanes(d, sum) * inverse_dim);
+  }
   auto squares = hn::Zero(d), weighted = hn::Zero(d), correlated = hn::Zero(d);
   for (int64_t i = 0; i < dim; i += lanes) {
     const auto centered = hn::Sub(load(d, row.x + i), mean);
     const auto g = hn::Mul(load(d, row.dy + i), load(d, weight + i));
     squares = hn::MulAdd(centered, centered, squares);
-    weighted = hn::Add(weighted, g);
+    if constexpr (kCentered) weighted = hn::Add(weighted, g);
     correlated = hn::MulAdd(g, centered, correlated);
   }
   const float scale = 1.0f / std::sqrt(sum_lanes(d, squares) * inverse_dim + eps);
@@ -42,11 +47,20 @@ void layer_norm_backward_of(const LayerNormRow& row, int64_t dim, const float* w
     const auto normal = hn::Mul(hn::Sub(load(d, row.x + i), mean), factor);
     const auto dy = load(d, row.dy + i);
     put(d, hn::MulAdd(dy, normal, load(d, dweight + i)), dweight + i);
-    put(d, hn::Add(dy, load(d, dbias + i)), dbias + i);
+    if constexpr (kCentered) put(d, hn::Add(dy, load(d, dbias + i)), dbias + i);
     const auto g = hn::Sub(hn::Mul(dy, load(d, weight + i)), mean_g);
     const auto dx = hn::Mul(hn::NegMulAdd(normal, slope, g), factor);
-    put(d, hn::Add(dx, load(d, row.residual + i)), row.dx + i);
+    put(d, row.residual ? hn::Add(dx, load(d, row.residual + i)) : dx, row.dx + i);
   }
+}
+
+void layer_norm_backward_of(const NormRow& row, int64_t dim, const float* weight, float eps,
+                            float* dweight, float* dbias) {
+  norm_backward_of<true>(row, dim, weight, eps, dweight, dbias);
+}
+void rms_norm_backward_of(const NormRow& row, int64_t dim, const float* weight, float eps,
+                          float* dweight) {
+  norm_backward_of<false>(row, dim, weight, eps, dweight, nullptr);
 }
 
 template <typename T>
@@ -120,14 +134,19 @@ HWY_AFTER_NAMESPACE();
 namespace vit::simd {
 
 HWY_EXPORT(layer_norm_backward_of);
+HWY_EXPORT(rms_norm_backward_of);
 HWY_EXPORT(softmax_backward_f32);
 HWY_EXPORT(softmax_backward_bf16);
 HWY_EXPORT(sum_rows_f32);
 HWY_EXPORT(sum_rows_bf16);
 
-void layer_norm_backward(const LayerNormRow& row, int64_t dim, const float* weight, float eps,
+void layer_norm_backward(const NormRow& row, int64_t dim, const float* weight, float eps,
                          float* dweight, float* dbias) {
   HWY_DYNAMIC_DISPATCH(layer_norm_backward_of)(row, dim, weight, eps, dweight, dbias);
+}
+void rms_norm_backward(const NormRow& row, int64_t dim, const float* weight, float eps,
+                       float* dweight) {
+  HWY_DYNAMIC_DISPATCH(rms_norm_backward_of)(row, dim, weight, eps, dweight);
 }
 template <>
 void softmax_backward(float* scores, float factor, float scale, int64_t padded, float* gradients) {

@@ -11,16 +11,20 @@ namespace vit::simd {
 
 // --- rows ------------------------------------------------------------------------------------
 
-/// Backward pass of layer_norm() for one row: `dx` = `residual` + gradient of x, and the gradients
-/// of weight and bias are added to `dweight` and `dbias`. `dy` is the gradient of its result.
-struct LayerNormRow {
+/// Backward pass of a norm for one row: `dx` = `residual` + gradient of x; `residual` may be null.
+/// `dy` is the gradient of its result, and may be `dx`.
+struct NormRow {
   const float* x;
   const float* dy;
   const float* residual;
   float* dx;
 };
-void layer_norm_backward(const LayerNormRow& row, int64_t dim, const float* weight, float eps,
+/// Of layer_norm(). The gradients of weight and bias are added to `dweight` and `dbias`.
+void layer_norm_backward(const NormRow& row, int64_t dim, const float* weight, float eps,
                          float* dweight, float* dbias);
+/// Of rms_norm().
+void rms_norm_backward(const NormRow& row, int64_t dim, const float* weight, float eps,
+                       float* dweight);
 
 /// Backward pass of softmax() for one row of `padded` numbers. `scores` holds the numerators, as
 /// softmax() left them, and then the probabilities; `gradients` holds the gradients of those, and
