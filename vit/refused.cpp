@@ -14,33 +14,50 @@ struct Sign {
   const char* meaning;
 };
 
-// Names that users of timm may try, whose models this library does not compute.
+// Parts of the names of timm's models that this library does not compute. Known architectures are
+// looked up before.
 constexpr Sign kArchitectures[] = {
-    {"_relpos_", "it has relative position biases"},
-    {"_srelpos_", "it has relative position biases"},
-    {"_rope", "it has rotary positions"},
-    {"dinov3", "it has rotary positions"},
-    {"eva02_", "it has rotary positions"},
-    {"vit_pe_", "it has rotary positions"},
-    {"_rpn_", "its norms come after the residual branches"},
     {"_xp_", "its attention and MLP run in parallel"},
-    {"_18x2_", "its blocks run in parallel"},
+    {"_18x2_", "its blocks run in parallel, two by two"},
     {"_pwee_", "its attention and MLP run in parallel"},
     {"_dpwee_", "it has differential attention"},
     {"_dwee_", "it has differential attention"},
     {"_dlittle_", "it has differential attention"},
-    {"aimv2_", "it has RMS norms"},
-    {"test_vit3", "its attention pool reads the register tokens"},
-    {"test_vit4", "it has RMS norms"},
-    {"beit3_", "it has norms inside attention and MLP"},
-    {"beit", "it has relative position biases"},
     {"_r26_", "it has a ResNet in front"},
     {"_r50_", "it has a ResNet in front"},
     {"_resnet", "it has a ResNet in front"},
     {"_r_s16_", "it has a ResNet in front"},
-    {"vitamin_", "it has convolutional stages"},
-    {"samvit_", "it has windowed attention"},
-    {"naflexvit_", "it takes images of any aspect"},
+    {"vit_base_mci_", "it has convolutions in front (MobileCLIP's hybrid)"},
+    {"cait_", "CaiT has layers of talking heads and class attention"},
+    {"convit_", "ConViT's attention is gated by positions"},
+    {"crossvit_", "CrossViT has two branches of patches of different size"},
+    {"davit_", "DaViT has stages, with attention in windows and over channels"},
+    {"deepseek_vit_",
+     "it is the encoder of a model of text and pictures, whose projector is not computed"},
+    {"efficientvit_", "it has convolutional stages"},
+    {"fastvit_", "it has convolutional stages"},
+    {"gcvit_", "GCViT has stages, with attention in windows"},
+    {"gemma4_vit_",
+     "it has gated MLPs with GELU between two norms each, and embeds rows and columns apart"},
+    {"hieradet_", "Hiera has stages, which pool their queries"},
+    {"hiera_", "Hiera has stages, which pool their queries"},
+    {"levit_", "LeViT has convolutions in front and stages"},
+    {"maxvit_", "MaxViT has convolutional stages and attention in windows"},
+    {"mobilevit", "it has convolutional stages"},
+    {"mvitv2_", "MViT has stages, which pool their queries"},
+    {"nextvit_", "it has convolutional stages"},
+    {"pit_", "PiT has stages, between which its tokens are pooled"},
+    {"qwen3_vit_",
+     "it is the encoder of a model of text and pictures, whose merger is not computed"},
+    {"repvit_", "it has convolutional stages"},
+    {"samvit_", "SAM's encoder has attention in windows"},
+    {"shvit_", "it has convolutional stages"},
+    {"swin", "Swin has stages, with attention in windows"},
+    {"tiny_vit_", "TinyViT has convolutional stages and attention in windows"},
+    {"tnt_", "TNT has an inner transformer over the pixels of every patch"},
+    {"vitamin_", "ViTamin has convolutional stages in front"},
+    {"volo_", "VOLO has outlook attention and class attention"},
+    {"xcit_", "XCiT's attention is over channels, not over tokens"},
 };
 
 // Arguments of timm's models, and fields of OpenCLIP's, that no published plain ViT uses.
@@ -53,12 +70,17 @@ constexpr const char* kOpenClipFields[] = {"attentional_pool",   "block_type",  
 // Vision Transformers with parts that this library lacks. They would otherwise differ from plain
 // ones by a few tensors more.
 constexpr Sign kVariants[] = {
-    {"relative_position", "a model with relative position biases (BEiT, Swin)"},
-    {"rel_pos", "a model with relative position biases"},
-    {".lambda_1", "BEiT or Data2Vec"},
-    {"attn.q_bias", "BEiT, EVA or DINOv3"},
-    {"blocks_token_only.", "CaiT"},
-    {".gamma_1", "BEiT or DINOv3"},  // DeiT III has other names by now
+    {"attn.rel_pos_h", "the encoder of SAM, which has attention in windows"},
+    {"blocks_token_only.", "CaiT, which has layers of class attention"},
+    {"attn.talking_head", "a model with talking heads (CaiT)"},
+    {"attn.lambda_", "a model with differential attention"},
+    {".in_split", "a model whose attention and MLP run in parallel"},
+    {".in_proj.weight", "a model whose attention and MLP run in parallel"},
+    {"blocks.0.attns.", "a model whose blocks run in parallel"},
+    {"attn.gate.", "a model with gated attention"},
+    {"cls_attn_blocks.", "XCiT, whose attention is over channels"},
+    {"blocks.0.norm_mlp1.", "TNT, which has a transformer over the pixels of every patch"},
+    {"network.0.0.attn.", "VOLO, which has outlook attention"},
     {"detection_tokens", "YOLOS, an object detector"},
     {"temporal_", "TimeSformer"},
     {"patch_embed.backbone.", "a hybrid with a ResNet in front"},
@@ -75,7 +97,6 @@ constexpr Sign kOthers[] = {
     {"embedder.embedder.convolution.", "a ResNet"},
     {"conv_stem.", "an EfficientNet or MobileNet"},
     {"stages.0.", "a network of stages (ConvNeXt, PVT, MaxViT and so on)"},
-    {"embeddings.patch_embeddings.weight", "DINOv3, which has rotary positions"},
     {"features.0.", "a convolutional network (VGG, MobileNet, ConvNeXt and so on)"},
     {"SelfAttention.", "a language model (T5)"},
     {"word_embeddings.", "a language model (BERT and its descendants)"},
@@ -127,8 +148,8 @@ void refuse_other_models(Names stored, Names renamed, const std::string& where) 
   if (!model && !has_parts_of_vit(renamed)) model = find_sign(kOthers, stored, example);
   if (!model) return;
   fail(where, ": looks like ", model, ", by its tensor ", base::in_quotes(example),
-       "; plain Vision Transformers are what can be loaded: ViT, DeiT, MAE, DINO, DINOv2, CLIP, "
-       "SigLIP and their kin");
+       "; plain Vision Transformers are what can be loaded: ViT, DeiT, MAE, DINO, CLIP, SigLIP, "
+       "BEiT, EVA, AIMv2 and their kin");
 }
 
 }  // namespace vit

@@ -14,6 +14,7 @@
 #include <vit/weights/heads.h>
 #include <vit/weights/infer.h>
 #include <vit/weights/layouts/layout.h>
+#include <vit/weights/layouts/packing.h>
 #include <vit/weights/shape.h>
 #include <vit/weights/text.h>
 #include <vit/weights/wrappers.h>
@@ -131,8 +132,11 @@ void leave_out_head(Checkpoint& checkpoint, const std::string& unclear, const Lo
 /// Takes what has no name of a part of a model, and no type of weights either, out of them.
 void set_aside_odd_types(StateDict& weights, FoundModel& found) {
   constexpr std::string_view kParts[] = {
-      "blocks",    "patch_embed", "norm",       "norm_pre",  "fc_norm",   "attn_pool", "head",
-      "head_dist", "cls_token",   "dist_token", "reg_token", "pos_embed", "mask_token"};
+      "blocks",           "patch_embed", "norm",         "norm_pre",
+      "fc_norm",          "attn_pool",   "head",         "head_dist",
+      "cls_token",        "dist_token",  "reg_token",    "pos_embed",
+      "mask_token",       "rope",        "rel_pos_bias", "shared_rel_pos",
+      "input_conditioner"};
   std::erase_if(weights, [&](const auto& item) {
     const auto& [name, tensor] = item;
     const auto type = tensor.scalar_type();
@@ -188,6 +192,7 @@ Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
   checkpoint.config =
       choose_config(config_of, checkpoint.weights, found.weights, layout, options, where);
   auto& vit = checkpoint.config.vit;
+  shape_patch_embedding(checkpoint.weights, vit.input.channels, vit.patch.size(), where);
   name_norm_by_place(vit, layout, checkpoint.weights);
   forget_untrained_family(checkpoint.weights, vit);
   if (options.num_classes)

@@ -12,6 +12,7 @@ constexpr std::string_view kWrappers[] = {"module", "_orig_mod", "_checkpoint_wr
 // The weights that every model of a layout has exactly once.
 constexpr std::string_view kPatchEmbeddings[] = {
     "patch_embed.proj.weight",                        // timm, and authors
+    "embeds.proj.weight",                             // timm's NaFlexVit
     "embeddings.patch_embeddings.projection.weight",  // transformers
     "embeddings.patch_embedding.weight",              // its CLIP and SigLIP
     "conv_proj.weight",                               // torchvision

@@ -8,6 +8,7 @@
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/packing.h>
 #include <vit/weights/layouts/presets.h>
+#include <vit/weights/layouts/timm_names.h>
 #include <vit/weights/text.h>
 
 namespace vit {
@@ -50,7 +51,8 @@ bool detect(const StateDict& weights) {
 }
 
 StateDict to_timm(const StateDict& weights, const std::string& where) {
-  auto renamed = rename_and_pack(without_model_prefix(weights, where), kOpenClip, where);
+  auto renamed =
+      timm_names(rename_and_pack(without_model_prefix(weights, where), kOpenClip, where), where);
   // OpenCLIP multiplies by its projection from the right.
   if (const auto projection = take(renamed, "projection"); projection.defined()) {
     if (projection.dim() != 2)
