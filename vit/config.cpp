@@ -103,6 +103,7 @@ int64_t VitConfig::num_positions() const {
 }
 
 int64_t VitConfig::pooled_dim() const {
+  if (head.pooling == Pooling::cls_concat) return head.pooled_tokens * block.dim;
   return head.pooling == Pooling::cls_avg ? 2 * block.dim : block.dim;
 }
 
@@ -167,6 +168,10 @@ void VitConfig::validate() const {
     fail("model config: a distillation token needs a class token");
   if ((head.pooling == Pooling::cls || head.pooling == Pooling::cls_avg) && !prefix.cls_tokens)
     fail("model config: pooling by class token, but the model has none; use avg or map pooling");
+  check_range("pooled class tokens", head.pooled_tokens, 1,
+              head.pooling == Pooling::cls_concat ? prefix.cls_tokens : 1);
+  if (head.pooling == Pooling::cls_concat && head.norm_after)
+    fail("model config: a norm on class tokens that stand one after the other");
   if (head.pooling == Pooling::cls_mean && !prefix.cls_tokens)
     fail("model config: pooling by class tokens, but the model has none; use avg or map pooling");
   if (head.pooling == Pooling::map) {

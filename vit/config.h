@@ -80,6 +80,7 @@ enum class Pooling {
   cls_dist,  ///< mean of class and distillation token (spectrogram transformers)
   map,       ///< attention pooling with one learned query over the patch tokens
   cls_mean,  ///< mean of all class tokens (Pixio)
+  cls_concat,  ///< the first HeadConfig::pooled_tokens class tokens one after the other (C-RADIO)
   none,      ///< no pooling: logits for every token
 };
 
@@ -102,6 +103,7 @@ struct HeadConfig {
   bool norm_before = true;  ///< the block's kind of norm on every token, before the pooling
   Pooling pooling = Pooling::cls;
   AttentionPoolConfig attention_pool;  ///< of map pooling
+  int64_t pooled_tokens = 1;           ///< class tokens of cls_concat
   bool pool_prefix = false;            ///< avg, max and map pooling see the prefix tokens, too
   bool norm_after = false;             ///< a norm on what the pooling gives
   int64_t num_classes = 1000;          ///< 0: no head, the logits are the pooled features

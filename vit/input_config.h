@@ -54,6 +54,9 @@ struct PicturePreprocessing {
   std::optional<ResizeSizes> sizes = std::nullopt;  ///< instead, where crop_pct cannot say them
   bool crop = true;  ///< false: only pictures that resizing brings to input_size have an answer
   Rounding rounding = Rounding::half_even;
+  /// The picture is resized in floating point, by the same filters, and stays unrounded (DINOv3's
+  /// processor); otherwise it is one of bytes behind every pass, as Pillow's.
+  bool float_resize = false;
   std::vector<int64_t> fill = {};  ///< 0 to 255 for each channel, around the picture; empty: black
   Transparency transparency = Transparency::dropped;
   double rescale = 1.0 / 255.0;  ///< what the bytes of a picture are multiplied by

@@ -60,6 +60,58 @@ constexpr Sign kArchitectures[] = {
     {"xcit_", "XCiT's attention is over channels, not over tokens"},
 };
 
+// Models of pictures, clips and sounds of the transformers library, by the start of their type, the
+// more special one first.
+constexpr Sign kModelTypes[] = {
+    {"videomae", "VideoMAE, a model of video clips"},
+    {"vivit", "ViViT, a model of video clips"},
+    {"timesformer", "TimeSformer, a model of video clips with attention over frames and over patches apart"},
+    {"vjepa2", "V-JEPA 2, a model of video clips"},
+    {"videoprism", "VideoPrism, a model of video clips: blocks over the patches of each frame, then over frames"},
+    {"xclip", "X-CLIP, a model of video clips"},
+    {"audio-spectrogram-transformer", "the Audio Spectrogram Transformer, a model of sounds"},
+    {"hiera", "Hiera, which has stages that pool their queries"},
+    {"sam", "the encoder of SAM or a model around it, which has attention in windows or stages"},
+    {"vitdet", "ViTDet, which has attention in windows and decomposed relative positions"},
+    {"vitpose", "ViTPose, whose patch embedding pads its picture and whose MLPs may be several experts"},
+    {"yolos", "YOLOS, an object detector with tokens for its detections"},
+    {"dpt", "DPT, an estimator of depth on a backbone of its own"},
+    {"groupvit", "GroupViT, which groups its tokens in stages"},
+    {"pixtral", "the encoder of Pixtral, which packs pictures of any size into one sequence"},
+    {"swin", "Swin, which has stages with attention in windows"},
+    {"donut-swin", "Swin, which has stages with attention in windows"},
+    {"maskformer-swin", "Swin, which has stages with attention in windows"},
+    {"dinov3_convnext", "a ConvNeXt, a convolutional network"},
+    {"convnext", "ConvNeXt, a convolutional network"},
+    {"resnet", "a ResNet, a convolutional network"},
+    {"regnet", "RegNet, a convolutional network"},
+    {"efficientnet", "EfficientNet, a convolutional network"},
+    {"mobilenet", "MobileNet, a convolutional network"},
+    {"mobilevit", "MobileViT, which has convolutional stages"},
+    {"cvt", "CvT, which has convolutional stages"},
+    {"levit", "LeViT, which has convolutions in front and stages"},
+    {"pvt", "PVT, which has stages"},
+    {"segformer", "SegFormer, which has stages"},
+    {"poolformer", "PoolFormer, which has no attention"},
+    {"focalnet", "FocalNet, which has no attention"},
+    {"swiftformer", "SwiftFormer, which has convolutional stages"},
+    {"dinat", "DiNAT, which has stages with attention in neighbourhoods"},
+    {"imagegpt", "ImageGPT, which predicts pixels one after the other"},
+    {"perceiver", "Perceiver, which attends from latents to its input"},
+    {"vilt", "ViLT, one transformer of text and pictures together"},
+    {"bridgetower", "BridgeTower, a model of text and pictures together"},
+    {"depth_anything", "an estimator of depth around a backbone: save the backbone alone"},
+    {"zoedepth", "an estimator of depth around a backbone: save the backbone alone"},
+    {"detr", "DETR, an object detector around a convolutional network"},
+    {"qwen2_vl", "the encoder of Qwen2-VL, which packs pictures of any size into one sequence"},
+    {"qwen2_5_vl", "the encoder of Qwen2.5-VL, which has attention in windows"},
+    {"qwen3_vl", "the encoder of Qwen3-VL, which packs pictures of any size into one sequence"},
+    {"bert", "a language model"},
+    {"gpt", "a language model"},
+    {"llama", "a language model"},
+    {"t5", "a language model"},
+};
+
 // Arguments of timm's models, and fields of OpenCLIP's, that no published plain ViT uses.
 constexpr const char* kTimmArguments[] = {"attn_layer", "block_fn", "embed_layer",
                                           "embed_norm_layer"};
@@ -82,7 +134,7 @@ constexpr Sign kVariants[] = {
     {"blocks.0.norm_mlp1.", "TNT, which has a transformer over the pixels of every patch"},
     {"network.0.0.attn.", "VOLO, which has outlook attention"},
     {"detection_tokens", "YOLOS, an object detector"},
-    {"temporal_", "TimeSformer"},
+    {"temporal_", "a model of video clips (TimeSformer, VideoPrism)"},
     {"patch_embed.backbone.", "a hybrid with a ResNet in front"},
     {"lora_A.", "a LoRA adapter, not a model: merge it into its model and save that"},
 };
@@ -134,6 +186,12 @@ bool has_parts_of_vit(Names names) {
 const char* why_refused(std::string_view architecture) {
   for (const auto& [part, reason] : kArchitectures)
     if (architecture.find(part) != architecture.npos) return reason;
+  return nullptr;
+}
+
+const char* what_is_model_type(std::string_view model_type) {
+  for (const auto& [start, what] : kModelTypes)
+    if (model_type.starts_with(start)) return what;
   return nullptr;
 }
 

@@ -77,16 +77,6 @@ void forget_untrained_family(const StateDict& weights, VitConfig& config) {
       config.family = family_of_architecture(row.name);
 }
 
-/// OpenCLIP gives the final norm the same name on either side of the pooling, timm does not.
-void name_norm_by_place(const VitConfig& config, const Layout& layout, StateDict& weights) {
-  if (&layout != &kOpenClipLayout || !config.head.norm_after) return;
-  for (const std::string part : {"weight", "bias"})
-    if (auto norm = weights.extract("norm." + part)) {
-      norm.key() = "fc_norm." + part;
-      weights.insert(std::move(norm));
-    }
-}
-
 /// Gives the config the number of classes that the options ask for and takes a head of another
 /// number out of the weights. `unclear` names what the file has for a head and could not be read.
 void choose_head(Checkpoint& checkpoint, const StateDict& stored, const std::string& unclear,
@@ -193,7 +183,7 @@ Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
       choose_config(config_of, checkpoint.weights, found.weights, layout, options, where);
   auto& vit = checkpoint.config.vit;
   shape_patch_embedding(checkpoint.weights, vit.input.channels, vit.patch.size(), where);
-  name_norm_by_place(vit, layout, checkpoint.weights);
+  if (layout.settle) layout.settle(vit, checkpoint.weights);
   forget_untrained_family(checkpoint.weights, vit);
   if (options.num_classes)
     choose_head(checkpoint, found.weights, unclear, options, where);

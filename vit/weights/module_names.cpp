@@ -15,6 +15,11 @@ constexpr std::string_view kPatchEmbeddings[] = {
     "embeds.proj.weight",                             // timm's NaFlexVit
     "embeddings.patch_embeddings.projection.weight",  // transformers
     "embeddings.patch_embedding.weight",              // its CLIP and SigLIP
+    "embeddings.patch_embed.weight",                  // its AIMv2
+    "embeddings.patch_embeddings.weight",             // its DINOv3
+    "patch_embed.projection.weight",                  // its Sapiens2
+    "radio_model.model.patch_generator.embedder.weight",  // its C-RADIO, in files
+    "embeddings.patch_projection.weight",                 // and in memory
     "conv_proj.weight",                               // torchvision
 };
 constexpr std::string_view kClipToken = "class_embedding";

@@ -19,6 +19,8 @@ constexpr KeyRule kAuthors[] = {
     {"mask_token", ""},
     {"blocks.*.mlp.w12", "blocks.*.mlp.fc1"},
     {"blocks.*.mlp.w3", "blocks.*.mlp.fc2"},
+    {"blocks.*.mlp.c_fc", "blocks.*.mlp.fc1"},  // TIPSv2
+    {"blocks.*.mlp.c_proj", "blocks.*.mlp.fc2"},
     {"decoder_embed", ""},
     {"decoder_pos_embed", ""},
     {"decoder_blocks", ""},

@@ -204,9 +204,20 @@ ModelConfig read_config(const JsonNode& root) {
   return config;
 }
 
+/// It gives the final norm the same name on either side of the pooling, timm does not.
+void name_norm_by_place(const VitConfig& config, StateDict& weights) {
+  if (!config.head.norm_after) return;
+  for (const std::string part : {"weight", "bias"})
+    if (auto norm = weights.extract("norm." + part)) {
+      norm.key() = "fc_norm." + part;
+      weights.insert(std::move(norm));
+    }
+}
+
 }  // namespace
 
 const Layout kOpenClipLayout{"open_clip",    "OpenCLIP", detect,      to_timm,
-                             apply_defaults, wrote,      read_config, owns};
+                             apply_defaults, wrote,      read_config, owns,
+                             name_norm_by_place};
 
 }  // namespace vit

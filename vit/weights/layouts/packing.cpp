@@ -18,8 +18,25 @@ namespace {
 
 // What stands in front of the tensors of a model (not of its head) unless it was saved alone.
 constexpr std::string_view kModelPrefixes[] = {
-    "vit.",      "deit.",         "dinov2.",    "dinov2_with_registers.", "ijepa.", "vision_model.",
-    "backbone.", "visual.trunk.", "timm_model."};
+    "vit.",
+    "deit.",
+    "dinov2.",
+    "dinov2_with_registers.",
+    "ijepa.",
+    "beit.",
+    "data2vec_vision.",
+    "git.image_encoder.vision_model.",
+    "image_encoder.vision_model.",
+    "owlvit.vision_model.",
+    "owlv2.vision_model.",
+    "vision_model.",
+    "model.vision_tower.",
+    "vision_tower.",
+    "flava.image_model.",
+    "image_model.",
+    "backbone.",
+    "visual.trunk.",
+    "timm_model."};
 
 /// One tensor of query, key and value each; undefined where the file has none.
 struct Parts {
@@ -148,10 +165,16 @@ void add_batch_dims(StateDict& weights) {
 
 }  // namespace
 
+const at::Tensor* find_in_model(const StateDict& weights, const std::string& name) {
+  if (const auto found = weights.find(name); found != weights.end()) return &found->second;
+  for (const auto prefix : kModelPrefixes)
+    if (const auto found = weights.find(std::string(prefix) + name); found != weights.end())
+      return &found->second;
+  return nullptr;
+}
+
 bool has_in_model(const StateDict& weights, const std::string& name) {
-  return weights.contains(name) ||
-         std::any_of(std::begin(kModelPrefixes), std::end(kModelPrefixes),
-                     [&](auto prefix) { return weights.contains(std::string(prefix) + name); });
+  return find_in_model(weights, name) != nullptr;
 }
 
 std::string_view model_prefix_of(std::string_view prefix) {

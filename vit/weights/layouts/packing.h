@@ -12,8 +12,11 @@
 
 namespace vit {
 
-/// Whether a tensor is there, perhaps under a prefix that models (not their heads) stand under
-/// unless they were saved alone: "vit.", "backbone." and so on.
+/// A tensor that may be under a prefix that models (not their heads) stand under unless they were
+/// saved alone: "vit.", "backbone." and so on; null if it is not there.
+const at::Tensor* find_in_model(const StateDict& weights, const std::string& name);
+
+/// Whether it is.
 bool has_in_model(const StateDict& weights, const std::string& name);
 
 /// The prefix of that kind at the end of another: "vit." of "model.vit."; empty if there is none.

@@ -83,6 +83,7 @@ Json picture_extension_json(const PicturePreprocessing& how) {
             {"crop_mode", name_of(kCropModes, how.crop_mode)},
             {"crop", how.crop},
             {"rounding", name_of(kRoundings, how.rounding)},
+            {"float_resize", how.float_resize},
             {"fill", how.fill},
             {"transparency", name_of(kTransparencies, how.transparency)},
             {"rescale", how.rescale}};
@@ -99,6 +100,7 @@ void read_picture_extension(const JsonNode& node, PicturePreprocessing& how) {
   how.crop_mode = choose(node.at("crop_mode"), kCropModes);
   how.crop = node.at("crop").boolean();
   how.rounding = choose(node.at("rounding"), kRoundings);
+  how.float_resize = flag(node, "float_resize", false);  // not in documents of earlier versions
   how.fill.clear();
   for (const JsonNode& level : node.at("fill").elements()) how.fill.push_back(count(level));
   how.transparency = choose(node.at("transparency"), kTransparencies);
