@@ -27,7 +27,7 @@ int64_t round_half_even(double value) {
 }
 
 int64_t rounded(double value, Rounding rounding) {
-  return rounding == Rounding::down ? static_cast<int64_t>(value) : round_half_even(value);
+  return rounding == Rounding::half_even ? round_half_even(value) : static_cast<int64_t>(value);
 }
 
 /// `side` for the shorter side, the longer one in proportion; where that were more than `longest`,
@@ -55,7 +55,7 @@ Size2d shorter_side_to(Size2d picture, int64_t side, std::optional<int64_t> long
 Size2d scaled_to(Size2d picture, Size2d size, bool covers, Rounding rounding) {
   const auto height = static_cast<double>(picture.height);
   const auto width = static_cast<double>(picture.width);
-  if (rounding == Rounding::down) {
+  if (rounding != Rounding::half_even) {
     const double down = static_cast<double>(size.height) / height;
     const double across = static_cast<double>(size.width) / width;
     const double scale = covers ? std::max(down, across) : std::min(down, across);
@@ -120,8 +120,9 @@ at::Tensor resize_floats(const at::Tensor& pixels, Size2d size, vit::Interpolati
     case vit::Interpolation::bicubic:
       return at::_upsample_bicubic2d_aa(pixels, sides, /*align_corners=*/false);
     default:
-      vit::fail("preprocess: pictures of floating point are resized by bilinear or bicubic filters ",
-                "alone");
+      vit::fail(
+          "preprocess: pictures of floating point are resized by bilinear or bicubic filters ",
+          "alone");
   }
 }
 

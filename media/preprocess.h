@@ -45,8 +45,8 @@ at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::PicturePreprocessin
 /// std, C being 3 or 1.
 at::Tensor normalize(const at::Tensor& pixels, const vit::PicturePreprocessing& how);
 
-/// Both together, in floating point where `how` says so: uint8 [height, width, 3] to the model's input, float32 [C, input height, input
-/// width].
+/// Both together, in floating point where `how` says so: uint8 [height, width, 3] to the model's
+/// input, float32 [C, input height, input width].
 ///
 /// All three throw c10::Error for other tensors and vit::Error for a `how` that cannot be used.
 at::Tensor preprocess(const at::Tensor& rgb, const vit::PicturePreprocessing& how);

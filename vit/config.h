@@ -72,16 +72,16 @@ struct PositionsConfig {
 };
 
 enum class Pooling {
-  cls,       ///< the class token
-  avg,       ///< mean of the patch tokens, weighted by the number of patches they stand for
-  max,       ///< largest value of the patch tokens
-  avg_max,   ///< mean of avg and max
-  cls_avg,   ///< the features of cls and of avg one after the other (DINOv2's classifiers)
-  cls_dist,  ///< mean of class and distillation token (spectrogram transformers)
-  map,       ///< attention pooling with one learned query over the patch tokens
-  cls_mean,  ///< mean of all class tokens (Pixio)
+  cls,         ///< the class token
+  avg,         ///< mean of the patch tokens, weighted by the number of patches they stand for
+  max,         ///< largest value of the patch tokens
+  avg_max,     ///< mean of avg and max
+  cls_avg,     ///< the features of cls and of avg one after the other (DINOv2's classifiers)
+  cls_dist,    ///< mean of class and distillation token (spectrogram transformers)
+  map,         ///< attention pooling with one learned query over the patch tokens
+  cls_mean,    ///< mean of all class tokens (Pixio)
   cls_concat,  ///< the first HeadConfig::pooled_tokens class tokens one after the other (C-RADIO)
-  none,      ///< no pooling: logits for every token
+  none,        ///< no pooling: logits for every token
 };
 
 enum class AttentionPoolKind {

@@ -24,8 +24,10 @@ enum class CropMode {
 /// Where half a pixel goes: offsets of centred crops, sides that follow from an aspect, and the odd
 /// one of the pixels that a picture lacks for its crop.
 enum class Rounding {
-  half_even,  ///< timm, torchvision, OpenCLIP; missing pixels rather below and on the right
-  down,       ///< transformers; missing pixels rather above and on the left
+  half_even,     ///< timm, torchvision, OpenCLIP; missing pixels rather below and on the right
+  down,          ///< transformers; missing pixels rather above and on the left
+  down_tensors,  ///< transformers' processors of tensors; missing pixels rather below and on the
+                 ///< right
 };
 
 /// What becomes of pixels that a file calls transparent.

@@ -174,13 +174,8 @@ void read_pixio(const Document& document, ModelConfig& config) {
 
 }  // namespace huggingface
 
-const Layout kHuggingfaceLayout{"huggingface",
-                                "transformers",
-                                detect,
-                                to_timm,
-                                apply_defaults,
-                                huggingface::wrote,
-                                huggingface::read_config,
-                                owns};
+const Layout kHuggingfaceLayout{
+    "huggingface",      "transformers",           detect, to_timm, apply_defaults,
+    huggingface::wrote, huggingface::read_config, owns};
 
 }  // namespace vit

@@ -24,7 +24,8 @@ void read_relative_bias(const JsonNode& model, VitConfig& vit) {
   // The library takes such a table for one of as many columns as the grid has rows.
   if (const Size2d grid = vit.grid().size(); grid.height != grid.width)
     model.at("image_size")
-        .fail("a grid of ", grid.height, "x", grid.width, " patches: the library mixes up rows and ",
+        .fail("a grid of ", grid.height, "x", grid.width,
+              " patches: the library mixes up rows and ",
               "columns of the relative position biases of one that is not square, and no such ",
               "model can be right");
 }
@@ -52,6 +53,9 @@ void read_beit(const Document& document, ModelConfig& config) {
       model.at("use_mean_pooling")
           .fail("false is not supported for ", document.name,
                 ", which norms its tokens twice then; load it as BeitModel and save that");
+  } else if (document.name == "Data2VecVisionModel") {
+    vit.head.norm_before = !mean;
+    config.unread_tensors = {"fc_norm."};  // of a pooler that it has on demand
   } else if (mean) {
     pool_mean(vit);
   }

@@ -23,7 +23,7 @@ constexpr KeyRule kHuggingfaceClip[] = {
     {"embeddings.position_ids", ""},
     {"embeddings.patch_embedding", "patch_embed.proj"},
     {"pre_layrnorm", "norm_pre"},
-    {"pre_layernorm", "norm_pre"},  // OWL-ViT
+    {"pre_layernorm", "norm_pre"},      // OWL-ViT
     {"class_pos_emb", "class_angles"},  // MLCD
     {"encoder.layers.*.self_attn.q_proj", "blocks.*.attn.q"},
     {"encoder.layers.*.self_attn.k_proj", "blocks.*.attn.k"},
@@ -65,6 +65,8 @@ constexpr KeyRule kHuggingfaceClip[] = {
     {"language_projection", ""},
     {"git", ""},
     {"output", ""},
+    {"owlvit.visual_projection", "head"},
+    {"owlv2.visual_projection", "head"},
     {"owlvit", ""},
     {"owlv2", ""},
     {"class_head", ""},
@@ -185,8 +187,7 @@ void read_mlcd(const Document& document, ModelConfig& config) {
   if (const auto node = model.find("num_key_value_groups"); node && count(*node) != 1)
     node->fail("expected 1");
   if (const auto rope = model.find("rope_parameters")) {
-    if (const auto node = rope->find("rope_type"))
-      choose<bool>(*node, {{"axial", true}, {"default", true}});
+    if (const auto node = rope->find("rope_type")) choose<bool>(*node, {{"axial", true}});
     if (const auto node = rope->find("rope_theta")) {
       vit.block.attention.rotary->base = node->number();
       if (!(vit.block.attention.rotary->base > 0)) node->fail("expected a number above 0");

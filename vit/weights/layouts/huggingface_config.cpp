@@ -19,32 +19,27 @@ struct Class {
 };
 
 constexpr bool kDoesMore = true;
-constexpr Class kVit[] = {{"ViTModel"},
-                          {"ViTForMaskedImageModeling"},
-                          {"ViTForImageClassification", Head::classes}};
+constexpr Class kVit[] = {
+    {"ViTModel"}, {"ViTForMaskedImageModeling"}, {"ViTForImageClassification", Head::classes}};
 constexpr Class kMae[] = {{"ViTMAEModel"}, {"ViTMAEForPreTraining"}};
 constexpr Class kMsn[] = {{"ViTMSNModel"}, {"ViTMSNForImageClassification", Head::classes}};
 constexpr Class kIJepa[] = {{"IJepaModel"}, {"IJepaForImageClassification", Head::classes}};
-constexpr Class kDeit[] = {
-    {"DeiTModel"},
-    {"DeiTForMaskedImageModeling"},
-    {"DeiTForImageClassification", Head::classes},
-    {"DeiTForImageClassificationWithTeacher", Head::classes_with_teacher}};
-constexpr Class kDinov2[] = {{"Dinov2Model"},
-                             {"Dinov2Backbone"},
-                             {"Dinov2ForImageClassification", Head::classes}};
-constexpr Class kDinov2Registers[] = {
-    {"Dinov2WithRegistersModel"},
-    {"Dinov2WithRegistersBackbone"},
-    {"Dinov2WithRegistersForImageClassification", Head::classes}};
+constexpr Class kDeit[] = {{"DeiTModel"},
+                           {"DeiTForMaskedImageModeling"},
+                           {"DeiTForImageClassification", Head::classes},
+                           {"DeiTForImageClassificationWithTeacher", Head::classes_with_teacher}};
+constexpr Class kDinov2[] = {
+    {"Dinov2Model"}, {"Dinov2Backbone"}, {"Dinov2ForImageClassification", Head::classes}};
+constexpr Class kDinov2Registers[] = {{"Dinov2WithRegistersModel"},
+                                      {"Dinov2WithRegistersBackbone"},
+                                      {"Dinov2WithRegistersForImageClassification", Head::classes}};
 constexpr Class kDinov3[] = {{"DINOv3ViTModel"}, {"DINOv3ViTBackbone"}};
 constexpr Class kSapiens2[] = {{"Sapiens2Model"}, {"Sapiens2Backbone"}};
 constexpr Class kTipsv2[] = {{"Tipsv2VisionModel"}, {"Tipsv2VisionBackbone"}, {"Tipsv2Model"}};
 constexpr Class kPixio[] = {{"PixioModel"}};
 constexpr Class kRadio[] = {{"RadioModel"}};
-constexpr Class kBeit[] = {{"BeitModel"},
-                           {"BeitForMaskedImageModeling"},
-                           {"BeitForImageClassification", Head::classes}};
+constexpr Class kBeit[] = {
+    {"BeitModel"}, {"BeitForMaskedImageModeling"}, {"BeitForImageClassification", Head::classes}};
 constexpr Class kData2Vec[] = {{"Data2VecVisionModel"},
                                {"Data2VecVisionForImageClassification", Head::classes}};
 constexpr Class kInternVl[] = {{"InternVLVisionModel"},
@@ -84,12 +79,10 @@ constexpr Class kBlip2[] = {{"Blip2VisionModel"},
                             {"Blip2ForConditionalGeneration", Head::none, kDoesMore},
                             {"Blip2ForImageTextRetrieval", Head::none, kDoesMore},
                             {"Blip2VisionModelWithProjection", Head::none, kDoesMore}};
-constexpr Class kSiglip[] = {{"SiglipVisionModel"},
-                             {"SiglipModel"},
-                             {"SiglipForImageClassification", Head::classes}};
-constexpr Class kSiglip2[] = {{"Siglip2VisionModel"},
-                              {"Siglip2Model"},
-                              {"Siglip2ForImageClassification", Head::classes}};
+constexpr Class kSiglip[] = {
+    {"SiglipVisionModel"}, {"SiglipModel"}, {"SiglipForImageClassification", Head::classes}};
+constexpr Class kSiglip2[] = {
+    {"Siglip2VisionModel"}, {"Siglip2Model"}, {"Siglip2ForImageClassification", Head::classes}};
 constexpr Class kAimv2[] = {{"Aimv2VisionModel"}, {"Aimv2Model", Head::projection}};
 
 /// What the library calls "model_type".
@@ -156,9 +149,10 @@ const Type& find_type(const JsonNode& node) {
   if (const char* what = what_is_model_type(name))
     node.fail("\"", shortened(name), "\" is ", what, ", which cannot be run here");
   std::string names;
+  std::string_view last;
   for (const Type& type : kTypes)
-    names.append(names.empty() ? "\"" : ", \"").append(type.name).append("\"");
-  node.fail("\"", shortened(name), "\" is not supported, expected one of ", names);
+    if (last != type.family) names.append(last.empty() ? "" : ", ").append(last = type.family);
+  node.fail("\"", shortened(name), "\" is not supported; supported are the encoders of ", names);
 }
 
 Class find_class(const JsonNode& root, const JsonNode& model_type, const Type& type) {

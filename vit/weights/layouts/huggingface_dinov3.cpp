@@ -90,9 +90,8 @@ StateDict renamed(const StateDict& weights, std::span<const KeyRule> rules,
 void set_rotary(VitConfig& vit) {
   vit.positions = {.kind = PositionKind::none};
   vit.block.attention.k_bias = false;
-  vit.block.attention.rotary = RotaryConfig{.layout = RotaryLayout::half,
-                                            .coordinates = RotaryCoordinates::centered,
-                                            .base = 100};
+  vit.block.attention.rotary = RotaryConfig{
+      .layout = RotaryLayout::half, .coordinates = RotaryCoordinates::centered, .base = 100};
 }
 
 void set_dinov3(VitConfig& vit) {

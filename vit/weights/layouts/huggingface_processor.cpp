@@ -38,6 +38,7 @@ struct ProcessorClass {
   bool convert_rgb;       ///< do_convert_rgb
   bool crop_pct = false;  ///< has a crop_pct of its own
   bool normalize = true;  ///< do_normalize
+  bool tensors = false;   ///< there is none by Pillow
   bool float_resize = false;
 };
 
@@ -91,6 +92,7 @@ const ProcessorClass kClasses[] = {
      .std = kImagenetStd,
      .size{.sides{224, 224}},
      .square = true,
+     .tensors = true,
      .float_resize = true},
     {.name = "Sapiens2ImageProcessor",
      .resample = bilinear,
@@ -98,7 +100,8 @@ const ProcessorClass kClasses[] = {
      .std = kImagenetStd,
      .size{.sides{1024, 768}},
      .crop_size = 224,
-     .square = true},
+     .square = true,
+     .tensors = true},
     {.name = "Tipsv2ImageProcessor",
      .resample = bilinear,
      .mean = kHalf,
@@ -106,7 +109,8 @@ const ProcessorClass kClasses[] = {
      .size{.sides{448, 448}},
      .square = true,
      .convert_rgb = true,
-     .normalize = false},
+     .normalize = false,
+     .tensors = true},
     {.name = "FlavaImageProcessor",
      .resample = bicubic,
      .mean = kClipMean,
@@ -141,28 +145,17 @@ const ProcessorClass kClasses[] = {
 
 /// The class of a model's type, by how that starts.
 constexpr std::pair<std::string_view, std::string_view> kClassesOfModels[] = {
-    {"deit", "DeiTImageProcessor"},
-    {"dinov2", "BitImageProcessor"},
-    {"dinov3", "DINOv3ViTImageProcessor"},
-    {"sapiens2", "Sapiens2ImageProcessor"},
-    {"tipsv2", "Tipsv2ImageProcessor"},
-    {"pixio", "BitImageProcessor"},
-    {"radio", "CLIPImageProcessor"},
-    {"beit", "BeitImageProcessor"},
-    {"data2vec", "BeitImageProcessor"},
-    {"internvl", "GotOcr2ImageProcessor"},
-    {"flava", "FlavaImageProcessor"},
-    {"clip", "CLIPImageProcessor"},
-    {"metaclip_2", "CLIPImageProcessor"},
-    {"chinese_clip", "ChineseCLIPImageProcessor"},
-    {"altclip", "CLIPImageProcessor"},
-    {"git", "CLIPImageProcessor"},
-    {"mlcd", "CLIPImageProcessor"},
-    {"aimv2", "CLIPImageProcessor"},
-    {"owlvit", "OwlViTImageProcessor"},
-    {"owlv2", "Owlv2ImageProcessor"},
-    {"blip", "BlipImageProcessor"},
-    {"siglip", "SiglipImageProcessor"},
+    {"deit", "DeiTImageProcessor"},        {"dinov2", "BitImageProcessor"},
+    {"dinov3", "DINOv3ViTImageProcessor"}, {"sapiens2", "Sapiens2ImageProcessor"},
+    {"tipsv2", "Tipsv2ImageProcessor"},    {"pixio", "BitImageProcessor"},
+    {"radio", "CLIPImageProcessor"},       {"beit", "BeitImageProcessor"},
+    {"data2vec", "BeitImageProcessor"},    {"internvl", "GotOcr2ImageProcessor"},
+    {"flava", "FlavaImageProcessor"},      {"clip", "CLIPImageProcessor"},
+    {"metaclip_2", "CLIPImageProcessor"},  {"chinese_clip", "ChineseCLIPImageProcessor"},
+    {"altclip", "CLIPImageProcessor"},     {"git", "CLIPImageProcessor"},
+    {"mlcd", "CLIPImageProcessor"},        {"aimv2", "CLIPImageProcessor"},
+    {"owlvit", "OwlViTImageProcessor"},    {"owlv2", "Owlv2ImageProcessor"},
+    {"blip", "BlipImageProcessor"},        {"siglip", "SiglipImageProcessor"},
 };
 
 const ProcessorClass& class_of_model(std::string_view type) {
@@ -288,11 +281,16 @@ PicturePreprocessing defaults_of(const ProcessorClass& processor) {
   return {
       .interpolation = processor.resample,
       .crop_pct = 1.0,
-      .rounding = Rounding::down,
+      .rounding = processor.tensors ? Rounding::down_tensors : Rounding::down,
       .float_resize = processor.float_resize,
       .transparency = processor.convert_rgb ? Transparency::color_key_white : Transparency::dropped,
       .mean = processor.normalize ? processor.mean : std::vector<double>(processor.mean.size(), 0),
       .std = processor.normalize ? processor.std : std::vector<double>(processor.std.size(), 1)};
+}
+
+/// Whether it knows of center crops at all.
+bool crops(const ProcessorClass& processor) {
+  return processor.name != std::string_view("GotOcr2ImageProcessor");
 }
 
 bool resizes_in_its_own_way(const ProcessorClass& processor) {
@@ -316,8 +314,8 @@ void read_peculiarities(const JsonNode& root, const ProcessorClass& processor,
   if (name == "Sapiens2ImageProcessor" && flag_of(root, "do_pad", false) &&
       how.crop_mode == CropMode::squash)
     how.crop_mode = CropMode::border;
-  if (how.float_resize && how.crop_mode != CropMode::none &&
-      how.interpolation != bilinear && how.interpolation != bicubic)
+  if (how.float_resize && how.crop_mode != CropMode::none && how.interpolation != bilinear &&
+      how.interpolation != bicubic)
     root.at("resample").fail("expected 2 (bilinear) or 3 (bicubic) for a resize of floats");
   if (!resizes_in_its_own_way(processor) || how.crop_mode == CropMode::none) return;
   const Size2d size = how.resized();
@@ -388,7 +386,7 @@ void read_huggingface_processor(const JsonNode& root, ModelConfig& config) {
   } else {
     how.crop_mode = CropMode::none;
   }
-  if (flag_of(root, "do_center_crop", processor.center_crop)) {
+  if (crops(processor) && flag_of(root, "do_center_crop", processor.center_crop)) {
     if (how.crop) root.at("do_center_crop").fail("is not supported after this class's own crop");
     const auto node = needed(root, "crop_size", "do_center_crop");
     Size2d cropped{processor.crop_size, processor.crop_size};

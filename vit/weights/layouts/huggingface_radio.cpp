@@ -63,7 +63,8 @@ at::Tensor as_convolution(const at::Tensor& linear, int64_t channels, const std:
 void check_summary(const at::Tensor& indices, const std::string& where) {
   const auto expected = at::arange(indices.numel(), at::kLong);
   if (indices.dim() != 1 || indices.scalar_type() != at::kLong || !at::equal(indices, expected))
-    fail(where, ": \"summary_idxs\" are not the first class tokens, which is all that is supported");
+    fail(where,
+         ": \"summary_idxs\" are not the first class tokens, which is all that is supported");
 }
 
 /// The library takes a layer scale that a file lacks for one.
@@ -88,8 +89,7 @@ StateDict to_timm(const StateDict& weights, const std::string& where) {
   const int64_t channels =
       mean != renamed.end() && mean->second.dim() > 0 ? mean->second.size(0) : kColours;
   auto& patches = renamed.at("patch_embed.proj.weight");
-  if (patches.dim() == 2 && channels > 0)
-    patches = as_convolution(patches, channels, where);
+  if (patches.dim() == 2 && channels > 0) patches = as_convolution(patches, channels, where);
   fill_layer_scale(renamed);
   return renamed;
 }
@@ -139,8 +139,9 @@ void huggingface::read_radio(const Document& document, ModelConfig& config) {
   optional_count(model, "max_img_size", largest);
   const Size2d patch = vit.patch.size();
   if (patch.height < 1 || patch.width < 1 || largest < std::max(patch.height, patch.width))
-    model.at("patch_size").fail("patches of ", patch.height, "x", patch.width,
-                                " pixels for pictures of ", largest, " at most");
+    model.at("patch_size")
+        .fail("patches of ", patch.height, "x", patch.width, " pixels for pictures of ", largest,
+              " at most");
   vit.positions.table = {largest / patch.height, largest / patch.width};
 
   vit.head.pooled_tokens = 2;
@@ -156,15 +157,14 @@ void huggingface::read_radio(const Document& document, ModelConfig& config) {
   config.sized_by_preprocessor = true;
 }
 
-const Layout kHuggingfaceRadioLayout{
-    "huggingface_radio",
-    "transformers",
-    detect,
-    to_timm,
-    apply_defaults,
-    nullptr,
-    nullptr,
-    [](std::string_view name) { return has_rule(name, kRadio); },
-    split_prefix};
+const Layout kHuggingfaceRadioLayout{"huggingface_radio",
+                                     "transformers",
+                                     detect,
+                                     to_timm,
+                                     apply_defaults,
+                                     nullptr,
+                                     nullptr,
+                                     [](std::string_view name) { return has_rule(name, kRadio); },
+                                     split_prefix};
 
 }  // namespace vit

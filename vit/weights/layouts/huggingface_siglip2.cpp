@@ -20,9 +20,7 @@ bool detect(const StateDict& weights) {
   return patches && patches->dim() == 2;
 }
 
-int64_t whole_root(int64_t square) {
-  return square > 0 ? square_grid_side(square, 0) : 0;
-}
+int64_t whole_root(int64_t square) { return square > 0 ? square_grid_side(square, 0) : 0; }
 
 /// [D, rows * columns * 3] -> [D, 3, rows, columns] where these are the pixels of square patches of
 /// three channels; a config tells the others.
@@ -32,9 +30,8 @@ StateDict to_timm(const StateDict& weights, const std::string& where) {
   constexpr int64_t kColours = 3;
   if (patches.dim() != 2 || patches.size(1) % kColours) return renamed;
   if (const int64_t side = whole_root(patches.size(1) / kColours))
-    patches = patches.reshape({patches.size(0), side, side, kColours})
-                  .permute({0, 3, 1, 2})
-                  .contiguous();
+    patches =
+        patches.reshape({patches.size(0), side, side, kColours}).permute({0, 3, 1, 2}).contiguous();
   return renamed;
 }
 
@@ -64,15 +61,22 @@ void huggingface::read_siglip2(const Document& document, ModelConfig& config) {
   int64_t patches = 256;
   optional_count(model, "num_patches", patches);
   const int64_t side = whole_root(patches);
-  if (side == 0)
-    model.at("num_patches").fail(patches, " is not the square of a whole number");
+  if (side == 0) model.at("num_patches").fail(patches, " is not the square of a whole number");
   constexpr int64_t kMaxSide = 1 << 12;
   if (side > kMaxSide) model.at("num_patches").fail(patches, " is out of range");
+  if (const Size2d patch = vit.patch.size(); patch.height < 1 || patch.width < 1)
+    model.at("patch_size").fail("expected 1 pixel or more");
   set_naflex(vit, side);
 }
 
 const Layout kHuggingfaceSiglip2Layout{
-    "huggingface_siglip2", "transformers", detect, to_timm, apply_defaults, nullptr, nullptr,
+    "huggingface_siglip2",
+    "transformers",
+    detect,
+    to_timm,
+    apply_defaults,
+    nullptr,
+    nullptr,
     [](std::string_view name) { return kHuggingfaceClipLayout.owns(name); }};
 
 }  // namespace vit

@@ -216,8 +216,7 @@ void name_norm_by_place(const VitConfig& config, StateDict& weights) {
 
 }  // namespace
 
-const Layout kOpenClipLayout{"open_clip",    "OpenCLIP", detect,      to_timm,
-                             apply_defaults, wrote,      read_config, owns,
-                             name_norm_by_place};
+const Layout kOpenClipLayout{"open_clip", "OpenCLIP",  detect, to_timm,           apply_defaults,
+                             wrote,       read_config, owns,   name_norm_by_place};
 
 }  // namespace vit

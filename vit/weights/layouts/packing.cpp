@@ -17,26 +17,24 @@ namespace vit {
 namespace {
 
 // What stands in front of the tensors of a model (not of its head) unless it was saved alone.
-constexpr std::string_view kModelPrefixes[] = {
-    "vit.",
-    "deit.",
-    "dinov2.",
-    "dinov2_with_registers.",
-    "ijepa.",
-    "beit.",
-    "data2vec_vision.",
-    "git.image_encoder.vision_model.",
-    "image_encoder.vision_model.",
-    "owlvit.vision_model.",
-    "owlv2.vision_model.",
-    "vision_model.",
-    "model.vision_tower.",
-    "vision_tower.",
-    "flava.image_model.",
-    "image_model.",
-    "backbone.",
-    "visual.trunk.",
-    "timm_model."};
+constexpr std::string_view kModelPrefixes[] = {"vit.",
+                                               "deit.",
+                                               "dinov2.",
+                                               "dinov2_with_registers.",
+                                               "ijepa.",
+                                               "beit.",
+                                               "data2vec_vision.",
+                                               "git.image_encoder.vision_model.",
+                                               "owlvit.vision_model.",
+                                               "owlv2.vision_model.",
+                                               "vision_model.",
+                                               "model.vision_tower.",
+                                               "vision_tower.",
+                                               "flava.image_model.",
+                                               "image_model.",
+                                               "backbone.",
+                                               "visual.trunk.",
+                                               "timm_model."};
 
 /// One tensor of query, key and value each; undefined where the file has none.
 struct Parts {
@@ -216,6 +214,9 @@ void pack_branches(StateDict& weights, const std::string& where) {
 StateDict rename_and_pack(const StateDict& weights, std::span<const KeyRule> rules,
                           const std::string& where) {
   auto renamed = rename_keys(weights, rules, where);
+  if (const auto none = renamed.find("reg_token");
+      none != renamed.end() && none->second.numel() == 0)
+    renamed.erase(none);
   add_batch_dims(renamed);
   pack_branches(renamed, where);
   split_attention_pool(renamed, where);

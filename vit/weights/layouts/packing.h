@@ -30,8 +30,8 @@ StateDict without_model_prefix(const StateDict& weights, const std::string& wher
 /// Throws Error if the parts of one do not fit each other.
 void pack_branches(StateDict& weights, const std::string& where);
 
-/// Renames by the rules; then gives tokens and tables their batch dim, packs the branches and
-/// splits attn_pool.qkv as timm has them.
+/// Renames by the rules and drops registers of which there are none; then gives tokens and tables
+/// their batch dim, packs the branches and splits attn_pool.qkv as timm has them.
 StateDict rename_and_pack(const StateDict& weights, std::span<const KeyRule> rules,
                           const std::string& where);
 

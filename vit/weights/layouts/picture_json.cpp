@@ -24,7 +24,8 @@ constexpr Names<CropMode> kCropModes[] = {{"center", CropMode::center},
                                           {"border", CropMode::border},
                                           {"none", CropMode::none}};
 constexpr Names<Rounding> kRoundings[] = {{"half_even", Rounding::half_even},
-                                          {"down", Rounding::down}};
+                                          {"down", Rounding::down},
+                                          {"down_tensors", Rounding::down_tensors}};
 constexpr Names<Transparency> kTransparencies[] = {
     {"dropped", Transparency::dropped}, {"color_key_white", Transparency::color_key_white}};
 
