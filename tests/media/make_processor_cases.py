@@ -84,12 +84,12 @@ CLASSES = {
 # Those of today's encoders. Where there is none by Pillow the library resizes tensors: those of bytes
 # by other roundings than Pillow's.
 LATER_CLASSES = {
-    "DINOv3ViTImageProcessor": "dinov3_vit",
+    "DINOv3ViTImageProcessor": "vit",
     "FlavaImageProcessor": "flava_image_model",
     "OwlViTImageProcessor": "owlvit_vision_model",
-    "Tipsv2ImageProcessor": "tipsv2_vision_model",
-    "Sapiens2ImageProcessor": "sapiens2",
-    "GotOcr2ImageProcessor": "internvl_vision",
+    "Tipsv2ImageProcessor": "vit",
+    "Sapiens2ImageProcessor": "vit",
+    "GotOcr2ImageProcessor": "vit",
 }
 TENSORS = ("DINOv3ViTImageProcessor", "Tipsv2ImageProcessor", "Sapiens2ImageProcessor")
 ROUNDED = {"Tipsv2ImageProcessor": 1 / 255, "Sapiens2ImageProcessor": 1 / 255 / 0.224}

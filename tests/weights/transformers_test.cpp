@@ -82,6 +82,63 @@ TEST_CASE("every encoder of transformers gives the library's numbers") {
     }
 }
 
+TEST_CASE("the names that these encoders have in memory are as good as those in files") {
+  using Names = std::vector<std::pair<std::string, std::string>>;
+  const Names kBeit = {{"encoder.layer.", "layers."},
+                       {".attention.attention.relative_position_bias.", ".relative_position_bias."},
+                       {"encoder.relative_position_bias.", "shared_position_bias."},
+                       {".attention.attention.query.", ".attention.q_proj."},
+                       {".attention.attention.key.", ".attention.k_proj."},
+                       {".attention.attention.value.", ".attention.v_proj."},
+                       {".attention.output.dense.", ".attention.o_proj."},
+                       {".intermediate.dense.", ".mlp.fc1."},
+                       {".output.dense.", ".mlp.fc2."}};
+  const Names kRadio = {
+      {"radio_model.model.patch_generator.embedder", "embeddings.patch_projection"},
+      {"radio_model.model.patch_generator.pos_embed", "embeddings.position_embedding"},
+      {"radio_model.model.patch_generator.cls_token.token", "embeddings.cls_register_token"},
+      {"radio_model.model.blocks.", "encoder.layer."},
+      {"radio_model.", ""},
+      {".attn.proj.", ".attention.o_proj."}};
+  const std::pair<const char*, Names> cases[] = {
+      {"encoders/hf_dinov3_gated", {{"layer.", "model.layer."}}},
+      {"transformers/beit_bare", kBeit},
+      {"encoders/hf_beit_shared", kBeit},
+      {"transformers/altclip", {{"vision_model.encoder.layer.", "vision_model.encoder.layers."}}},
+      {"transformers/radio", kRadio},
+  };
+  for (const auto& [name, names] : cases) {
+    CAPTURE(name);
+    vit::StateDict in_memory;
+    for (const auto& [key, tensor] :
+         vit::read_safetensors(test::data(name) / "model.safetensors")) {
+      std::string renamed = key;
+      for (const auto& [saved, module] : names)
+        if (const auto at = renamed.find(saved); at != renamed.npos)
+          renamed.replace(at, saved.size(), module);
+      const std::string packed = ".attn.qkv.";
+      if (const auto at = renamed.find(packed); at != renamed.npos) {
+        const auto parts = tensor.chunk(3);
+        for (const size_t i : {0u, 1u, 2u})
+          in_memory[renamed.substr(0, at) + ".attention." + "qkv"[i] + "_proj." +
+                    renamed.substr(at + packed.size())] = parts[i];
+      } else {
+        in_memory[renamed] = tensor;
+      }
+    }
+    const test::TempDir folder;
+    std::filesystem::copy_file(test::data(name) / "config.json", folder / "config.json");
+    vit::write_safetensors(folder / "model.safetensors", in_memory);
+    const auto expected = vit::load(test::data(name))->named_parameters();
+    const auto got = vit::load(folder.path())->named_parameters();
+    REQUIRE(got.size() == expected.size());
+    for (const auto& item : expected) {
+      CAPTURE(item.key());
+      CHECK(test::same(got[item.key()], item.value()));
+    }
+  }
+}
+
 TEST_CASE("a model of several encoders says that its encoder of pictures is all that is read") {
   for (const char* name : {"git", "flava", "internvl", "owlvit", "blip_2"}) {
     CAPTURE(name);
@@ -195,17 +252,15 @@ TEST_CASE("other models of transformers are refused as what they are") {
 
 TEST_CASE("parts of one tensor that do not belong together are named") {
   const auto w = at::zeros({4, 4});
-  CHECK_THROWS_WITH(
-      vit::kHuggingfaceAimv2Layout.to_timm({{"head.k_proj.weight", w}}, "file"),
-      ContainsSubstring("the attention pool has no weight of key and value"));
+  CHECK_THROWS_WITH(vit::kHuggingfaceAimv2Layout.to_timm({{"head.k_proj.weight", w}}, "file"),
+                    ContainsSubstring("the attention pool has no weight of key and value"));
   CHECK_THROWS_WITH(
       vit::kHuggingfaceRadioLayout.to_timm(
           {{"radio_model.model.patch_generator.embedder.weight", at::zeros({4, 10})}}, "file"),
       ContainsSubstring("expected the pixels of a square patch of 3 channels"));
-  CHECK_THROWS_WITH(
-      vit::kHuggingfaceRadioLayout.to_timm(
-          {{"radio_model.model.patch_generator.embedder.weight", at::zeros({4, 12})},
-           {"radio_model.summary_idxs", at::tensor({1, 0}, at::kLong)}},
-          "file"),
-      ContainsSubstring("\"summary_idxs\""));
+  CHECK_THROWS_WITH(vit::kHuggingfaceRadioLayout.to_timm(
+                        {{"radio_model.model.patch_generator.embedder.weight", at::zeros({4, 12})},
+                         {"radio_model.summary_idxs", at::tensor({1, 0}, at::kLong)}},
+                        "file"),
+                    ContainsSubstring("\"summary_idxs\""));
 }

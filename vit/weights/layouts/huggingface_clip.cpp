@@ -1,6 +1,5 @@
 #include <ATen/ATen.h>
 
-#include <vit/weights/infer.h>
 #include <vit/weights/json_values.h>
 #include <vit/weights/layouts/huggingface_config.h>
 #include <vit/weights/layouts/key_rules.h>
@@ -91,8 +90,13 @@ void repeat_norm(const StateDict& stored, StateDict& weights) {
 void share_class_angles(StateDict& weights) {
   const auto angles = take(weights, "class_angles");
   if (!angles.defined()) return;
-  for (int64_t i = 0, blocks = count_blocks(weights); i < blocks; ++i)
-    weights["blocks." + std::to_string(i) + ".attn.class_angles"] = angles.flatten();
+  constexpr std::string_view kProjection = "qkv.weight";
+  StateDict of_blocks;
+  for (const auto& [name, tensor] : weights)
+    if (name.starts_with("blocks.") && name.ends_with(kProjection))
+      of_blocks.emplace(name.substr(0, name.size() - kProjection.size()) + "class_angles",
+                        angles.flatten());
+  weights.merge(of_blocks);
 }
 
 StateDict to_timm(const StateDict& weights, const std::string& where) {

@@ -65,25 +65,14 @@ constexpr KeyRule kSapiens2[] = {
     {"ln1", "norm"},
 };
 
-/// The layer in front of the activation has one name in gated and plain MLPs.
-void name_plain_mlps(StateDict& weights) {
-  constexpr std::string_view kGate = ".mlp.gate.", kUp = ".mlp.up.";
-  const auto has_gate = [&](const auto& item) { return item.first.find(kGate) != item.first.npos; };
-  if (std::ranges::any_of(weights, has_gate)) return;
-  StateDict renamed;
-  for (auto& [name, tensor] : weights) {
-    std::string key = name;
-    if (const auto at = key.find(kUp); at != key.npos) key.replace(at, kUp.size(), ".mlp.fc1.");
-    renamed.emplace(std::move(key), tensor);
-  }
-  weights = std::move(renamed);
-}
-
 StateDict renamed(const StateDict& weights, std::span<const KeyRule> rules,
                   const std::string& where) {
   auto names = rename_keys(without_model_prefix(weights, where), rules, where);
-  name_plain_mlps(names);
-  return rename_and_pack(names, {}, where);
+  // The layer in front of the activation has one name in gated and plain MLPs.
+  constexpr KeyRule kPlain[] = {{"blocks.*.mlp.up", "blocks.*.mlp.fc1"}};
+  const bool is_gated = std::ranges::any_of(
+      names, [](const auto& item) { return item.first.find(".mlp.gate.") != item.first.npos; });
+  return rename_and_pack(names, is_gated ? std::span<const KeyRule>() : kPlain, where);
 }
 
 /// Rotary positions alone, and no bias of the keys.

@@ -1,8 +1,9 @@
-#include <numeric>
+#include <algorithm>
 
 #include <ATen/ATen.h>
 
 #include <vit/error.h>
+#include <vit/weights/infer.h>
 #include <vit/weights/json_values.h>
 #include <vit/weights/layouts/huggingface_config.h>
 #include <vit/weights/layouts/key_rules.h>
@@ -52,11 +53,12 @@ bool detect(const StateDict& weights) {
 
 /// [D, channels * rows * columns] -> [D, channels, rows, columns] of square patches.
 at::Tensor as_convolution(const at::Tensor& linear, int64_t channels, const std::string& where) {
-  for (int64_t side = 1; channels * side * side <= linear.size(1); ++side)
-    if (channels * side * side == linear.size(1))
-      return linear.view({linear.size(0), channels, side, side});
-  fail(where, ": the patch embedding has shape ", shape_text(linear.sizes()),
-       ", expected the pixels of a square patch of ", channels, " channels");
+  const int64_t columns = linear.size(1);
+  const int64_t side = columns % channels ? 0 : square_grid_side(columns / channels, 0);
+  if (side == 0)
+    fail(where, ": the patch embedding has shape ", shape_text(linear.sizes()),
+         ", expected the pixels of a square patch of ", channels, " channels");
+  return linear.view({linear.size(0), channels, side, side});
 }
 
 /// The class tokens that the library's summary is made of are the first ones in every model.
@@ -115,10 +117,14 @@ void set_radio(VitConfig& vit) {
   vit.head.pooling = Pooling::cls_concat;
 }
 
-void apply_defaults(const StateDict&, VitConfig& config) {
+void apply_defaults(const StateDict& stored, VitConfig& config) {
   const Size2d table = config.grid().size();
   set_radio(config);
   config.positions.table = table;
+  for (const char* name : {"radio_model.summary_idxs", "summary_idxs"})
+    if (const at::Tensor* indices = find_in_model(stored, name))
+      config.head.pooled_tokens =
+          std::clamp<int64_t>(indices->numel(), 1, std::max<int64_t>(1, config.prefix.cls_tokens));
   prepare_as_huggingface(config, config.family);
 }
 

@@ -20,8 +20,6 @@ bool detect(const StateDict& weights) {
   return patches && patches->dim() == 2;
 }
 
-int64_t whole_root(int64_t square) { return square > 0 ? square_grid_side(square, 0) : 0; }
-
 /// [D, rows * columns * 3] -> [D, 3, rows, columns] where these are the pixels of square patches of
 /// three channels; a config tells the others.
 StateDict to_timm(const StateDict& weights, const std::string& where) {
@@ -29,7 +27,7 @@ StateDict to_timm(const StateDict& weights, const std::string& where) {
   auto& patches = renamed.at("patch_embed.proj.weight");
   constexpr int64_t kColours = 3;
   if (patches.dim() != 2 || patches.size(1) % kColours) return renamed;
-  if (const int64_t side = whole_root(patches.size(1) / kColours))
+  if (const int64_t side = square_grid_side(patches.size(1) / kColours, 0))
     patches =
         patches.reshape({patches.size(0), side, side, kColours}).permute({0, 3, 1, 2}).contiguous();
   return renamed;
@@ -60,7 +58,7 @@ void huggingface::read_siglip2(const Document& document, ModelConfig& config) {
   const JsonNode& model = document.model;
   int64_t patches = 256;
   optional_count(model, "num_patches", patches);
-  const int64_t side = whole_root(patches);
+  const int64_t side = square_grid_side(patches, 0);
   if (side == 0) model.at("num_patches").fail(patches, " is not the square of a whole number");
   constexpr int64_t kMaxSide = 1 << 12;
   if (side > kMaxSide) model.at("num_patches").fail(patches, " is out of range");
