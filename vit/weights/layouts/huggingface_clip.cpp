@@ -110,7 +110,8 @@ bool owns(std::string_view name) { return has_rule(name, kHuggingfaceClip); }
 
 void set_rotary(VitConfig& vit) {
   vit.family = "mlcd";
-  vit.positions = {.kind = PositionKind::none};
+  vit.positions = {};
+  vit.positions.kind = PositionKind::none;
   vit.block.mlp.activation = Activation::gelu;
   vit.block.attention.rotary = RotaryConfig{.layout = RotaryLayout::half, .class_angles = true};
 }

@@ -77,7 +77,8 @@ StateDict renamed(const StateDict& weights, std::span<const KeyRule> rules,
 
 /// Rotary positions alone, and no bias of the keys.
 void set_rotary(VitConfig& vit) {
-  vit.positions = {.kind = PositionKind::none};
+  vit.positions = {};
+  vit.positions.kind = PositionKind::none;
   vit.block.attention.k_bias = false;
   vit.block.attention.rotary = RotaryConfig{
       .layout = RotaryLayout::half, .coordinates = RotaryCoordinates::centered, .base = 100};

@@ -111,7 +111,8 @@ void set_radio(VitConfig& vit) {
   vit.family = "radio";
   vit.input.normalized_inside = true;
   vit.patch.bias = false;
-  vit.positions = {.covers_prefix = false, .resampling = Resampling::bilinear_window};
+  vit.positions.covers_prefix = false;
+  vit.positions.resampling = Resampling::bilinear_window;
   vit.block.layer_scale = true;
   vit.head.norm_before = false;
   vit.head.pooling = Pooling::cls_concat;
