@@ -49,7 +49,8 @@ at::Tensor shares(int64_t from, int64_t to) {
     const int64_t right = std::min(next, known - 1), left = std::max<int64_t>(right - 1, 0);
     const auto place = [&](int64_t i) { return places[static_cast<size_t>(i)]; };
     // What lies beyond the last known displacement has its bias.
-    const float before = std::max(at - place(left), 0.0F), behind = std::max(place(right) - at, 0.0F);
+    const float before = std::max(at - place(left), 0.0F),
+                behind = std::max(place(right) - at, 0.0F);
     const float whole = before + behind;
     share[row][left] += whole > 0 ? behind / whole : 0.5F;
     share[row][right] += whole > 0 ? before / whole : 0.5F;
@@ -74,8 +75,8 @@ at::Tensor resample_relative_bias(const at::Tensor& table, Size2d from, Size2d t
   const auto rows = shares(from.height, to.height).to(grid.device());
   const auto cols = shares(from.width, to.width).to(grid.device());
   const auto resampled = at::matmul(at::matmul(rows, grid), cols.t());
-  return at::cat({resampled.flatten(1).t().to(table.scalar_type()),
-                  table.slice(0, displacements(from))});
+  return at::cat(
+      {resampled.flatten(1).t().to(table.scalar_type()), table.slice(0, displacements(from))});
 }
 
 }  // namespace vit

@@ -35,8 +35,9 @@ TEST_CASE("tables of relative position biases are fitted to other grids as timm 
 }
 
 TEST_CASE("a table of another grid is not resampled") {
-  CHECK_THROWS_WITH(vit::resample_relative_bias(at::zeros({8, 2}), {2, 2}, {3, 3}),
-                    ContainsSubstring("a table of shape [8, 2] cannot be taken from a grid of 2x2"));
+  CHECK_THROWS_WITH(
+      vit::resample_relative_bias(at::zeros({8, 2}), {2, 2}, {3, 3}),
+      ContainsSubstring("a table of shape [8, 2] cannot be taken from a grid of 2x2"));
   CHECK_THROWS_AS(vit::resample_relative_bias(at::zeros({9, 2}), {2, 2}, {0, 3}), vit::Error);
   CHECK_THROWS_AS(vit::resample_relative_bias(at::zeros({9}), {2, 2}, {3, 3}), vit::Error);
 }

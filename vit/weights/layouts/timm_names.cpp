@@ -46,8 +46,8 @@ constexpr KeyRule kTimm[] = {
     {"shared_rel_pos.rel_coords_log", ""},
 };
 
-/// [1, rows, columns, dim] -> [1, rows * columns, dim]. A factorised table has a vector for each row
-/// and one for each column; theirs are the sums.
+/// [1, rows, columns, dim] -> [1, rows * columns, dim]. A factorised table has a vector for each
+/// row and one for each column; theirs are the sums.
 void flatten_table(StateDict& weights, const std::string& where) {
   const auto rows = take(weights, "embeds.pos_embed_y"), cols = take(weights, "embeds.pos_embed_x");
   if (rows.defined() || cols.defined()) {
@@ -57,8 +57,9 @@ void flatten_table(StateDict& weights, const std::string& where) {
     };
     if (!is_table(rows) || !is_table(cols) || rows.size(2) != cols.size(2) ||
         rows.size(1) > kMaxTokens / cols.size(1))
-      fail(where, ": \"embeds.pos_embed_y\" and \"embeds.pos_embed_x\" are no tables of rows and of "
-                  "columns of one width");
+      fail(where,
+           ": \"embeds.pos_embed_y\" and \"embeds.pos_embed_x\" are no tables of rows and of "
+           "columns of one width");
     weights["pos_embed"] = (rows.unsqueeze(2) + cols.unsqueeze(1)).flatten(1, 2);
   }
   const auto table = weights.find("pos_embed");
@@ -73,8 +74,7 @@ void share_out_frequencies(StateDict& weights, const std::string& where) {
   const auto freqs = take(weights, "rope.freqs");
   if (!freqs.defined()) return;
   const int64_t depth = count_blocks(weights);
-  if (freqs.dim() != 4 || freqs.size(0) != 2 || freqs.size(1) != depth ||
-      depth > kMaxDepth)
+  if (freqs.dim() != 4 || freqs.size(0) != 2 || freqs.size(1) != depth || depth > kMaxDepth)
     fail(where, ": \"rope.freqs\" has shape ", shape_text(freqs.sizes()), ", expected [2, ", depth,
          ", heads, angles] for the ", depth, " blocks");
   for (int64_t i = 0; i < depth; ++i)
