@@ -249,6 +249,22 @@ TEST_CASE("other models of transformers are refused as what they are") {
   CHECK_THAT(error("no_such_type"), ContainsSubstring("supported are the encoders of vit, "));
 }
 
+TEST_CASE("a config says better than tensors what a model is") {
+  const test::TempDir folder;
+  const auto load = [&](const char* type, const vit::StateDict& weights) {
+    std::ofstream(folder / "config.json") << nlohmann::json{{"model_type", type}};
+    vit::write_safetensors(folder / "model.safetensors", weights);
+    vit::load(folder.path());
+  };
+  const auto w = at::zeros({2, 2});
+  CHECK_THROWS_WITH(load("hiera", {{"encoder.stages.0.layers.0.attn.proj.bias", w}}),
+                    ContainsSubstring("Hiera, which has stages"));
+  CHECK_THROWS_WITH(load("videoprism", {{"temporal_embeddings.position_embeddings", w}}),
+                    ContainsSubstring("VideoPrism, a model of video clips"));
+  CHECK_THROWS_WITH(load("timm_wrapper", {{"stages.0.blocks.0.weight", w}}),
+                    ContainsSubstring("config.json"));
+}
+
 TEST_CASE("parts of one tensor that do not belong together are named") {
   const auto w = at::zeros({4, 4});
   CHECK_THROWS_WITH(vit::kHuggingfaceAimv2Layout.to_timm({{"head.k_proj.weight", w}}, "file"),

@@ -174,9 +174,20 @@ Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
   const Layout& layout = *found.layout;
   Checkpoint checkpoint;
   checkpoint.weights = layout.to_timm(found.weights, where);
-  refuse_other_models(names_of(found.weights), names_of(checkpoint.weights), where);
+  // A config that is of another model says what it is better than its tensors.
+  const auto or_by_config = [&](const auto& step) {
+    try {
+      return step();
+    } catch (const Error&) {
+      if (options.architecture.empty()) config_of(layout);
+      throw;
+    }
+  };
+  or_by_config(
+      [&] { refuse_other_models(names_of(found.weights), names_of(checkpoint.weights), where); });
   if (!found.choice.empty()) warn(options, where + ": " + found.choice);
-  const auto unclear = find_head(checkpoint.weights, found, options, where);
+  const auto unclear =
+      or_by_config([&] { return find_head(checkpoint.weights, found, options, where); });
   set_aside_odd_types(checkpoint.weights, found);
   tell_left_out(found, options, where);
   checkpoint.config =

@@ -51,7 +51,7 @@ constexpr KeyRule kDinov3[] = {
 constexpr KeyRule kSapiens2[] = {
     {"patch_embed.projection", "patch_embed.proj"},
     {"storage_tokens", "reg_token"},
-    {"mask_token", ""},
+    {"embeddings.mask_token", ""},
     {"blocks.*.ln1", "blocks.*.norm1"},
     {"blocks.*.ln2", "blocks.*.norm2"},
     {"blocks.*.attn.wq", "blocks.*.attn.q"},
