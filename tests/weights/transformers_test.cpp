@@ -157,6 +157,27 @@ TEST_CASE("a classifier has the labels and the kind of scores of its config") {
   CHECK(model->model_config().score_kind() == vit::ScoreKind::softmax);
 }
 
+TEST_CASE("configs are those that timm's models of the kind have") {
+  const auto read = [](const char* name) {
+    return vit::read_config(test::data(name) / "config.json").vit;
+  };
+  // Of these, positions that there are none of have the defaults of what says nothing then.
+  vit::PositionsConfig none;
+  none.kind = vit::PositionKind::none;
+  for (const char* name : {"encoders/hf_dinov3", "encoders/hf_beit", "encoders/hf_mlcd",
+                           "encoders/hf_data2vec_vision", "transformers/sapiens2"})
+    CHECK(read(name).positions == none);
+  CHECK(read("encoders/hf_aimv2").positions == vit::PositionsConfig{});
+  const auto dinov3 = read("encoders/hf_dinov3");
+  CHECK(dinov3.block.attention.rotary ==
+        vit::RotaryConfig{.layout = vit::RotaryLayout::half,
+                          .coordinates = vit::RotaryCoordinates::centered,
+                          .base = 100});
+  CHECK(!dinov3.block.attention.k_bias);
+  CHECK(read("transformers/sapiens2").kv_heads == std::vector<int64_t>{2, 1});
+  CHECK(read("encoders/hf_siglip2_naflex").positions.table == vit::Size2d{6, 6});
+}
+
 TEST_CASE("configs that contradict themselves name the field") {
   const auto dinov3 = config_of("encoders/hf_dinov3");
   CHECK_THAT(error_of(dinov3, {{"rope_theta", 0}}), ContainsSubstring("config.json: rope_theta: "));
@@ -185,6 +206,10 @@ TEST_CASE("configs that contradict themselves name the field") {
              ContainsSubstring("num_key_value_heads_per_layer: names the heads of 1 blocks"));
   CHECK_THAT(error_of(sapiens, {{"num_key_value_heads_per_layer", {2, 3}}}),
              ContainsSubstring("num_kv_heads is 3"));
+  CHECK_THAT(error_of(sapiens, {{"num_key_value_heads_per_layer", {3, 3}}}),
+             ContainsSubstring("num_kv_heads is 3"));
+  CHECK_THAT(error_of(sapiens, {{"num_key_value_heads_per_layer", {2, 0}}}),
+             ContainsSubstring("num_key_value_heads_per_layer"));
   const auto siglip = config_of("encoders/hf_siglip2_naflex");
   CHECK_THAT(error_of(siglip, {{"num_patches", 35}}),
              ContainsSubstring("num_patches: 35 is not the square"));

@@ -278,6 +278,11 @@ ModelConfig read_config(const JsonNode& root) {
   config.vit.head.num_classes = 0;
   config.vit.positions.resampling = Resampling::bicubic;
   type.read(document, config);
+  if (config.vit.positions.kind == PositionKind::none) {
+    // Where there are none, their other fields say nothing.
+    config.vit.positions = {};
+    config.vit.positions.kind = PositionKind::none;
+  }
   config.vit.fit_relative_bias();
   if (one.head == Head::classes || one.head == Head::classes_with_teacher)
     read_labels(root, config);

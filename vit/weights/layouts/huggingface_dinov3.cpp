@@ -159,7 +159,10 @@ void read_sapiens2(const Document& document, ModelConfig& config) {
   read_rotary_kind(model, vit);
   vit.block.attention.qk_norm = flag(model, "use_qk_norm", true);
   if (const auto node = model.find("num_key_value_heads_per_layer")) {
-    for (const JsonNode& heads : node->elements()) vit.kv_heads.push_back(count(heads));
+    for (const JsonNode& heads : node->elements()) {
+      vit.kv_heads.push_back(count(heads));
+      if (vit.kv_heads.back() == 0) heads.fail("expected 1 or more");
+    }
     if (static_cast<int64_t>(vit.kv_heads.size()) != vit.depth)
       node->fail("names the heads of ", vit.kv_heads.size(), " blocks, but num_hidden_layers is ",
                  vit.depth);
@@ -174,9 +177,12 @@ void read_sapiens2(const Document& document, ModelConfig& config) {
                                                                 : heads);
   }
   // As timm has it where all blocks are alike.
-  const int64_t all = vit.block.attention.num_heads;
-  if (std::ranges::all_of(vit.kv_heads, [&](int64_t heads) { return heads == all; }))
+  if (vit.kv_heads.empty() || std::ranges::count(vit.kv_heads, vit.kv_heads[0]) ==
+                                  static_cast<int64_t>(vit.kv_heads.size())) {
+    const int64_t heads = vit.kv_heads.empty() ? 0 : vit.kv_heads[0];
+    vit.block.attention.num_kv_heads = heads == vit.block.attention.num_heads ? 0 : heads;
     vit.kv_heads.clear();
+  }
   config.sized_by_preprocessor = true;
 }
 
