@@ -74,6 +74,8 @@ const char* pooling_name(vit::Pooling pooling) {
       return "cls+dist";
     case vit::Pooling::cls_mean:
       return "mean of cls";
+    case vit::Pooling::cls_concat:
+      return "concatenated cls";
     case vit::Pooling::map:
       return "map";
     case vit::Pooling::none:
