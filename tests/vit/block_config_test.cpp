@@ -82,12 +82,27 @@ TEST_CASE(
   CHECK(lowered([](auto& c) { c.layer_scale = true; }));
   CHECK(lowered([](auto& c) { c.attention.set_qkv_bias(false); }));
   CHECK(lowered([](auto& c) { c.attention.k_bias = false; }));
+  CHECK(lowered([](auto& c) { c.norm.kind = vit::NormKind::rms_norm; })->norm_kind ==
+        vit::NormKind::rms_norm);
+  CHECK(lowered([](auto& c) { c.mlp.activation = Activation::silu; })->hidden == HiddenKind::silu);
+  CHECK(lowered([](auto& c) { c.mlp.norm = true; })->mlp_norm);
+  CHECK(lowered([](auto& c) { c.attention.norm = true; })->attn_norm);
+  CHECK(lowered([](auto& c) { c.attention.num_kv_heads = 1; })->num_kv_heads == 1);
+  CHECK(lowered([](auto& c) { c.attention.rotary.emplace().base = 7; })->rotary->base == 7);
+  CHECK(lowered([](auto& c) { c.attention.relative_bias.emplace(); })->relative_bias);
   // ... and at those that they do not.
-  CHECK_FALSE(lowered([](auto& c) { c.norm.kind = vit::NormKind::rms_norm; }));
   CHECK_FALSE(lowered([](auto& c) { c.norm_place = vit::NormPlace::post; }));
   CHECK_FALSE(lowered([](auto& c) { c.norm_place = vit::NormPlace::res_post; }));
-  CHECK_FALSE(lowered([](auto& c) { c.mlp.norm = true; }));
-  CHECK_FALSE(lowered([](auto& c) { c.attention.rotary.emplace(); }));
+  CHECK_FALSE(lowered([](auto& c) {
+    c.dim = 12;
+    c.attention.rotary.emplace();
+  }));
+  CHECK_FALSE(lowered(
+      [](auto& c) { c.attention.rotary.emplace().layout = vit::RotaryLayout::interleaved_tiled; }));
+  CHECK_FALSE(lowered([](auto& c) {
+    c.attention.rotary.emplace().frequencies = vit::RotaryFrequencies::learned;
+    c.attention.num_kv_heads = 1;
+  }));
   CHECK_FALSE(lowered([](auto& c) { c.dim = 2 * (vit::kernels::kMaxHeadDim + 1); }));
 }
 

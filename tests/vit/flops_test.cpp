@@ -38,3 +38,14 @@ TEST_CASE("merging saves what the tokens say") {
   CHECK(large_ratio > 1.9);
   CHECK(large_ratio < 2.1);
 }
+
+TEST_CASE("heads of queries that share keys save what projects them") {
+  auto config = vit_of(768, 2);
+  const double whole = vit::gflops(config, nullptr);
+  config.kv_heads = {12, 3};  // a quarter of the keys and values of one layer
+  const double tokens = 197, saved = tokens * 2 * 768 * 768 * 3 / 4;
+  CHECK(whole - vit::gflops(config, nullptr) == Approx(saved / 1e9));
+  config.kv_heads.clear();
+  config.block.attention.num_kv_heads = 3;
+  CHECK(whole - vit::gflops(config, nullptr) == Approx(2 * saved / 1e9));
+}

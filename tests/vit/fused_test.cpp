@@ -3,6 +3,7 @@
 #include "tests/support/environment.h"
 #include "tests/support/fused_runs.h"
 #include "tests/vit/block_kinds.h"
+#include "tests/vit/fused_model.h"
 #include "tests/vit/native.h"
 #include "tests/vit/simd_target.h"
 
@@ -10,6 +11,7 @@
 #include <limits>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -21,65 +23,13 @@
 
 // All blocks as one kernel against the same blocks as separate operators.
 
+using test::fused;
+using test::fused_config;
+using test::fused_model;
+using test::pixels;
+using test::reference;
+using test::relative;
 using vit::kernels::Math;
-
-namespace {
-
-vit::ModelConfig config_of(int64_t dim, int64_t heads) {
-  vit::ModelConfig config;
-  config.vit.set_image_size({40, 64});
-  config.vit.patch.set_size({8, 8});
-  config.vit.block.dim = dim;
-  config.vit.depth = 3;
-  config.vit.block.attention.num_heads = heads;
-  config.vit.block.mlp.hidden_dim = 3 * dim - 6;
-  config.vit.head.num_classes = 7;
-  return config;
-}
-
-vit::VisionTransformer model_of(const vit::ModelConfig& config, at::ScalarType dtype = at::kFloat) {
-  vit::VisionTransformer model(config);
-  model->init_weights(1);
-  model->eval();
-  at::NoGradGuard no_grad;
-  for (const auto& parameter : model->named_parameters()) {
-    parameter.value().requires_grad_(false);
-    // Weights of training scale make all tokens alike; larger ones make decisions clear.
-    if (parameter.value().dim() > 1) parameter.value().mul_(4);
-    if (parameter.key().ends_with("gamma")) parameter.value().fill_(0.7);
-    if (parameter.key().ends_with("bias"))
-      parameter.value().normal_(0, 0.1, at::make_generator<at::CPUGeneratorImpl>(5));
-  }
-  model->to(dtype);
-  return model;
-}
-
-at::Tensor pixels(const vit::ModelConfig& config, int64_t batch) {
-  return at::randn({batch, 3, config.vit.image_size().height, config.vit.image_size().width},
-                   at::make_generator<at::CPUGeneratorImpl>(7));
-}
-
-vit::ForwardResult reference(vit::VisionTransformer& model, const at::Tensor& input) {
-  const test::KernelChoice choice("reference");
-  const test::FusedRuns runs;
-  auto result = model->forward_all(input, {.track_source = true});
-  CHECK(runs.count() == 0);
-  return result;
-}
-
-vit::ForwardResult fused(vit::VisionTransformer& model, const at::Tensor& input) {
-  const test::KernelChoice choice("auto");
-  const test::FusedRuns runs;
-  auto result = model->forward_all(input, {.track_source = true});
-  CHECK(runs.count() == 1);
-  return result;
-}
-
-double relative(const at::Tensor& a, const at::Tensor& b) {
-  return test::max_difference(a, b) / b.abs().max().item<double>();
-}
-
-}  // namespace
 
 TEST_CASE("fused blocks compute what separate operators do") {
   SKIP_UNLESS_NATIVE(Math::fp32);
@@ -90,8 +40,8 @@ TEST_CASE("fused blocks compute what separate operators do") {
       GENERATE(table<int64_t, int64_t>({{24, 3}, {64, 1}, {80, 5}, {144, 2}}));
   CAPTURE(threads, batch, r, dim, heads);
   const test::ThreadCount thread_count(threads);
-  const auto config = config_of(dim, heads);
-  auto model = model_of(config);
+  const auto config = fused_config(dim, heads);
+  auto model = fused_model(config);
   tome::apply(model, {.r = r});
   const auto input = pixels(config, batch);
   const auto expected = reference(model, input);
@@ -102,34 +52,14 @@ TEST_CASE("fused blocks compute what separate operators do") {
   CHECK(test::same(got.source, expected.source));
 }
 
-TEST_CASE("fused blocks know every kind of block") {
-  SKIP_UNLESS_NATIVE(Math::fp32);
-  auto config = config_of(48, 4);
-  const std::string kind = GENERATE(as<std::string>{}, "plain", "qk norm", "layer scale", "swiglu",
-                                    "tanh", "quick", "no qkv bias", "registers", "no prefix");
-  const auto target = GENERATE(from_range(test::SimdTarget::all()));
-  const test::SimdTarget simd_target(target);
-  CAPTURE(kind, target);
-  test::set_block_kind(config.vit, kind);
-  auto model = model_of(config);
-  const bool prop_attn = GENERATE(true, false);
-  tome::apply(model, {.r = tome::Schedule(std::vector<int64_t>{5, 0, 7}), .prop_attn = prop_attn});
-  const auto input = pixels(config, 4);
-  const auto expected = reference(model, input);
-  const auto got = fused(model, input);
-  CHECK(test::max_difference(got.features, expected.features) < 1e-4);
-  CHECK(test::max_difference(got.logits, expected.logits) < 1e-4);
-  CHECK(test::same(got.source, expected.source));
-}
-
 TEST_CASE("fused blocks in bfloat16 stay close to float32") {
   SKIP_UNLESS_NATIVE(Math::fp32);
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
   CAPTURE(target);
-  const auto config = config_of(128, 2);
+  const auto config = fused_config(128, 2);
   const auto input = pixels(config, 4);
-  auto exact = model_of(config), half = model_of(config, at::kBFloat16);
+  auto exact = fused_model(config), half = fused_model(config, at::kBFloat16);
   const auto expected = reference(exact, input);
   const auto plain = reference(half, input.to(at::kBFloat16));
   const auto got = fused(half, input.to(at::kBFloat16));
@@ -146,9 +76,9 @@ TEST_CASE("fused blocks in 8-bit integers stay close to float32") {
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
   CAPTURE(target);
-  const auto config = config_of(128, 2);
+  const auto config = fused_config(128, 2);
   const auto input = pixels(config, 4);
-  auto exact = model_of(config), half = model_of(config, at::kBFloat16);
+  auto exact = fused_model(config), half = fused_model(config, at::kBFloat16);
   const auto expected = reference(exact, input);
   if (!vit::kernels::is_native(Math::int8)) CHECK_THROWS_AS(exact->set_int8(true), vit::Error);
   SKIP_UNLESS_NATIVE(Math::int8);
@@ -168,13 +98,14 @@ TEST_CASE("what is not finite in a weight reaches the logits of fused blocks") {
   const test::SimdTarget simd_target(target);
   const auto dtype = GENERATE(at::kFloat, at::kBFloat16);
   const bool quantize = GENERATE(false, true);
-  const std::string kind = GENERATE(as<std::string>{}, "plain", "swiglu", "tanh", "quick");
+  const std::string kind = GENERATE(as<std::string>{}, "plain", "swiglu", "tanh", "quick", "silu",
+                                    "inner RMS norms", "rotary learned", "rotary class angles");
   if (quantize && !vit::kernels::is_native(Math::int8)) return;
   CAPTURE(target, dtype, quantize, kind);
-  auto config = config_of(48, 3);
+  auto config = fused_config(48, 3);
   config.vit.depth = 1;
   test::set_block_kind(config.vit, kind);
-  auto model = model_of(config, dtype);
+  auto model = fused_model(config, dtype);
   tome::apply(model, {.r = 3});
   model->set_int8(quantize);
   const auto input = pixels(config, 2);
@@ -196,8 +127,8 @@ TEST_CASE("what is not finite in a weight reaches the logits of fused blocks") {
 
 TEST_CASE("fused blocks notice new weights") {
   SKIP_UNLESS_NATIVE(Math::fp32);
-  const auto config = config_of(48, 3);
-  auto model = model_of(config);
+  const auto config = fused_config(48, 3);
+  auto model = fused_model(config);
   const auto input = pixels(config, 2);
   const auto before = fused(model, input).logits;
   const auto check = [&] {
@@ -219,8 +150,8 @@ TEST_CASE("fused blocks notice new weights") {
 
 TEST_CASE("an inference model computes the same and says what it cannot do") {
   SKIP_UNLESS_NATIVE(Math::fp32);
-  const auto config = config_of(48, 3);
-  auto model = model_of(config);
+  const auto config = fused_config(48, 3);
+  auto model = fused_model(config);
   const auto input = pixels(config, 3);
   tome::apply(model, {.r = 5});
   const auto expected = model->forward_all(input, {.track_source = true});
@@ -244,9 +175,9 @@ TEST_CASE("an inference model computes the same and says what it cannot do") {
 }
 
 TEST_CASE("an inference model of blocks that the kernels do not know runs them as operators") {
-  auto config = config_of(48, 3);
+  auto config = fused_config(48, 3);
   config.vit.block.norm_place = vit::NormPlace::post;
-  auto model = model_of(config);
+  auto model = fused_model(config);
   tome::apply(model, {.r = 5});
   const auto input = pixels(config, 3);
   const auto expected = model->forward(input);
@@ -257,8 +188,8 @@ TEST_CASE("an inference model of blocks that the kernels do not know runs them a
 }
 
 TEST_CASE("fused blocks leave gradients alone") {
-  const auto config = config_of(48, 3);
-  auto model = model_of(config);
+  const auto config = fused_config(48, 3);
+  auto model = fused_model(config);
   auto input = pixels(config, 2).requires_grad_(true);
   const test::FusedRuns runs;
   model->forward(input).sum().backward();
@@ -272,8 +203,8 @@ TEST_CASE("fused blocks leave gradients alone") {
 
 TEST_CASE("fused blocks run in many threads at once") {
   SKIP_UNLESS_NATIVE(Math::fp32);
-  const auto config = config_of(64, 2);
-  auto model = model_of(config);
+  const auto config = fused_config(64, 2);
+  auto model = fused_model(config);
   tome::apply(model, {.r = 5});
   const auto input = pixels(config, 6);
   const auto expected = reference(model, input).logits;
@@ -296,8 +227,8 @@ TEST_CASE("fused blocks run in many threads at once") {
 }
 
 TEST_CASE("an empty batch has no logits") {
-  const auto config = config_of(48, 3);
-  auto model = model_of(config);
+  const auto config = fused_config(48, 3);
+  auto model = fused_model(config);
   tome::apply(model, {.r = 5});
   CHECK(model->forward(pixels(config, 0)).sizes() == at::IntArrayRef({0, 7}));
 }

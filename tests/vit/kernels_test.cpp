@@ -205,6 +205,66 @@ TEST_CASE("layer norm of a row") {
   CHECK(test::max_difference(narrow, out) <= out.abs().max().item<double>() / 256);
 }
 
+TEST_CASE("norms of rows of both types, in place too") {
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  const int64_t dim = GENERATE(1, 2, 15, 16, 40, 768, 1030);
+  CAPTURE(target, dim);
+  // What bfloat16 holds, so that both types have the same numbers.
+  const auto x = (random({dim}, 1) * 3 + 5).to(at::kBFloat16).to(at::kFloat);
+  const auto weight = random({dim}, 2), bias = random({dim}, 3);
+  const auto w = padded(weight), b = padded(bias);
+  const float *at_w = w.const_data_ptr<float>(), *at_b = b.const_data_ptr<float>();
+  auto row = padded(x), narrow = row.to(at::kBFloat16);
+  const auto rms = at::rms_norm(x, {dim}, weight, 1e-6);
+  auto out = at::full_like(row, 7.0);
+  auto* to = out.mutable_data_ptr<float>();
+  const auto close = [&](const at::Tensor& got, const at::Tensor& expected, double tolerance) {
+    CHECK(test::max_difference(got.slice(0, 0, dim), expected) <= tolerance);
+    CHECK((got.slice(0, dim) == 0).all().item<bool>());
+  };
+  const auto& narrow_row = static_cast<const at::Tensor&>(narrow);
+  vit::simd::rms_norm(row.const_data_ptr<float>(), dim, at_w, 1e-6f, to);
+  close(out, rms, 1e-5);
+  vit::simd::rms_norm(bf16(narrow_row), dim, at_w, 1e-6f, to);
+  close(out, rms, 1e-5);
+  vit::simd::layer_norm(bf16(narrow_row), dim, at_w, at_b, 1e-6f, to);
+  close(out, at::layer_norm(x, {dim}, weight, bias, 1e-6), 2e-5);
+  vit::simd::rms_norm(bf16(narrow_row), dim, at_w, 1e-6f, bf16(narrow));
+  close(narrow, rms, rms.abs().max().item<double>() / 256);
+  vit::simd::rms_norm(row.const_data_ptr<float>(), dim, at_w, 1e-6f, row.mutable_data_ptr<float>());
+  close(row, rms, 1e-5);
+}
+
+TEST_CASE("sine and cosine of angles") {
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  const double most = GENERATE(1.0, 7.0, 100.0, 8000.0, 1e6);
+  CAPTURE(target, most);
+  const auto frequencies = at::linspace(-most, most, 1 << 16);
+  auto sin = at::empty_like(frequencies), cos = at::empty_like(frequencies);
+  const float whole = 1;
+  vit::simd::rotary_angles(&whole, frequencies.const_data_ptr<float>(), 1, frequencies.size(0),
+                           sin.mutable_data_ptr<float>(), cos.mutable_data_ptr<float>());
+  const auto exact = frequencies.to(at::kDouble);
+  CHECK(test::max_difference(sin.to(at::kDouble), exact.sin()) < 1.2e-7);
+  CHECK(test::max_difference(cos.to(at::kDouble), exact.cos()) < 1.2e-7);
+}
+
+TEST_CASE("angles add up over axes") {
+  const auto target = GENERATE(from_range(test::SimdTarget::all()));
+  const test::SimdTarget simd_target(target);
+  CAPTURE(target);
+  const auto frequencies = random({3, 48}, 1);
+  const auto place = random({3}, 2) * 9;
+  auto sin = at::empty({48}), cos = at::empty({48});
+  vit::simd::rotary_angles(place.const_data_ptr<float>(), frequencies.const_data_ptr<float>(), 3,
+                           48, sin.mutable_data_ptr<float>(), cos.mutable_data_ptr<float>());
+  const auto angles = (place.to(at::kDouble).unsqueeze(1) * frequencies).sum(0);
+  CHECK(test::max_difference(sin, angles.sin().to(at::kFloat)) < 1e-5);
+  CHECK(test::max_difference(cos, angles.cos().to(at::kFloat)) < 1e-5);
+}
+
 TEST_CASE("activations of a tile") {
   const auto target = GENERATE(from_range(test::SimdTarget::all()));
   const test::SimdTarget simd_target(target);
@@ -212,10 +272,11 @@ TEST_CASE("activations of a tile") {
   using vit::simd::TileActivation;
   const auto x = at::linspace(-30, 30, 64 * 48).view({64, 48}).contiguous();
   const auto bias = random({48}, 1), z = x + bias;
-  const auto [activation, expected] = GENERATE_COPY(table<TileActivation, at::Tensor>(
-      {{TileActivation::gelu, at::gelu(z)},
-       {TileActivation::gelu_tanh, at::gelu(z, "tanh")},
-       {TileActivation::quick_gelu, z * at::sigmoid(1.702 * z)}}));
+  const auto [activation, expected] = GENERATE_COPY(
+      table<TileActivation, at::Tensor>({{TileActivation::gelu, at::gelu(z)},
+                                         {TileActivation::gelu_tanh, at::gelu(z, "tanh")},
+                                         {TileActivation::quick_gelu, z * at::sigmoid(1.702 * z)},
+                                         {TileActivation::silu, at::silu(z)}}));
   const vit::simd::Tile tile{x.const_data_ptr<float>(), 48, 64, 48};
   auto out = at::empty({64, 50});
   vit::simd::activate(tile, bias.const_data_ptr<float>(), activation, out.mutable_data_ptr<float>(),

@@ -13,6 +13,7 @@
 #include <vit/block.h>
 #include <vit/kernels/encoder.h>
 #include <vit/kernels/encoder_pass.h>
+#include <vit/rotary.h>
 
 using vit::kernels::BatchTensors;
 using vit::kernels::BlockWeights;
@@ -43,6 +44,13 @@ BatchTensors run(const Encoder& encoder, const at::Tensor& input, const tome::Re
   tensors.output = at::empty({batch, left, input.size(2)});
   tensors.size = at::empty({batch, left});
   tensors.source = at::empty({batch, left, input.size(1)});
+  if (encoder.block().rotary) {
+    tensors.grid = {1, 1, input.size(1) - 1};
+    tensors.input_positions =
+        vit::patch_positions(tensors.grid, 1, 2).expand({batch, -1, -1}).contiguous();
+    tensors.same_positions = true;
+    tensors.positions = at::empty({batch, left, 2});
+  }
   vit::kernels::Workspace workspace;
   vit::kernels::run_pass(encoder, plan, tensors, {0, batch}, threads, parallelism, workspace);
   return tensors;
@@ -51,7 +59,9 @@ BatchTensors run(const Encoder& encoder, const at::Tensor& input, const tome::Re
 void check_columns_and_rows(Math math) {
   const int threads = GENERATE(2, 3, 4);
   const int64_t batch = GENERATE(1, 3);
-  const std::string kind = GENERATE(as<std::string>{}, "plain", "layer scale", "swiglu");
+  const std::string kind =
+      GENERATE(as<std::string>{}, "plain", "layer scale", "swiglu", "inner RMS norms",
+               "grouped queries", "rotary", "rotary learned", "relative bias");
   const auto [dim, heads] = GENERATE(table<int64_t, int64_t>({{24, 3}, {144, 2}, {320, 5}}));
   CAPTURE(static_cast<int>(math), threads, batch, kind, dim, heads);
   vit::VitConfig config;
@@ -59,6 +69,7 @@ void check_columns_and_rows(Math math) {
   config.block.attention.num_heads = heads;
   config.depth = 3;
   config.block.mlp.hidden_dim = 3 * dim - 6;
+  config.set_image_size({16, 149 * 16});
   test::set_block_kind(config, kind);
   const test::ThreadCount thread_count(threads);
   const Encoder encoder(*vit::kernels::lower(config.block), random_blocks(config), math,
@@ -94,18 +105,20 @@ TEST_CASE("threads that share columns compute what those that share rows do, in 
 
 TEST_CASE("threads share columns of large models for few rows") {
   const auto parallelism_of = [](int64_t dim, int64_t heads, int64_t depth, int64_t batch,
-                                 int64_t threads, bool qk_norm = false) {
+                                 int64_t threads, bool qk_norm = false,
+                                 tome::RotaryRule rule = tome::RotaryRule::mean) {
     vit::VitConfig config;
     config.block.dim = dim;
     config.block.attention.num_heads = heads;
     config.block.mlp.hidden_dim = 4 * dim;
     config.depth = depth;
     config.block.attention.qk_norm = qk_norm;
+    config.block.attention.rotary.emplace();
     const vit::Block block(config.block);
     const std::vector<BlockWeights> weights(static_cast<std::size_t>(depth), block->weights());
     const Encoder encoder(*vit::kernels::lower(config.block), weights, Math::fp32,
                           /*free_weights=*/false);
-    const tome::Reducer reducer({.r = 8});
+    const tome::Reducer reducer({.r = 8, .rotary = rule});
     const auto plan = vit::kernels::plan_tokens(encoder, 197, 1, &reducer);
     return vit::kernels::best_parallelism(encoder, plan, {0, batch}, threads);
   };
@@ -116,4 +129,6 @@ TEST_CASE("threads share columns of large models for few rows") {
   CHECK(parallelism_of(768, 12, 2, 1, 5) == Parallelism::rows);        // 12 blocks of columns
   CHECK(parallelism_of(192, 3, 2, 1, 3) == Parallelism::rows);         // small
   CHECK(parallelism_of(768, 12, 2, 1, 2, true) == Parallelism::rows);  // sums keys over heads
+  CHECK(parallelism_of(768, 12, 2, 1, 2, false, tome::RotaryRule::rotated_metric) ==
+        Parallelism::rows);  // likewise
 }

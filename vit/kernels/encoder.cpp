@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numbers>
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -19,11 +20,32 @@ void free_weight(at::Tensor weight) {
   if (weight.use_count() <= kOwners) weight.set_data(at::empty({0}, weight.options()));
 }
 
+/// Heads of keys and values that a projection to queries, keys and values has.
+int64_t kv_heads_of(const KernelBlock& block, const at::Tensor& qkv) {
+  const int64_t rows = qkv.size(0), both = rows / block.head_dim() - block.num_heads;
+  TORCH_CHECK(rows % block.head_dim() == 0 && both >= 2 && both % 2 == 0 &&
+                  block.num_heads % (both / 2) == 0,
+              "Encoder: a qkv weight of ", rows, " rows does not fit ", block.num_heads,
+              " heads of ", block.head_dim(), " channels");
+  return both / 2;
+}
+
+/// Relative biases [heads, N0, N0] in units of log2, rows padded.
+at::Tensor packed_relative_bias(const at::Tensor& bias) {
+  if (!bias.defined()) return bias;
+  const int64_t tokens = bias.size(2);
+  const auto scaled = bias.detach().to(at::kFloat) * std::numbers::log2e;
+  return at::constant_pad_nd(scaled, {0, simd::round_up(tokens) - tokens}).contiguous();
+}
+
 /// Packs a layer in the memory of another one of its shapes, which may be empty.
 EncoderLayer pack_layer(const KernelBlock& block, const BlockWeights& from, Math math,
                         bool free_weights, EncoderLayer memory) {
   const auto vector = [](const at::Tensor& x, int64_t size) {
     return x.defined() ? padded_vector(x.detach(), size) : x;
+  };
+  const auto norm = [&](const NormWeights& x, int64_t size) {
+    return PackedNorm{vector(x.weight, size), vector(x.bias, size)};
   };
   const auto linear = [&](const LinearWeights& layer, int64_t groups, PackedLinear& old) {
     const auto bias = layer.bias.defined() ? layer.bias.detach() : layer.bias;
@@ -33,26 +55,31 @@ EncoderLayer pack_layer(const KernelBlock& block, const BlockWeights& from, Math
   };
   const int64_t dim = block.dim, head_dim = block.head_dim();
   EncoderLayer layer;
-  layer.norm1_weight = vector(from.norm1.weight, dim);
-  layer.norm1_bias = vector(from.norm1.bias, dim);
-  layer.norm2_weight = vector(from.norm2.weight, dim);
-  layer.norm2_bias = vector(from.norm2.bias, dim);
-  layer.q_norm_weight = vector(from.q_norm.weight, head_dim);
-  layer.q_norm_bias = vector(from.q_norm.bias, head_dim);
-  layer.k_norm_weight = vector(from.k_norm.weight, head_dim);
-  layer.k_norm_bias = vector(from.k_norm.bias, head_dim);
+  layer.norm1 = norm(from.norm1, dim);
+  layer.norm2 = norm(from.norm2, dim);
+  layer.q_norm = norm(from.q_norm, head_dim);
+  layer.k_norm = norm(from.k_norm, head_dim);
+  layer.attn_norm = norm(from.attn_norm, dim);
+  layer.mlp_norm = norm(from.mlp_norm, block.hidden_dim);
   layer.gamma1 = vector(from.gamma1, dim);
   layer.gamma2 = vector(from.gamma2, dim);
+  layer.kv_heads = kv_heads_of(block, from.qkv.weight);
+  layer.rotary = packed_frequencies(block, from.rotary_freqs, from.class_angles);
+  layer.relative_bias = packed_relative_bias(from.relative_bias);
   if (!block.qk_norm) {
     const auto mean_of_keys = [&](const at::Tensor& x) {
       if (!x.defined()) return x;
-      return x.detach().view({3, block.num_heads, head_dim, -1})[1].to(at::kFloat).mean(0);
+      return x.detach()
+          .narrow(0, dim, layer.kv_heads * head_dim)
+          .view({layer.kv_heads, head_dim, -1})
+          .to(at::kFloat)
+          .mean(0);
     };
     const auto bias = mean_of_keys(from.qkv.bias);
     layer.metric.emplace(mean_of_keys(from.qkv.weight), bias.defined() ? bias.flatten() : bias,
                          attention_math(math));
   }
-  layer.qkv = linear(from.qkv, 3 * block.num_heads, memory.qkv);
+  layer.qkv = linear(from.qkv, block.num_heads + 2 * layer.kv_heads, memory.qkv);
   layer.proj = linear(from.proj, 1, memory.proj);
   layer.fc1 = linear(from.fc1, block.fc1_groups(), memory.fc1);
   layer.fc2 = linear(from.fc2, 1, memory.fc2);
@@ -95,9 +122,27 @@ void Encoder::pack(std::span<const BlockWeights> weights, bool free_weights) {
     for (int64_t i = begin; i < end; ++i)
       layers_[i] = pack_layer(block_, weights[i], math_, free_weights, std::move(layers_[i]));
   });
+  // Blocks that share one relative bias share its memory, too.
+  for (std::size_t i = 1; i < layers_.size(); ++i) {
+    at::Tensor &bias = layers_[i].relative_bias, &before = layers_[i - 1].relative_bias;
+    if (bias.defined() && before.defined() && at::equal(bias, before)) bias = before;
+  }
+}
+
+void Encoder::check_positions(const TokenState& state) const {
+  if (block_.rotary)
+    TORCH_CHECK(state.positions.defined() && state.positions.dim() == 3 &&
+                    state.positions.size(2) == block_.rotary->axes,
+                "Encoder: rotary positions need places [B, N, ", block_.rotary->axes, "]");
+  for (const auto& layer : layers_)
+    TORCH_CHECK(
+        !layer.relative_bias.defined() || layer.relative_bias.size(1) == state.tokens.size(1),
+        "Encoder: a relative bias of ", layer.relative_bias.size(1), " tokens for an input of ",
+        state.tokens.size(1));
 }
 
 void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
+  check_positions(state);
   const int64_t batch = state.tokens.size(0);
   const auto input = state.tokens.contiguous();
   const auto plan = plan_tokens(*this, input.size(1), state.prefix_tokens, reducer);
@@ -112,12 +157,16 @@ void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
   tensors.input = input;
   tensors.output = plan.exact ? at::empty({batch, left, input.size(2)}, input.options())
                               : at::zeros({batch, left, input.size(2)}, input.options());
+  tensors.grid = state.grid;
+  if (state.positions.defined()) {
+    tensors.same_positions = state.positions.size(0) == 1 || state.positions.stride(0) == 0;
+    tensors.input_positions = state.positions.expand({batch, -1, -1}).contiguous();
+  }
   if (plan.merges()) {
     tensors.size = at::empty({batch, left}, floats);
     tensors.counts = counts.data();
     if (state.source.defined()) tensors.source = at::empty({batch, left, input.size(1)}, floats);
     if (state.positions.defined()) {
-      tensors.input_positions = state.positions.contiguous();
       tensors.positions = at::empty({batch, left, state.positions.size(2)}, floats);
     }
   }

@@ -11,6 +11,8 @@
 #include <vit/kernels/kernel_block.h>
 #include <vit/kernels/metric_linear.h>
 #include <vit/kernels/packed_linear.h>
+#include <vit/kernels/packed_norm.h>
+#include <vit/kernels/rotary_tables.h>
 #include <vit/kernels/workspace.h>
 #include <vit/token_reducer.h>
 
@@ -19,10 +21,15 @@ namespace vit::kernels {
 /// One block's weights as the fused encoder reads them: vectors in float32, padded to a multiple of
 /// simd::kPad.
 struct EncoderLayer {
-  at::Tensor norm1_weight, norm1_bias, norm2_weight, norm2_bias;
-  at::Tensor q_norm_weight, q_norm_bias, k_norm_weight, k_norm_bias;  ///< undefined without qk_norm
+  PackedNorm norm1, norm2;
+  PackedNorm q_norm, k_norm;  ///< undefined without qk_norm
+  PackedNorm attn_norm;       ///< before proj, undefined without
+  PackedNorm mlp_norm;        ///< before fc2, undefined without
   at::Tensor gamma1, gamma2;  ///< undefined without layer scale
   PackedLinear qkv, proj, fc1, fc2;
+  int64_t kv_heads = 0;      ///< heads of keys and values
+  RotaryFrequencies rotary;  ///< undefined without rotary positions
+  at::Tensor relative_bias;  ///< [heads, N0, padded] in units of log2; undefined without
   /// Empty with qk_norm, where the mean of the keys is no linear function.
   std::optional<MetricLinear> metric;
 };
@@ -57,6 +64,7 @@ class Encoder {
   int64_t depth() const { return static_cast<int64_t>(layers_.size()); }
 
  private:
+  void check_positions(const TokenState& state) const;
   void pack(std::span<const BlockWeights> weights, bool free_weights);
 
   KernelBlock block_;

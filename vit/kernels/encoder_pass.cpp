@@ -52,6 +52,7 @@ class Pass {
  private:
   /// Every thread takes rows through as many steps as it can without those of others.
   void run_by_rows() {
+    prepare_rotary(0);
     each_thread([&](int64_t thread) {
       const auto rows = part(steps_.rows_before(0), thread);
       steps_.read_input(rows);
@@ -65,6 +66,7 @@ class Pass {
           project_attended(index, part(steps_.rows_before(index), thread), workers_[thread]);
         });
       end_matching(index);
+      prepare_rotary(index + 1);
       float* x = steps_.x_after(index);
       each_thread([&](int64_t thread) {
         const auto rows = part(steps_.rows_after(index), thread);
@@ -83,6 +85,7 @@ class Pass {
   /// weights alone.
   void run_by_columns() {
     const Operand normalized = layers_.operand_of(shared_->operand, columns_, *shared_);
+    prepare_rotary(0);
     each_rows(steps_.rows_before(0), columns_, [&](Range rows, Worker<T>& worker) {
       steps_.read_input(rows);
       steps_.prepare_qkv(0, steps_.x(), rows.begin, rows.size(), worker);
@@ -90,26 +93,34 @@ class Pass {
     for (int64_t index = 0; index < encoder_.depth(); ++index) {
       const EncoderLayer& layer = encoder_.layer(index);
       const int64_t before = steps_.rows_before(index);
-      each_part(steps_.qkv_groups(), [&](Range groups, Worker<T>& worker) {
+      each_part(steps_.qkv_groups(index), [&](Range groups, Worker<T>& worker) {
         steps_.project_heads(index, normalized, 0, before, groups, worker);
       });
       attend_and_match(index);
-      const Operand attended = shared_operand(steps_.attended(), before, columns_);
+      const Operand attended =
+          shared_operand(before, steps_.attended(), columns_, layer.attn_norm,
+                         [&](T* from, int64_t rows, Worker<T>& worker) {
+                           layers_.attended(from, rows, layer.attn_norm, worker);
+                         });
       each_part(layer.proj.blocks_per_group(), [&](Range blocks, Worker<T>& worker) {
         layers_.add_linear(layer.proj, attended, layer.gamma1, steps_.x(), before, blocks, worker);
       });
       end_matching(index);
+      prepare_rotary(index + 1);
       const int64_t after = steps_.rows_after(index);
       float* x = steps_.x_after(index);
       each_rows(after, columns_, [&](Range rows, Worker<T>& worker) {
         if (steps_.merges(index)) steps_.merge(rows);
-        layers_.normalized(x + rows.begin * columns_, rows.size(), layer.norm2_weight,
-                           layer.norm2_bias, worker);
+        layers_.normalized(x + rows.begin * columns_, rows.size(), layer.norm2, worker);
       });
       each_part(layer.fc1.blocks_per_group(), [&](Range blocks, Worker<T>& worker) {
         layers_.activate(layer.fc1, normalized, after, blocks, shared_->hidden, worker);
       });
-      const Operand hidden = shared_operand(shared_->hidden, after, layers_.hidden_columns());
+      const Operand hidden =
+          shared_operand(after, shared_->hidden, layers_.hidden_columns(), layer.mlp_norm,
+                         [&](T* from, int64_t rows, Worker<T>& worker) {
+                           layers_.hidden(from, rows, layer.mlp_norm, worker);
+                         });
       each_part(layer.fc2.blocks_per_group(), [&](Range blocks, Worker<T>& worker) {
         layers_.add_linear(layer.fc2, hidden, layer.gamma2, x, after, blocks, worker);
       });
@@ -145,10 +156,13 @@ class Pass {
     });
   }
 
-  Operand shared_operand(const T* from, int64_t total, int64_t columns) {
-    if (layers_.quantizes())
+  /// What `prepare` makes of all rows from `from` on, if there is anything to be done with them.
+  template <typename F>
+  Operand shared_operand(int64_t total, T* from, int64_t columns, const PackedNorm& norm,
+                         const F& prepare) {
+    if (layers_.quantizes() || norm.defined())
       each_rows(total, columns, [&](Range rows, Worker<T>& worker) {
-        layers_.operand(from + rows.begin * columns, rows.size(), columns, worker);
+        prepare(from + rows.begin * columns, rows.size(), worker);
       });
     return layers_.operand_of(from, columns, *shared_);
   }
@@ -166,7 +180,7 @@ class Pass {
   void project_qkv(int64_t index, const float* x, Range range, Worker<T>& worker) {
     for_blocks(range, [&](int64_t first, int64_t rows) {
       const Operand operand = steps_.prepare_qkv(index, x, first, rows, worker);
-      steps_.project_heads(index, operand, first, rows, {0, steps_.qkv_groups()}, worker);
+      steps_.project_heads(index, operand, first, rows, {0, steps_.qkv_groups(index)}, worker);
     });
   }
 
@@ -184,12 +198,19 @@ class Pass {
     steps_.count_rows(index);
   }
 
+  /// The angles of a layer, where they are others than those of the layer before.
+  void prepare_rotary(int64_t index) {
+    const int64_t rows = steps_.rotary_rows(index);
+    if (rows > 0)
+      each_thread([&](int64_t thread) { steps_.prepare_rotary(index, part(rows, thread)); });
+  }
+
   /// x += proj(attended)
   void project_attended(int64_t index, Range range, Worker<T>& worker) {
     const EncoderLayer& layer = encoder_.layer(index);
     for_blocks(range, [&](int64_t first, int64_t rows) {
       const Operand operand =
-          layers_.operand(steps_.attended() + first * columns_, rows, columns_, worker);
+          layers_.attended(steps_.attended() + first * columns_, rows, layer.attn_norm, worker);
       layers_.add_linear(layer.proj, operand, layer.gamma1, steps_.x() + first * columns_, rows,
                          {0, layer.proj.blocks_per_group()}, worker);
     });
@@ -201,11 +222,10 @@ class Pass {
     for_blocks(range, [&](int64_t first, int64_t rows) {
       float* x = steps_.x_after(index) + first * columns_;
       if (steps_.merges(index)) steps_.merge({first, first + rows});
-      const Operand operand =
-          layers_.normalized(x, rows, layer.norm2_weight, layer.norm2_bias, worker);
+      const Operand operand = layers_.normalized(x, rows, layer.norm2, worker);
       layers_.activate(layer.fc1, operand, rows, {0, layer.fc1.blocks_per_group()}, worker.hidden,
                        worker);
-      const Operand hidden = layers_.operand(worker.hidden, rows, layers_.hidden_columns(), worker);
+      const Operand hidden = layers_.hidden(worker.hidden, rows, layer.mlp_norm, worker);
       layers_.add_linear(layer.fc2, hidden, layer.gamma2, x, rows,
                          {0, layer.fc2.blocks_per_group()}, worker);
     });
@@ -230,6 +250,11 @@ bool TokenPlan::needs_metric() const {
   return std::any_of(needs.begin(), needs.end(), [](const auto& x) { return x && x->key_metric; });
 }
 
+bool TokenPlan::needs_rotated_metric() const {
+  return std::any_of(needs.begin(), needs.end(),
+                     [](const auto& x) { return x && x->key_metric && x->rotated; });
+}
+
 Parallelism best_parallelism(const Encoder& encoder, const TokenPlan& plan, Range samples,
                              int64_t threads) {
   // What of the cache that cores share may keep weights from one input to the next.
@@ -239,7 +264,8 @@ Parallelism best_parallelism(const Encoder& encoder, const TokenPlan& plan, Rang
                                              layer.fc1.nbytes() + layer.fc2.nbytes());
   const int64_t blocks = layer.proj.blocks_per_group();
   const bool evenly = blocks % threads == 0 || blocks >= 4 * threads;
-  const bool sums_keys = !layer.metric && plan.needs_metric();
+  const bool rotated = encoder.block().rotary && plan.needs_rotated_metric();
+  const bool sums_keys = rotated || (!layer.metric && plan.needs_metric());
   const bool few_rows = samples.size() * plan.tokens.front() < threads * block_rows(encoder);
   const bool columns = threads > 1 && weights > kKept && few_rows && evenly && !sums_keys;
   return columns ? Parallelism::columns : Parallelism::rows;

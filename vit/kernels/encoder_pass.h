@@ -21,8 +21,9 @@ struct TokenPlan {
   std::vector<std::optional<ReducerNeeds>> needs;  ///< of each layer; nullopt: it changes nothing
   bool exact = true;  ///< whether every sample has as many tokens as there can be
 
-  bool merges() const;        ///< in any layer
-  bool needs_metric() const;  ///< likewise
+  bool merges() const;                ///< in any layer
+  bool needs_metric() const;          ///< likewise
+  bool needs_rotated_metric() const;  ///< likewise
 };
 
 TokenPlan plan_tokens(const Encoder& encoder, int64_t tokens, int64_t prefix_tokens,
@@ -32,12 +33,15 @@ TokenPlan plan_tokens(const Encoder& encoder, int64_t tokens, int64_t prefix_tok
 struct BatchTensors : MergeTensors {
   at::Tensor input;   ///< [B, N0, D]
   at::Tensor output;  ///< [B, N, D] of the same type; of samples with fewer tokens, the first ones
+  Extent grid;        ///< of patches, for rotary positions
+  bool same_positions = false;  ///< input_positions are those of every sample
 };
 
 /// What threads that run the same samples have for themselves in a linear layer.
 enum class Parallelism {
   rows,    ///< each takes some through several layers and waits rarely, but reads all weights
-  columns  ///< each reads its part of the weights alone; not where keys are summed over heads
+  columns  ///< each reads its part of the weights alone; not where keys are summed over heads,
+           ///< with qk_norm or because their metric is wanted rotated
 };
 
 /// The faster one. Columns pay where no cache keeps the weights from one input to the next, where

@@ -9,6 +9,7 @@
 #include <vit/kernels/encoder_worker.h>
 #include <vit/kernels/merge_plan.h>
 #include <vit/kernels/range.h>
+#include <vit/kernels/rotary_tables.h>
 #include <vit/kernels/row_layers.h>
 #include <vit/kernels/workspace.h>
 
@@ -37,10 +38,15 @@ class EncoderSteps {
   /// [rows_after, columns]: those that leave it.
   float* x_after(int64_t index) { return merges(index) ? merged_x_ : x_; }
   /// [rows_before, columns]: what attend_and_match() gave.
-  const T* attended() const { return attended_; }
+  T* attended() { return attended_; }
 
   /// The batch -> x.
   void read_input(Range rows);
+
+  /// Rows whose angles are to be computed before project_heads() of a layer; the rows that leave
+  /// the layer before it are counted.
+  int64_t rotary_rows(int64_t index);
+  void prepare_rotary(int64_t index, Range rows);
 
   /// The norm of rows of x, the tokens that enter the layer, and their metric where that is a
   /// projection.
@@ -48,7 +54,7 @@ class EncoderSteps {
                       Worker<T>& worker);
 
   /// Groups of columns of the layer's qkv: the heads of q, k and v.
-  int64_t qkv_groups() const { return 3 * heads_; }
+  int64_t qkv_groups(int64_t index) const { return heads_ + 2 * encoder_.layer(index).kv_heads; }
   /// Rows from `first` on, which `operand` holds, -> some groups of their columns. Without
   /// layer.metric all groups are one thread's, which sums the keys.
   void project_heads(int64_t index, const Operand& operand, int64_t first, int64_t rows,
@@ -79,21 +85,32 @@ class EncoderSteps {
  private:
   bool matches_early(int64_t index) const { return merges(index) && !matches_late(index); }
   bool needs_metric(int64_t index) const { return merges(index) && plan_.needs[index]->key_metric; }
-  /// Rows of one head of q (0), k (1) or v (2) in a layer.
-  T* head_rows(int64_t which, int64_t head, int64_t index) {
-    return heads_data_ + (which * heads_ + head) * rows_[index] * head_columns_;
+  bool needs_rotated(int64_t index) const {
+    return needs_metric(index) && plan_.needs[index]->rotated && rotary_;
   }
-  /// One head of a sample.
-  Head<T> head_of(int64_t index, int64_t sample, int64_t head);
+  /// Whether the metric is a sum over the keys that project_heads() makes.
+  bool sums_keys(int64_t index) const {
+    return needs_metric(index) && (needs_rotated(index) || !encoder_.layer(index).metric);
+  }
+  /// Rows of a group of the layer's qkv.
+  T* group_rows(int64_t group, int64_t index) {
+    return heads_data_ + group * rows_[index] * head_columns_;
+  }
+  /// One head of a sample; `pairs` is room for what it refers to.
+  Head<T> head_of(int64_t index, int64_t sample, int64_t head, const HeadScratch<T>& scratch,
+                  PairBias& pairs);
   /// One head's columns of the packed projection, in worker.tile.
   simd::Tile project_head(const EncoderLayer& layer, int64_t group, const Operand& operand,
                           int64_t row, int64_t count, Worker<T>& worker);
-  /// Replaces the tile by its layer norm; returns the bias that is left to add.
-  const float* normalize_head(const EncoderLayer& layer, int64_t which, simd::Tile& tile,
-                              const float* bias, Worker<T>& worker);
+  /// Rows of a head of queries or keys as they are before they are rotated: the tile with its bias
+  /// and norm, in worker.tile or worker.other_tile.
+  simd::Tile exact_head(const EncoderLayer& layer, bool is_query, const simd::Tile& tile,
+                        const float* bias, Worker<T>& worker);
+  /// Rotates rows of the layer from `row` on.
+  template <typename Out>
+  void rotate(const simd::Tile& tile, int64_t row, int64_t head, Out* out);
   /// The metric is the mean of the keys over the heads, before they are rounded.
-  void add_to_metric(const simd::Tile& tile, const float* bias, int64_t head, int64_t row,
-                     Worker<T>& worker);
+  void add_to_metric(const simd::Tile& tile, int64_t head, int64_t kv_heads, int64_t row);
   void attend_head(int64_t index, int64_t sample, int64_t head, Worker<T>& worker);
 
   const Encoder& encoder_;
@@ -106,12 +123,14 @@ class EncoderSteps {
   float* x_ = nullptr;         // [rows, columns] tokens
   float* merged_x_ = nullptr;  // where merging puts them
   float* metric_ = nullptr;    // [rows, head_columns]
-  T* heads_data_ = nullptr;    // [3, heads, rows, head_columns]
+  T* heads_data_ = nullptr;    // [groups of qkv, rows, head_columns]
   T* attended_ = nullptr;      // [rows, columns]
   std::optional<MergePlan> merges_;
-  std::vector<int64_t> rows_;         // that enter each layer, and leave the last one
-  std::vector<int64_t> begins_;       // [samples + 1] of each sample's rows in the layer
-  std::vector<int64_t> next_begins_;  // likewise, of those that leave it
+  std::optional<RotaryTables> rotary_;
+  std::vector<int64_t> rotary_begins_;  // of each sample's rows in the layer it was computed for
+  std::vector<int64_t> rows_;           // that enter each layer, and leave the last one
+  std::vector<int64_t> begins_;         // [samples + 1] of each sample's rows in the layer
+  std::vector<int64_t> next_begins_;    // likewise, of those that leave it
 };
 
 }  // namespace vit::kernels

@@ -29,7 +29,7 @@ struct Worker {
         hidden(workspace.take<T>(sizes.block_rows * sizes.hidden_columns)),
         tile(workspace.take<float>(kTileRows * std::max(sizes.head_columns, kBlockColumns))),
         other_tile(workspace.take<float>(kTileRows * std::max(sizes.head_columns, kBlockColumns))),
-        row(workspace.take<float>(sizes.columns)),
+        row(workspace.take<float>(std::max(sizes.columns, sizes.hidden_columns))),
         rest(workspace.take<T>(sizes.block_rows * sizes.columns)),
         head(workspace, sizes.tokens, sizes.head_columns) {
     if (!sizes.quantizes) return;
@@ -53,7 +53,7 @@ struct Worker {
   T* hidden;                 ///< [block_rows, hidden_columns] what the second one of the MLP reads
   float* tile;               ///< what a product gave
   float* other_tile;         ///< of the same size
-  float* row;                ///< [columns] in float32
+  float* row;                ///< [columns] or [hidden_columns] in float32
   T* rest;                   ///< [block_rows, columns] what rounding took from `operand`
   uint8_t* bytes = nullptr;  ///< a quantized operand
   simd::Quantized* scales = nullptr;

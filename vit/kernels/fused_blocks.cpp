@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -29,6 +30,14 @@ std::optional<Math> math_for(const std::optional<KernelBlock>& block, at::Scalar
 /// Whether what is around a pass, and its reducer, leave it to the encoder.
 bool may_run(const TokenReducer* reducer) {
   return !at::autocast::is_autocast_enabled(at::kCPU) && (!reducer || reducer->per_sample());
+}
+
+/// Whether the encoder knows what only weights say. Keys that heads of queries share would need a
+/// rotation for each of them where angles are learned.
+bool knows(const KernelBlock& block, std::span<const BlockWeights> weights) {
+  return std::ranges::all_of(weights, [&](const BlockWeights& layer) {
+    return !layer.rotary_freqs.defined() || layer.qkv.weight.size(0) == 3 * block.dim;
+  });
 }
 
 /// Whether somebody wants gradients of what the blocks compute.
@@ -69,7 +78,7 @@ bool FusedBlocks::run(std::span<const BlockWeights> weights, bool quantize, Toke
   if (weights.empty() || !state.tokens.device().is_cpu() || reference_only() || !may_run(reducer))
     return false;
   const auto math = math_for(block_, state.tokens.scalar_type(), quantize);
-  if (!math || wants_gradient(weights, state.tokens)) return false;
+  if (!math || !knows(*block_, weights) || wants_gradient(weights, state.tokens)) return false;
   auto encoder = memory_->take(*math);
   if (encoder)
     encoder->repack(weights);
@@ -95,7 +104,7 @@ std::unique_ptr<const PackedBlocks> PackedBlocks::pack(const BlockConfig& config
                                                        bool free_weights) {
   const auto block = lower(config);
   const auto math = math_for(block, dtype, quantize);
-  if (weights.empty() || !math || reference_only()) return nullptr;
+  if (weights.empty() || !math || !knows(*block, weights) || reference_only()) return nullptr;
   bool on_cpu = true;
   weights.front().each([&](const at::Tensor& x) { on_cpu = on_cpu && x.device().is_cpu(); });
   if (!on_cpu) return nullptr;

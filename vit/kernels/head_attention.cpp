@@ -44,6 +44,8 @@ HeadScratch<T>::HeadScratch(Workspace& workspace, int64_t tokens, int64_t head_c
   factors = workspace.take<float>(query_rows);
   sums = workspace.take<float>(query_rows * kBlockColumns);
   rows = workspace.take<T>(query_rows * kBlockColumns);
+  pair_sums = workspace.take<float>(padded);
+  pair_biases = workspace.take<float>(padded);
 }
 
 template <typename T>
@@ -62,8 +64,8 @@ void attend(const Head<T>& head, const HeadScratch<T>& scratch, T* out, int64_t 
       multiply(math, m, std::min(kBlockColumns, padded - key), columns, head.q + row * columns,
                columns, scratch.keys + key * columns, scratch.scores + key, padded);
     for (int64_t i = 0; i < m; ++i)
-      scratch.factors[i] =
-          simd::softmax<T>(scratch.scores + i * padded, n, padded, head.scale, head.bias);
+      scratch.factors[i] = simd::softmax<T>(scratch.scores + i * padded, n, padded, head.scale,
+                                            head.bias_of(row + i));
     for (int64_t first = 0; first < columns; first += kBlockColumns) {
       const int64_t width = std::min(kBlockColumns, columns - first);
       multiply(math, m, width, padded, scratch.scores, padded * kNumbersPerScore,
@@ -86,10 +88,11 @@ void add_first_attention(const Head<T>& head, const HeadScratch<T>& scratch, flo
                          float* out) {
   const float factor = head.scale * std::numbers::log2e_v<float>;
   float* scores = scratch.scores;
+  const float* bias = head.bias_of(0);
   float most = -std::numeric_limits<float>::infinity();
   for (int64_t i = 0; i < head.tokens; ++i) {
     scores[i] = dot(head.q, head.k + i * head.columns, head.columns) * factor;
-    if (head.bias) scores[i] += head.bias[i];
+    if (bias) scores[i] += bias[i];
     most = std::max(most, scores[i]);
   }
   float total = 0;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include <vit/kernels/pair_bias.h>
 #include <vit/kernels/workspace.h>
 
 namespace vit::kernels {
@@ -17,7 +18,9 @@ struct HeadScratch {
   float* scores;
   float* factors;
   float* sums;
-  T* rows;  ///< of one output, where heads are no multiple of simd::kPad wide
+  T* rows;             ///< of one output, where heads are no multiple of simd::kPad wide
+  float* pair_sums;    ///< for PairBias
+  float* pair_biases;  ///< likewise
 };
 
 /// One head of one sample: q, k and v [tokens, columns] in rows padded to a multiple of
@@ -33,6 +36,10 @@ struct Head {
   float scale;        ///< of the scores
   const float* bias;  ///< [tokens] added to the scores of each key, in units of log2; null for
                       ///< none; readable up to a multiple of simd::kPad
+  const PairBias* pairs = nullptr;  ///< takes the place of `bias`; null for none
+
+  /// What is added to the scores of a query; null for nothing.
+  const float* bias_of(int64_t query) const { return pairs ? pairs->row(query) : bias; }
 };
 
 /// Scaled dot product attention of one head on one thread -> `out` [tokens, dim] in rows `out_ld`

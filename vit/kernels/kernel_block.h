@@ -11,17 +11,23 @@ namespace vit::kernels {
 constexpr int64_t kMaxHeadDim = 256;
 
 /// What fc1's outputs become.
-enum class HiddenKind { gelu, gelu_tanh, quick_gelu, swiglu };
+enum class HiddenKind { gelu, gelu_tanh, quick_gelu, silu, swiglu };
 
-/// A block as the fused engines compute it: pre-norm, layer norms, biased or unbiased linear
-/// layers, softmax attention of every token to every token.
+/// A block as the fused engines compute it: pre-norm, biased or unbiased linear layers, softmax
+/// attention of every token to every token.
 struct KernelBlock {
   int64_t dim;  ///< channels of a token
   int64_t num_heads;
-  int64_t hidden_dim;  ///< columns of fc2
+  int64_t num_kv_heads;  ///< of keys and values, where the block's weights do not say otherwise
+  int64_t hidden_dim;    ///< columns of fc2
   HiddenKind hidden;
-  bool qk_norm;  ///< layer norm on q and k of every head
+  NormKind norm_kind;  ///< of all norms
   float norm_eps;
+  bool qk_norm;    ///< norm on q and k of every head
+  bool attn_norm;  ///< norm on what the heads give, before proj
+  bool mlp_norm;   ///< norm before fc2
+  std::optional<RotaryConfig> rotary;
+  bool relative_bias;  ///< of pairs of tokens, added to the logits
 
   int64_t head_dim() const { return dim / num_heads; }
   bool gated() const { return hidden == HiddenKind::swiglu; }

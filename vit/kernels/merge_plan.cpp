@@ -29,15 +29,17 @@ void write_rows(const float* from, int64_t rows, int64_t width, const at::Tensor
 }  // namespace
 
 MergePlan::MergePlan(Workspace& workspace, int64_t samples, int64_t tokens,
-                     const MergeTensors& tensors, int64_t first)
+                     const MergeTensors& tensors, int64_t first, Tracking tracking)
     : tensors_(tensors),
       first_(first),
       samples_(samples),
       tokens_(tokens),
       stride_(simd::round_up(tokens + 1)),
+      position_rule_(tracking.positions),
       counts_(samples, tokens),
       next_counts_(samples, tokens),
       rules_(samples, RowRule::size_weighted_mean) {
+  if (tracking.members) members_.emplace(workspace, samples, tokens, stride_);
   const int64_t all = samples * stride_;
   sizes_ = workspace.take<float>(all);
   next_sizes_ = workspace.take<float>(all);
@@ -88,7 +90,8 @@ void MergePlan::match(const TokenReducer& reducer, GroupRequest request, int64_t
   list_members(groups, sample);
   weigh(groups, sample);
   if (source_) merge_source(sample, groups.rows);
-  if (coordinates_) merge_coordinates(sample, groups.rows);
+  if (coordinates_) merge_coordinates(groups, sample);
+  if (members_) members_->merge(sample, groups.rows, begins_ + at, positions_ + at);
 }
 
 void MergePlan::list_members(const Groups& groups, int64_t sample) {
@@ -138,9 +141,17 @@ void MergePlan::merge_source(int64_t sample, int64_t rows) {
   }
 }
 
-void MergePlan::merge_coordinates(int64_t sample, int64_t rows) {
+void MergePlan::merge_coordinates(const Groups& groups, int64_t sample) {
   const int64_t at = sample * stride_;
-  for (int64_t row = 0; row < rows; ++row)
+  for (int64_t row = 0; row < groups.rows; ++row) {
+    float* to = next_coordinates_ + (at + row) * axes_;
+    const int64_t kept = groups.keep[row];
+    const bool stays = begins_[at + row + 1] - begins_[at + row] == 1 ||
+                       (position_rule_ == PositionRule::keep && kept >= 0);
+    if (stays) {
+      std::copy_n(coordinates_ + (at + positions_[at + begins_[at + row]]) * axes_, axes_, to);
+      continue;
+    }
     for (int64_t axis = 0; axis < axes_; ++axis) {
       float sum = 0, total = 0;
       for (int64_t i = begins_[at + row]; i < begins_[at + row + 1]; ++i) {
@@ -148,8 +159,9 @@ void MergePlan::merge_coordinates(int64_t sample, int64_t rows) {
         sum += sizes_[token] * coordinates_[token * axes_ + axis];
         total += sizes_[token];
       }
-      next_coordinates_[(at + row) * axes_ + axis] = sum / total;
+      to[axis] = sum / total;
     }
+  }
 }
 
 void MergePlan::merge_row(int64_t sample, int64_t row, const float* x, int64_t columns,
@@ -177,6 +189,7 @@ void MergePlan::advance() {
   std::swap(source_, next_source_);
   std::swap(coordinates_, next_coordinates_);
   std::swap(counts_, next_counts_);
+  if (members_) members_->advance();
   merged_ = true;
 }
 

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
+#include <vit/kernels/token_members.h>
 #include <vit/kernels/workspace.h>
 #include <vit/token_reducer.h>
 
@@ -23,10 +25,16 @@ struct MergeTensors {
 /// token stands for so far. match() and merge_row() of different samples may run at once.
 class MergePlan {
  public:
+  /// What is to be known of the tokens beside their sizes.
+  struct Tracking {
+    bool members = false;  ///< of which of the first layer's tokens each consists
+    PositionRule positions = PositionRule::mean;
+  };
+
   /// For `samples` samples of `tokens` tokens, which all stand for one patch; `first` is the first
   /// one's index in `tensors`.
   MergePlan(Workspace& workspace, int64_t samples, int64_t tokens, const MergeTensors& tensors,
-            int64_t first);
+            int64_t first, Tracking tracking);
 
   /// Whether any token stands for more than one patch.
   bool merged() const { return merged_; }
@@ -37,6 +45,15 @@ class MergePlan {
 
   /// log2 of the sizes [tokens] that enter the layer, readable up to a multiple of simd::kPad.
   const float* log_sizes(int64_t sample) const { return log_sizes_ + sample * stride_; }
+
+  /// Of the tokens that enter the layer, and after match(), that leave it: [tokens, axes], null
+  /// unless `tensors` has positions, and those that they consist of, if these are tracked.
+  const float* places(int64_t sample) const { return coordinates_ + sample * stride_ * axes_; }
+  const float* next_places(int64_t sample) const {
+    return next_coordinates_ + sample * stride_ * axes_;
+  }
+  MemberLists members(int64_t sample) const { return members_->of(sample); }
+  MemberLists next_members(int64_t sample) const { return members_->next(sample); }
 
   /// Memory for a sample's class attention [tokens].
   float* class_attention(int64_t sample) { return class_attention_ + sample * stride_; }
@@ -59,7 +76,7 @@ class MergePlan {
   void list_members(const Groups& groups, int64_t sample);
   void weigh(const Groups& groups, int64_t sample);
   void merge_source(int64_t sample, int64_t rows);
-  void merge_coordinates(int64_t sample, int64_t rows);
+  void merge_coordinates(const Groups& groups, int64_t sample);
 
   const MergeTensors& tensors_;
   int64_t first_;
@@ -67,9 +84,11 @@ class MergePlan {
   int64_t tokens_;  // N0
   int64_t stride_;  // of everything with a row for each token
   int64_t axes_ = 0;
+  const PositionRule position_rule_;
   bool merged_ = false;
   std::vector<int64_t> counts_, next_counts_;  // [samples]
   std::vector<RowRule> rules_;                 // [samples]
+  std::optional<TokenMembers> members_;
   // Each [samples, stride]: what the layer reads, and what it leaves to the next one.
   float* sizes_;
   float* next_sizes_;

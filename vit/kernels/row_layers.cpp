@@ -19,20 +19,19 @@ RowLayers<T>::RowLayers(const KernelBlock& block, Math math, int64_t hidden_colu
       quantizes_(math == Math::int8) {}
 
 template <typename T>
-Operand RowLayers<T>::normalized(const float* x, int64_t rows, const at::Tensor& weight,
-                                 const at::Tensor& bias, Worker<T>& worker, bool exact) const {
+Operand RowLayers<T>::normalized(const float* x, int64_t rows, const PackedNorm& norm,
+                                 Worker<T>& worker, bool exact) const {
   constexpr bool kRounds = !std::is_same_v<T, float>;
-  const auto norm = [&](int64_t i, auto* to) {
-    simd::layer_norm(x + i * columns_, block_.dim, float_data(weight), float_data(bias),
-                     block_.norm_eps, to);
+  const auto normalize = [&](int64_t i, auto* to) {
+    normalize_row(block_, norm, x + i * columns_, block_.dim, to);
   };
   for (int64_t i = 0; i < rows; ++i) {
     T* to = worker.operand + i * columns_;
     if (!quantizes_ && !(kRounds && exact)) {
-      norm(i, to);
+      normalize(i, to);
       continue;
     }
-    norm(i, worker.row);
+    normalize(i, worker.row);
     if (quantizes_)
       worker.scales[i] = simd::quantize(worker.row, columns_, worker.bytes + i * columns_);
     if constexpr (kRounds) {
@@ -45,11 +44,21 @@ Operand RowLayers<T>::normalized(const float* x, int64_t rows, const at::Tensor&
 }
 
 template <typename T>
-Operand RowLayers<T>::operand(const T* from, int64_t rows, int64_t columns,
-                              Worker<T>& worker) const {
-  for (int64_t i = 0; quantizes_ && i < rows; ++i)
-    worker.scales[i] = simd::quantize(from + i * columns, columns, worker.bytes + i * columns);
-  return operand_of(from, columns, worker);
+Operand RowLayers<T>::inner_operand(T* x, int64_t rows, Width width, const PackedNorm& norm,
+                                    Worker<T>& worker) const {
+  const int64_t columns = width.columns;
+  for (int64_t i = 0; quantizes_ && i < rows; ++i) {
+    uint8_t* bytes = worker.bytes + i * columns;
+    if (norm.defined()) {
+      normalize_row(block_, norm, x + i * columns, width.dim, worker.row);
+      worker.scales[i] = simd::quantize(worker.row, columns, bytes);
+    } else {
+      worker.scales[i] = simd::quantize(x + i * columns, columns, bytes);
+    }
+  }
+  for (int64_t i = 0; !quantizes_ && norm.defined() && i < rows; ++i)
+    normalize_row(block_, norm, x + i * columns, width.dim, x + i * columns);
+  return operand_of(x, columns, worker);
 }
 
 template <typename T>

@@ -17,54 +17,6 @@ HWY_BEFORE_NAMESPACE();
 namespace vit::simd::HWY_NAMESPACE {
 namespace {
 
-template <typename T>
-HWY_INLINE void layer_norm_of(const float* x, int64_t dim, const float* weight, const float* bias,
-                              float eps, T* out) {
-  const DF d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t padded = round_up(dim), full = dim / lanes * lanes;
-  auto sum0 = hn::Zero(d), sum1 = hn::Zero(d);
-  int64_t i = 0;
-  for (; i + 2 * lanes <= padded; i += 2 * lanes) {  // what pads a row is zero
-    sum0 = hn::Add(sum0, load(d, x + i));
-    sum1 = hn::Add(sum1, load(d, x + i + lanes));
-  }
-  for (; i < padded; i += lanes) sum0 = hn::Add(sum0, load(d, x + i));
-  const float mean = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1))) / static_cast<float>(dim);
-
-  const auto center = hn::Set(d, mean);
-  auto squares0 = hn::Zero(d), squares1 = hn::Zero(d);
-  for (i = 0; i + 2 * lanes <= full; i += 2 * lanes) {
-    const auto v0 = hn::Sub(load(d, x + i), center);
-    const auto v1 = hn::Sub(load(d, x + i + lanes), center);
-    squares0 = hn::MulAdd(v0, v0, squares0);
-    squares1 = hn::MulAdd(v1, v1, squares1);
-  }
-  for (; i < dim; i += lanes) {
-    auto v = hn::Sub(load(d, x + i), center);
-    if (i + lanes > dim) v = hn::IfThenElseZero(hn::FirstN(d, dim - i), v);
-    squares0 = hn::MulAdd(v, v, squares0);
-  }
-  const float variance =
-      hn::GetLane(hn::SumOfLanes(d, hn::Add(squares0, squares1))) / static_cast<float>(dim);
-  const float factor = 1.0f / std::sqrt(variance + eps);
-
-  const auto scale = hn::Set(d, factor);
-  for (i = 0; i < padded; i += lanes) {
-    const auto v = hn::Mul(hn::Sub(load(d, x + i), center), scale);
-    put(d, hn::MulAdd(v, load(d, weight + i), load(d, bias + i)), out + i);
-  }
-}
-
-void layer_norm_f32(const float* x, int64_t dim, const float* weight, const float* bias, float eps,
-                    float* out) {
-  layer_norm_of(x, dim, weight, bias, eps, out);
-}
-void layer_norm_bf16(const float* x, int64_t dim, const float* weight, const float* bias, float eps,
-                     Bf16* out) {
-  layer_norm_of(x, dim, weight, bias, eps, out);
-}
-
 void weighted_rows_of(const float* x, int64_t padded, const int64_t* rows, const float* weights,
                       int64_t count, float* out) {
   const DF d;
@@ -74,6 +26,16 @@ void weighted_rows_of(const float* x, int64_t padded, const int64_t* rows, const
     for (int64_t j = 1; j < count; ++j)
       sum = hn::MulAdd(load(d, x + rows[j] * padded + i), hn::Set(d, weights[j]), sum);
     put(d, sum, out + i);
+  }
+}
+
+void gather_scaled_of(const float* x, const int32_t* indices, const float* factors,
+                      const float* added, int64_t padded, float* out) {
+  const DF d;
+  for (int64_t i = 0; i < padded; i += static_cast<int64_t>(hn::Lanes(d))) {
+    const auto v = hn::GatherIndex(d, x, hn::LoadU(DI(), indices + i));
+    const auto more = added ? load(d, added + i) : hn::Zero(d);
+    put(d, hn::MulAdd(v, load(d, factors + i), more), out + i);
   }
 }
 
@@ -296,9 +258,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace vit::simd {
 
-HWY_EXPORT(layer_norm_f32);
-HWY_EXPORT(layer_norm_bf16);
 HWY_EXPORT(weighted_rows_of);
+HWY_EXPORT(gather_scaled_of);
 HWY_EXPORT(quantize_f32);
 HWY_EXPORT(quantize_bf16);
 HWY_EXPORT(softmax_f32);
@@ -307,19 +268,13 @@ HWY_EXPORT(to_float_of);
 HWY_EXPORT(to_bf16_of);
 HWY_EXPORT(to_bf16_pair_of);
 
-template <>
-void layer_norm(const float* x, int64_t dim, const float* weight, const float* bias, float eps,
-                float* out) {
-  HWY_DYNAMIC_DISPATCH(layer_norm_f32)(x, dim, weight, bias, eps, out);
-}
-template <>
-void layer_norm(const float* x, int64_t dim, const float* weight, const float* bias, float eps,
-                Bf16* out) {
-  HWY_DYNAMIC_DISPATCH(layer_norm_bf16)(x, dim, weight, bias, eps, out);
-}
 void weighted_rows(const float* x, int64_t padded, const int64_t* rows, const float* weights,
                    int64_t count, float* out) {
   HWY_DYNAMIC_DISPATCH(weighted_rows_of)(x, padded, rows, weights, count, out);
+}
+void gather_scaled(const float* x, const int32_t* indices, const float* factors, const float* added,
+                   int64_t padded, float* out) {
+  HWY_DYNAMIC_DISPATCH(gather_scaled_of)(x, indices, factors, added, padded, out);
 }
 template <>
 Quantized quantize(const float* x, int64_t padded, uint8_t* out) {

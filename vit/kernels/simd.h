@@ -25,18 +25,27 @@ struct Quantized {
   float zero;  ///< a whole number from 0 to 255
 };
 
-enum class TileActivation { gelu, gelu_tanh, quick_gelu };
+enum class TileActivation { gelu, gelu_tanh, quick_gelu, silu };
 
 // --- rows ------------------------------------------------------------------------------------
 
-/// Layer norm of one row of `dim` numbers; `weight`, `bias` and the output are padded.
-template <typename T>
-void layer_norm(const float* x, int64_t dim, const float* weight, const float* bias, float eps,
-                T* out);
+/// Layer norm of one row of `dim` numbers; `weight`, `bias` and the output are padded. The output
+/// may be the row itself.
+template <typename In, typename Out>
+void layer_norm(const In* x, int64_t dim, const float* weight, const float* bias, float eps,
+                Out* out);
+
+/// RMS norm likewise.
+template <typename In, typename Out>
+void rms_norm(const In* x, int64_t dim, const float* weight, float eps, Out* out);
 
 /// out = sum of `count` rows of x, each times its weight; `rows` are their indices.
 void weighted_rows(const float* x, int64_t padded, const int64_t* rows, const float* weights,
                    int64_t count, float* out);
+
+/// out[i] = x[indices[i]] * factors[i] + added[i]; `added` may be null.
+void gather_scaled(const float* x, const int32_t* indices, const float* factors, const float* added,
+                   int64_t padded, float* out);
 
 /// Rounds a row to uint8 with the scale and zero point that its own range asks for; 0 is exact.
 template <typename T>
@@ -52,6 +61,11 @@ void to_float(const Bf16* x, int64_t n, float* out);
 void to_bf16(const float* x, int64_t n, Bf16* out);
 /// Rounds a row, and what rounding took from it: x is out + rest with 16 bits.
 void to_bf16_pair(const float* x, int64_t padded, Bf16* out, Bf16* rest);
+
+/// Sine and cosine [padded] of a token's angles: the sum over its axes of coordinate times
+/// frequencies [axes, padded].
+void rotary_angles(const float* coordinates, const float* frequencies, int64_t axes, int64_t padded,
+                   float* sin, float* cos);
 
 // --- operands of products -------------------------------------------------------------------
 
@@ -113,5 +127,28 @@ void accumulate(const Tile& tile, float factor, bool first, float* out, int64_t 
 /// out[r] = tile[r] * factors[r]; the tile has no scales.
 template <typename T>
 void scale_rows(const Tile& tile, const float* factors, T* out, int64_t out_ld);
+
+/// Which elements of a row are rotated together.
+enum class RotatedPairs {
+  halves,            ///< i and angles + i
+  neighbours,        ///< 2i and 2i + 1
+  neighbours_apart,  ///< likewise, with an angle for each of the two
+};
+
+/// By how much rows are rotated: rows of `padded` sines and cosines, `ld` apart; of the second
+/// elements after those of the first ones where they have their own. What pads them is 0 and 1, for
+/// as many pairs as a row has room for.
+struct Rotation {
+  const float* table;
+  int64_t ld;
+  int64_t padded;
+  int64_t angles;
+  RotatedPairs pairs;
+};
+
+/// out = the tile rotated: a pair (a, b) becomes (a cos - b sin, b cos + a sin), what is in no pair
+/// stays. The tile has no scales and is not the output.
+template <typename T>
+void rotate(const Tile& tile, const Rotation& rotation, T* out, int64_t out_ld);
 
 }  // namespace vit::simd

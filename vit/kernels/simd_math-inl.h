@@ -148,6 +148,7 @@ HWY_INLINE VF activated(DF d, VF x) {
   if constexpr (kKind == TileActivation::gelu)
     return sizeof(T) == sizeof(float) ? gelu_fine(d, x) : gelu_coarse(d, x);
   if constexpr (kKind == TileActivation::gelu_tanh) return gelu_tanh(d, x);
+  if constexpr (kKind == TileActivation::silu) return sigmoid_gate(d, x, 1.0f);
   return sigmoid_gate(d, x, kQuickGeluSteepness);
 }
 

@@ -15,6 +15,8 @@ inline simd::TileActivation tile_activation(HiddenKind kind) {
       return simd::TileActivation::gelu_tanh;
     case HiddenKind::quick_gelu:
       return simd::TileActivation::quick_gelu;
+    case HiddenKind::silu:
+      return simd::TileActivation::silu;
     case HiddenKind::swiglu:
       break;
   }

@@ -129,6 +129,8 @@ HWY_INLINE void activate_with(const Tile& tile, const float* bias, TileActivatio
       return activate_of<kScaled, TileActivation::gelu_tanh>(tile, bias, out, out_ld);
     case TileActivation::quick_gelu:
       return activate_of<kScaled, TileActivation::quick_gelu>(tile, bias, out, out_ld);
+    case TileActivation::silu:
+      return activate_of<kScaled, TileActivation::silu>(tile, bias, out, out_ld);
   }
 }
 template <typename T>

@@ -260,7 +260,9 @@ class MlpFunction : public torch::autograd::Function<MlpFunction> {
 bool trains(const KernelBlock& block) {
   const auto padded = [](int64_t size) { return size % simd::kPad == 0; };
   return padded(block.dim) && padded(block.head_dim()) && padded(block.hidden_dim) &&
-         !block.qk_norm;
+         block.num_kv_heads == block.num_heads && block.norm_kind == NormKind::layer_norm &&
+         block.hidden != kernels::HiddenKind::silu && !block.qk_norm && !block.attn_norm &&
+         !block.mlp_norm && !block.rotary && !block.relative_bias;
 }
 
 }  // namespace
