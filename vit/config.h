@@ -148,9 +148,18 @@ struct VitConfig {
   /// Tokens that avg, max and map pooling leave out.
   int64_t num_unpooled_tokens() const { return head.pool_prefix ? 0 : num_prefix_tokens(); }
 
-  /// Rows and columns of the input.
+  /// Rows and columns of the input. Of a model that takes pictures of any size they say how large
+  /// one is that is counted with.
   Size2d image_size() const { return input.extent.size(); }
-  /// Changes them, here, in the preprocessing and in the relative position bias.
+  /// Whether the model takes pictures of any size that its patches divide: its position table is
+  /// fitted to each of them (PositionsConfig::table), or it has rotary positions alone.
+  bool takes_any_size() const;
+  /// Pictures of any aspect with at most so many patches, which `image_size` becomes the largest
+  /// square of; see PicturePreprocessing::max_patches. Throws Error if the model takes one size
+  /// only.
+  void set_max_patches(int64_t max_patches);
+  /// Changes them, here, in the preprocessing and in the relative position bias. Pictures of any
+  /// aspect stay such.
   void set_image_size(Size2d size);
   /// Gives a relative position bias, if there is one, the grid and the prefix of this config.
   void fit_relative_bias();

@@ -50,6 +50,11 @@ struct ResizeSizes {
 /// defaults are those of timm's AugReg models.
 struct PicturePreprocessing {
   Size2d input_size{224, 224};  ///< pixels, what the model sees
+  /// Above 0: pictures keep their aspect and get as large as so many patches allow (SigLIP 2,
+  /// NaFlex), each side rounded up to whole patches. Then input_size and all that speaks of crops
+  /// do not count.
+  int64_t max_patches = 0;
+  Size2d patch = {};  ///< pixels of one of these patches, the model's; 0x0 without max_patches
   Interpolation interpolation = Interpolation::bicubic;
   CropMode crop_mode = CropMode::center;
   double crop_pct = 0.9;  ///< resized to floor(input_size / crop_pct) pixels

@@ -88,6 +88,10 @@ Json picture_extension_json(const PicturePreprocessing& how) {
             {"fill", how.fill},
             {"transparency", name_of(kTransparencies, how.transparency)},
             {"rescale", how.rescale}};
+  if (how.max_patches) {
+    json["max_patches"] = how.max_patches;
+    json["patch"] = pair_json(how.patch);
+  }
   if (const auto& sizes = how.sizes) {
     json["sizes"] = {{"input_size", pair_json(sizes->input_size)},
                      {"resized", pair_json(sizes->resized)}};
@@ -106,6 +110,9 @@ void read_picture_extension(const JsonNode& node, PicturePreprocessing& how) {
   for (const JsonNode& level : node.at("fill").elements()) how.fill.push_back(count(level));
   how.transparency = choose(node.at("transparency"), kTransparencies);
   how.rescale = node.at("rescale").number();
+  const auto most = node.find("max_patches");
+  how.max_patches = most ? count(*most) : 0;
+  how.patch = most ? parse_pair(node.at("patch")) : Size2d();
   how.sizes.reset();
   if (const auto sizes = node.find("sizes")) {
     how.sizes = {parse_pair(sizes->at("input_size")), parse_pair(sizes->at("resized"))};
