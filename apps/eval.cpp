@@ -49,6 +49,7 @@ cli::Options options() {
       true);
   cli::add_model_options(options, "");
   cli::add_image_size_option(options);
+  cli::add_max_patches_option(options);
   options.group("Schedules to compare");
   cli::add_schedule_options(options);
   cli::add_merge_rule_options(options);

@@ -154,6 +154,10 @@ Framing framing(Size2d picture, const vit::PicturePreprocessing& how) {
   if (picture.height <= 0 || picture.width <= 0)
     vit::fail("preprocess: a picture of ", picture.width, " x ", picture.height,
               " pixels is empty");
+  if (how.max_patches) {
+    const Size2d size = size_of_patches(picture, how.patch, how.max_patches);
+    return {size, {0, 0, size}};
+  }
   const Size2d target = how.resized(), input = how.input_size;
   if (target.height <= 0 || target.width <= 0)
     vit::fail("preprocess: an input of ", input.width, " x ", input.height,

@@ -61,6 +61,8 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
     if (options.image_size || !(checkpoint.image_size == model->config().image_size()))
       model->set_image_size(checkpoint.image_size);
     if (options.max_patches) model->set_max_patches(*options.max_patches);
+  } catch (const base::SettingError& error) {
+    throw base::SettingError(where + ": " + error.what(), error.settings());
   } catch (const Error& error) {
     fail(where, ": ", error.what());
   }

@@ -30,6 +30,8 @@ void add_seed_option(Options& options);
 
 /// --image-size.
 void add_image_size_option(Options& options);
+/// --max-patches.
+void add_max_patches_option(Options& options);
 std::optional<vit::Size2d> image_size_option(const Arguments& arguments);
 
 /// --r N, --schedule SPEC, and the rules.
@@ -46,6 +48,7 @@ struct ModelChoice {
   std::filesystem::path path;  ///< empty where only an architecture is given
   std::string architecture;    ///< empty: what the checkpoint says
   std::optional<vit::Size2d> image_size;
+  std::optional<int64_t> max_patches;  ///< of pictures of any aspect
   std::optional<int64_t> num_classes;
   bool replaces_head = false;  ///< as in vit::LoadOptions
 

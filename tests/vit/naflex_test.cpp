@@ -139,7 +139,8 @@ TEST_CASE("Padded batches of pictures give what the transformers library gives")
   const auto folder = test::data("encoders") / name;
   auto model = vit::load(folder);
   const auto io = vit::read_safetensors(folder / "io.safetensors");
-  const vit::PaddedPictures batch{io.at("padded/pixel_values"), io.at("padded/pixel_attention_mask"),
+  const vit::PaddedPictures batch{io.at("padded/pixel_values"),
+                                  io.at("padded/pixel_attention_mask"),
                                   io.at("padded/spatial_shapes")};
   const std::vector<at::Tensor> pictures{io.at("padded/input.0")[0], io.at("padded/input.1")[0]};
   const auto check = [&](const auto& tested) {
@@ -172,8 +173,8 @@ TEST_CASE("Padded batches of pictures give what the transformers library gives")
 TEST_CASE("What becomes of a picture among others is what becomes of it alone") {
   const at::NoGradGuard no_grad;
   const std::string kind = GENERATE("table", "average", "maximum", "table with prefix", "rotary");
-  const std::string spec = GENERATE("none", "r=3", "r=3, no prop-attn", "keep=0.7", "decreasing",
-                                    "threshold", "pitome");
+  const std::string spec =
+      GENERATE("none", "r=3", "r=3, no prop-attn", "keep=0.7", "decreasing", "threshold", "pitome");
   CAPTURE(kind, spec);
   auto model = model_of(kind);
   std::shared_ptr<const vit::TokenReducer> reducer;
@@ -283,8 +284,7 @@ TEST_CASE("Gradients of pictures of different sizes are those of each alone") {
 TEST_CASE("What is no picture or batch for a model of any size is told") {
   const at::NoGradGuard no_grad;
   auto model = model_of("table");
-  CHECK_THROWS_WITH(model->forward(at::zeros({1, 3, 8, 9})),
-                    Catch::ContainsSubstring("W of 4"));
+  CHECK_THROWS_WITH(model->forward(at::zeros({1, 3, 8, 9})), Catch::ContainsSubstring("W of 4"));
   CHECK_THROWS_WITH(model->forward(at::zeros({1, 1, 8, 8})), Catch::ContainsSubstring("[B, 3, H"));
   CHECK_THROWS_WITH(model->forward(std::vector<at::Tensor>{}),
                     Catch::ContainsSubstring("no pictures"));
@@ -304,7 +304,8 @@ TEST_CASE("What is no picture or batch for a model of any size is told") {
   throws(bad, "spatial_shapes: 3 x 3");
   bad.spatial_shapes = at::tensor({0, 3, 1, 2}, at::kLong).view({2, 2});
   throws(bad, "spatial_shapes: 0 x 3");
-  bad.spatial_shapes = at::tensor({int64_t{1} << 62, int64_t{4}, int64_t{1}, int64_t{2}}).view({2, 2});
+  bad.spatial_shapes =
+      at::tensor({int64_t{1} << 62, int64_t{4}, int64_t{1}, int64_t{2}}).view({2, 2});
   throws(bad, "spatial_shapes: ");
   bad.spatial_shapes = good.spatial_shapes.to(at::kFloat);
   throws(bad, "spatial_shapes: expected integers");

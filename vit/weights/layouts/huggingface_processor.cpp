@@ -31,15 +31,17 @@ struct ProcessorClass {
   Interpolation resample;
   const std::vector<double>& mean;
   const std::vector<double>& std;
-  ProcessorSize size;
-  int64_t crop_size;      ///< a square; 0: none
-  bool center_crop;       ///< do_center_crop
-  bool square;            ///< what `size` means as a plain number, else the shortest edge
-  bool convert_rgb;       ///< do_convert_rgb
-  bool crop_pct = false;  ///< has a crop_pct of its own
-  bool normalize = true;  ///< do_normalize
-  bool tensors = false;   ///< there is none by Pillow
+  ProcessorSize size = {};
+  int64_t crop_size = 0;     ///< a square; 0: none
+  bool center_crop = false;  ///< do_center_crop
+  bool square = false;       ///< what `size` means as a plain number, else the shortest edge
+  bool convert_rgb = false;  ///< do_convert_rgb
+  bool crop_pct = false;     ///< has a crop_pct of its own
+  bool normalize = true;     ///< do_normalize
+  bool tensors = false;      ///< there is none by Pillow
   bool float_resize = false;
+  int64_t patches =
+      0;  ///< max_num_patches of pictures that keep their aspect; 0: has no such thing
 };
 
 using enum Interpolation;
@@ -74,6 +76,12 @@ const ProcessorClass kClasses[] = {
      false,
      true},
     {"SiglipImageProcessor", bicubic, kHalf, kHalf, {.sides{224, 224}}, 0, false, false, true},
+    {.name = "Siglip2ImageProcessor",
+     .resample = bilinear,
+     .mean = kHalf,
+     .std = kHalf,
+     .convert_rgb = true,
+     .patches = 256},
     {"BlipImageProcessor", bicubic, kClipMean, kClipStd, {.sides{384, 384}}, 0, false, true, true},
     {"BeitImageProcessor", bicubic, kHalf, kHalf, {.sides{224, 224}}, 224, false, true, false},
     {"ConvNextImageProcessor",
@@ -156,6 +164,7 @@ constexpr std::pair<std::string_view, std::string_view> kClassesOfModels[] = {
     {"mlcd", "CLIPImageProcessor"},        {"aimv2", "CLIPImageProcessor"},
     {"owlvit", "OwlViTImageProcessor"},    {"owlv2", "Owlv2ImageProcessor"},
     {"blip", "BlipImageProcessor"},        {"siglip", "SiglipImageProcessor"},
+    {"siglip2", "Siglip2ImageProcessor"},
 };
 
 const ProcessorClass& class_of_model(std::string_view type) {
@@ -290,7 +299,7 @@ PicturePreprocessing defaults_of(const ProcessorClass& processor) {
 
 /// Whether it knows of center crops at all.
 bool crops(const ProcessorClass& processor) {
-  return processor.name != std::string_view("GotOcr2ImageProcessor");
+  return processor.name != std::string_view("GotOcr2ImageProcessor") && !processor.patches;
 }
 
 bool resizes_in_its_own_way(const ProcessorClass& processor) {
@@ -325,6 +334,31 @@ void read_peculiarities(const JsonNode& root, const ProcessorClass& processor,
                     "x" + std::to_string(size.width) + " pixels are taken");
 }
 
+/// Of a picture that keeps its aspect; where it gets one size after all, that is not cropped.
+void resize_to_patches(int64_t max_patches, Size2d patch, PicturePreprocessing& how) {
+  how.max_patches = max_patches;
+  how.patch = patch;
+  how.crop_mode = CropMode::squash;
+  how.crop = true;
+}
+
+void read_patches(const JsonNode& root, const ProcessorClass& processor, Size2d patch,
+                  PicturePreprocessing& how) {
+  if (!flag_of(root, "do_resize", true))
+    root.at("do_resize").fail("false is not supported: pictures are made of whole patches");
+  constexpr int64_t kDefault = 16;
+  const auto side = root.find("patch_size");
+  const int64_t own = side ? pixels(*side) : kDefault;
+  if (patch != Size2d{own, own})
+    (side ? *side : root)
+        .fail("pictures are cut into patches of ", own, "x", own,
+              " pixels, but the model's are of ", patch.height, "x", patch.width);
+  const auto most = root.find("max_num_patches");
+  resize_to_patches(most ? most->integer(1, 1 << 16) : processor.patches, patch, how);
+  if (const auto node = needed(root, "resample", "do_resize"))
+    how.interpolation = parse_resample(*node);
+}
+
 /// ConvNext's resize holds a crop of its own.
 void resize_as_convnext(const JsonNode& root, const ProcessorSize& size,
                         PicturePreprocessing& how) {
@@ -346,9 +380,15 @@ void resize_as_convnext(const JsonNode& root, const ProcessorSize& size,
 
 }  // namespace
 
-PicturePreprocessing huggingface_preprocessing(const std::string& model_type, Size2d image_size) {
+PicturePreprocessing huggingface_preprocessing(const std::string& model_type, Size2d image_size,
+                                               Size2d patch) {
   const ProcessorClass& processor = class_of_model(model_type);
   PicturePreprocessing how = defaults_of(processor);
+  if (processor.patches) {
+    how.input_size = image_size;
+    resize_to_patches(processor.patches, patch, how);
+    return how;
+  }
   resize_to(processor.size, how);
   how.input_size = processor.center_crop ? Size2d{processor.crop_size, processor.crop_size}
                                          : processor.size.sides;
@@ -369,7 +409,9 @@ void read_huggingface_processor(const JsonNode& root, ModelConfig& config) {
   how.crop = false;
 
   ProcessorSize size = processor.size;
-  if (flag_of(root, "do_resize", true)) {
+  if (processor.patches) {
+    read_patches(root, processor, config.vit.patch.size(), how);
+  } else if (flag_of(root, "do_resize", true)) {
     if (const auto node = needed(root, "size", "do_resize"))
       size = parse_size(*node, flag_of(root, "default_to_square", processor.square));
     else if (flag_of(root, "use_square_size", false) && size.shortest_edge)
