@@ -12,6 +12,7 @@
 
 #include <ATen/ATen.h>
 
+#include <base/text.h>
 #include <vit/weights/files/safetensors.h>
 
 using Catch::ContainsSubstring;
@@ -96,16 +97,30 @@ TEST_CASE("classify and eval give a picture the same answer alone and among othe
 
   std::ofstream list(temp / "list.csv");
   list << "file,label\n";
-  for (const auto& line : alone)
-    list << line.at("file").get<std::string>() << ","
-         << line.at("predictions")[0].at("index").get<int>() << "\n";
+  for (std::size_t i = 0; i < alone.size(); ++i)
+    list << alone[i].at("file").get<std::string>() << "," << i % 2 << "\n";
   list.close();
-  const auto evaluated = vitome({"eval", (temp / "list.csv").string(), "--model", model(),
-                                 "--max-patches", "48", "--r", "0," + r, "--json", "-"});
-  CAPTURE(evaluated.err);
-  REQUIRE(evaluated.status == 0);
-  const auto results = nlohmann::json::parse(evaluated.out).at("results");
-  CHECK(results.back().at("top1") == 1.0);
+  const auto predicted = [&](const std::string& batch) {
+    const auto run =
+        vitome({"eval", (temp / "list.csv").string(), "--model", model(), "--max-patches", "48",
+                "--r", r, "--batch", batch, "--predictions", "-"});
+    CAPTURE(run.err);
+    REQUIRE(run.status == 0);
+    std::vector<std::vector<std::string>> lines;
+    for (const auto& line : base::split(run.out, '\n')) lines.push_back(base::split(line, ','));
+    return lines;
+  };
+  const auto mixed = predicted("8"), single = predicted("1");
+  REQUIRE(mixed.size() == single.size());
+  REQUIRE(mixed.size() >= 6);
+  for (std::size_t i = 0; i < 6; ++i)
+    for (std::size_t k = 0; k < mixed[i].size(); ++k) {
+      const bool confidence = i > 0 && k > 2 && k % 2 == 1;
+      if (confidence)
+        CHECK(std::abs(std::stod(mixed[i][k]) - std::stod(single[i][k])) < 1e-5);
+      else
+        CHECK(mixed[i][k] == single[i][k]);
+    }
 }
 
 TEST_CASE("bench times pictures of different sizes") {
@@ -114,8 +129,8 @@ TEST_CASE("bench times pictures of different sizes") {
   CAPTURE(run.err);
   REQUIRE(run.status == 0);
   CHECK(nlohmann::json::parse(run.out).at("results").size() == 2);
-  const auto training = vitome({"bench", "--model", model(), "--images", pictures(), "--training",
-                                "--seconds", "0.01"});
+  const auto training = vitome(
+      {"bench", "--model", model(), "--images", pictures(), "--training", "--seconds", "0.01"});
   CHECK(training.status == 1);
   CHECK_THAT(training.err, ContainsSubstring("--image-size"));
 }

@@ -80,8 +80,9 @@ TEST_CASE("What a processor of whole patches says is read, or refused by name") 
   CHECK(otherwise.max_patches == 256);
   CHECK(otherwise.patch == Size2d{8, 8});
   CHECK(otherwise.interpolation == vit::Interpolation::bilinear);
-  CHECK_THROWS_WITH(siglip2(R"({"image_processor_type": "Siglip2ImageProcessor"})"),
-                    Catch::ContainsSubstring("patches of 16x16 pixels, but the model's are of 8x8"));
+  CHECK_THROWS_WITH(
+      siglip2(R"({"image_processor_type": "Siglip2ImageProcessor"})"),
+      Catch::ContainsSubstring("patches of 16x16 pixels, but the model's are of 8x8"));
   CHECK_THROWS_WITH(siglip2(R"({"image_processor_type": "Siglip2ImageProcessor", "patch_size": 8,
                                 "max_num_patches": 0})"),
                     Catch::ContainsSubstring("max_num_patches"));
