@@ -329,8 +329,9 @@ TEST_CASE("How many patches a picture has at most is part of a model") {
   model->set_max_patches(30);
   const auto& how = model->picture_preprocessing();
   CHECK(how.max_patches == 30);
-  CHECK(how.patch == vit::Size2d{kPatch, kPatch});
-  CHECK(model->config().image_size() == vit::Size2d{5 * kPatch, 5 * kPatch});
+  const vit::Size2d patch{kPatch, kPatch}, largest_square{5 * kPatch, 5 * kPatch};
+  CHECK(how.patch == patch);
+  CHECK(model->config().image_size() == largest_square);
   const auto text = vit::timm_config_text(model->model_config());
   const auto read = vit::read_config(*vit::MappedFile::in_memory("config.json", text), nullptr);
   CHECK(read.vit.picture() == how);
