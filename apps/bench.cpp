@@ -150,7 +150,7 @@ bool report_failures(const std::vector<bench::Result>& results, int64_t inputs) 
 bench::Setup setup_of(const std::string& model, const vit::VitConfig& config, c10::Device device) {
   bench::Setup setup;
   setup.model = model;
-  setup.image_size = base::size_text(config.image_size().height, config.image_size().width);
+  setup.image_size = cli::input_size_text(config);
   setup.num_tokens = config.num_tokens();
   setup.device = device.str();
   setup.threads = at::get_num_threads();

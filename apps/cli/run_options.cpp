@@ -97,6 +97,12 @@ void add_device_options(Options& options, const std::string& dtype_help, const s
              "CPU threads of the model (default: one for each core that may be used)");
 }
 
+std::string input_size_text(const vit::VitConfig& config) {
+  if (const int64_t most = config.picture().max_patches)
+    return "any aspect in " + std::to_string(most) + " patches";
+  return base::size_text(config.image_size().height, config.image_size().width);
+}
+
 std::string ModelChoice::name() const { return path.empty() ? architecture : path.string(); }
 
 vit::VisionTransformer ModelChoice::load(vit::Precision precision, c10::Device device,

@@ -43,6 +43,9 @@ void add_merge_rule_options(Options& options);
 void add_device_options(Options& options, const std::string& dtype_help,
                         const std::string& dtype = "fp32");
 
+/// The size of a model's pictures, for people: "224x224", "any aspect in 256 patches".
+std::string input_size_text(const vit::VitConfig& config);
+
 /// The model that a command line asks for.
 struct ModelChoice {
   std::filesystem::path path;  ///< empty where only an architecture is given
