@@ -38,6 +38,7 @@ cli::Options options() {
   cli::add_model_options(options, "; without --model: random weights");
   cli::add_seed_option(options);
   cli::add_image_size_option(options);
+  cli::add_max_patches_option(options);
   options.group("Settings to measure");
   cli::add_schedule_options(options);
   cli::add_merge_rule_options(options);
@@ -87,11 +88,10 @@ std::vector<vit::Precision> precisions(const cli::Arguments& arguments, c10::Dev
 }
 
 bench::Inputs random_inputs(const vit::VitConfig& config, int64_t batch, uint64_t seed) {
-  return {at::randn(
-              {batch, config.input.channels, config.image_size().height, config.image_size().width},
-              at::make_generator<at::CPUGeneratorImpl>(seed)),
-          {},
-          "random numbers"};
+  const at::Tensor pixels = at::randn(
+      {batch, config.input.channels, config.image_size().height, config.image_size().width},
+      at::make_generator<at::CPUGeneratorImpl>(seed));
+  return {pixels.unbind(0), {}, "random numbers"};
 }
 
 bench::Inputs read_inputs(const std::string& folder, int64_t most, const vit::VitConfig& config,
@@ -104,7 +104,6 @@ bench::Inputs read_inputs(const std::string& folder, int64_t most, const vit::Vi
     chosen.push_back(files[static_cast<std::size_t>(i * total / count)]);
 
   bench::Inputs inputs;
-  std::vector<at::Tensor> pixels;
   std::vector<int64_t> targets;
   const int64_t workers = base::usable_cpus();
   cli::PictureStream stream(chosen, config.picture_for_input(), workers, 4 * workers);
@@ -113,14 +112,13 @@ bench::Inputs read_inputs(const std::string& folder, int64_t most, const vit::Vi
       std::cerr << "left out: " << base::printable(picture->error) << "\n";
       continue;
     }
-    pixels.push_back(picture->pixels);
+    inputs.pictures.push_back(picture->pixels);
     targets.push_back(cli::label_of_folder(picture->path, labels));
   }
-  if (pixels.empty()) base::fail("--images: no picture in ", folder, " can be read");
-  inputs.pixels = at::stack(pixels);
+  if (inputs.pictures.empty()) base::fail("--images: no picture in ", folder, " can be read");
   inputs.targets = at::tensor(targets);
   if ((inputs.targets < 0).all().item<bool>()) inputs.targets.reset();
-  inputs.description = std::to_string(pixels.size()) + " pictures of " + folder;
+  inputs.description = std::to_string(inputs.pictures.size()) + " pictures of " + folder;
   return inputs;
 }
 
@@ -152,7 +150,7 @@ bool report_failures(const std::vector<bench::Result>& results, int64_t inputs) 
 bench::Setup setup_of(const std::string& model, const vit::VitConfig& config, c10::Device device) {
   bench::Setup setup;
   setup.model = model;
-  setup.image_size = base::size_text(config.image_size().height, config.image_size().width);
+  setup.image_size = cli::input_size_text(config);
   setup.num_tokens = config.num_tokens();
   setup.device = device.str();
   setup.threads = at::get_num_threads();
@@ -213,7 +211,7 @@ int run(const cli::Arguments& arguments) {
   if (csv) csv.write(bench::csv(setup, results));
   if (plot) plot.write(bench::plot(setup, results));
   for (cli::Output* output : {&json, &csv, &plot}) output->close();
-  const bool failed = report_failures(results, inputs.pixels.size(0));
+  const bool failed = report_failures(results, static_cast<int64_t>(inputs.pictures.size()));
   if (!cli::interrupted()) return failed ? 1 : 0;
   std::cerr << "interrupted: the figures are from a shorter time than asked for\n";
   return cli::interrupted_status();

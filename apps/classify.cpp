@@ -36,6 +36,7 @@ cli::Options options() {
       true);
   cli::add_model_options(options, "");
   cli::add_image_size_option(options);
+  cli::add_max_patches_option(options);
   cli::add_merge_options(options);
   cli::add_device_options(options, "fp32, bf16, fp16, int8, or auto (bf16 where it is faster)");
   options.value("batch", "N", "pictures that go through the model together", "32");
@@ -171,11 +172,10 @@ class Classifier {
   void classify(const std::vector<cli::Picture>& pictures, Reporter& reporter, Tally& tally) const {
     std::vector<at::Tensor> pixels;
     for (const cli::Picture& picture : pictures)
-      if (picture.error.empty()) pixels.push_back(picture.pixels);
+      if (picture.error.empty()) pixels.push_back(picture.pixels.to(device_, precision_.dtype));
     at::Tensor logits, finite, values, indices;
     if (!pixels.empty()) {
-      logits =
-          model_->forward(at::stack(pixels).to(device_, precision_.dtype)).to(at::kCPU, at::kFloat);
+      logits = model_->forward(pixels).to(at::kCPU, at::kFloat);
       finite = vit::finite_inputs(logits);
       logits.masked_fill_(finite.logical_not().unsqueeze(1), 0);
       // In the order of the logits: scores near 1 may be the same number.

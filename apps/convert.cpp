@@ -21,6 +21,7 @@ cli::Options options() {
       .value("output", "FOLDER", "where to write; made if it is not there");
   cli::add_model_options(options, "");
   cli::add_image_size_option(options);
+  cli::add_max_patches_option(options);
   options.value("dtype", "TYPE", "of the weights written: fp32, bf16 or fp16", "fp32");
   options
       .example("vitome convert --model deit_small.pth --output deit-small/",

@@ -49,6 +49,7 @@ cli::Options options() {
       true);
   cli::add_model_options(options, "");
   cli::add_image_size_option(options);
+  cli::add_max_patches_option(options);
   options.group("Schedules to compare");
   cli::add_schedule_options(options);
   cli::add_merge_rule_options(options);
@@ -298,7 +299,7 @@ int run(const cli::Arguments& arguments) {
   eval::Setup setup;
   setup.model = choice.name();
   setup.data = arguments.files().front();
-  setup.image_size = base::size_text(config.image_size().height, config.image_size().width);
+  setup.image_size = cli::input_size_text(config);
   setup.dtype = precision.name();
   setup.device = device.str();
   setup.num_tokens = config.num_tokens();

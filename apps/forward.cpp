@@ -1,5 +1,7 @@
 #include <iostream>
 #include <memory>
+#include <optional>
+#include <string_view>
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -26,9 +28,12 @@ cli::Options options() {
       "models with rotary positions coords [B,N-P,axes] (where the tokens behind the prefix are, "
       "in the model's own units). The tool for comparing with another implementation.");
   options.group("Input and output")
-      .value("input", "FILE",
-             "a .safetensors file whose tensor [B,3,H,W] is given to the model as it is, or a "
-             "picture, which is preprocessed first and written as `input` too")
+      .value(
+          "input", "FILE",
+          "a .safetensors file whose tensor [B,3,H,W] is given to the model as it is, or a "
+          "picture, which is preprocessed first and written as `input` too. For models that take "
+          "any size also SigLIP 2's pixel_values with spatial_shapes and pixel_attention_mask "
+          "beside them (what is written is zeros, size too, where a picture has no token)")
       .value("input-key", "NAME", "name of the input tensor", "input")
       .value("output", "FILE", "the safetensors file to write")
       .flag("trace", "also write source [B,N,N0]: which input tokens went into each token")
@@ -38,6 +43,7 @@ cli::Options options() {
   cli::add_model_options(options, "; without --model: random weights");
   cli::add_seed_option(options);
   cli::add_image_size_option(options);
+  cli::add_max_patches_option(options);
   cli::add_merge_options(options);
   options.value(
       "reducer", "SPEC",
@@ -61,8 +67,8 @@ cli::Options options() {
   return options;
 }
 
-at::Tensor read_tensor(const std::string& file, const std::string& key) {
-  const vit::StateDict tensors = vit::read_safetensors(file);
+const at::Tensor& tensor_of(const vit::StateDict& tensors, const std::string& file,
+                            const std::string& key) {
   const auto found = tensors.find(key);
   if (found == tensors.end()) {
     std::vector<std::string> names;
@@ -80,15 +86,67 @@ at::Tensor read_tensor(const std::string& file, const std::string& key) {
   return found->second;
 }
 
+/// The batch of padded pictures that a file holds under a name that ends in pixel_values, if there
+/// is one.
+std::optional<vit::PaddedPictures> padded_pictures(const vit::StateDict& tensors,
+                                                   const std::string& file, std::string key) {
+  constexpr std::string_view kValues = "pixel_values";
+  if (key == "input" && !tensors.contains(key)) key = kValues;
+  if (!key.ends_with(kValues)) return std::nullopt;
+  const std::string prefix = key.substr(0, key.size() - kValues.size());
+  const auto shapes = tensors.find(prefix + "spatial_shapes");
+  if (shapes == tensors.end()) return std::nullopt;
+  vit::PaddedPictures pictures;
+  pictures.pixel_values = tensor_of(tensors, file, key);
+  pictures.spatial_shapes = shapes->second;
+  const auto mask = tensors.find(prefix + "pixel_attention_mask");
+  if (mask != tensors.end()) pictures.pixel_attention_mask = mask->second;
+  return pictures;
+}
+
+/// Errors of `work` begin with the name of the file.
+template <typename F>
+auto with_file(const std::string& file, const F& work) {
+  try {
+    return work();
+  } catch (const base::SettingError&) {
+    throw;
+  } catch (const base::Error& error) {
+    base::fail(file, ": ", error.what());
+  }
+}
+
 void check_shape(const at::Tensor& pixels, const vit::VitConfig& config, const std::string& file) {
+  const auto [rows, cols] = config.patch.size();
+  const bool batch = pixels.dim() == 4 && pixels.size(0) > 0;
+  if (config.takes_any_size()) {
+    const bool fits = batch && pixels.size(1) == config.input.channels && pixels.size(2) > 0 &&
+                      pixels.size(3) > 0 && pixels.size(2) % rows == 0 &&
+                      pixels.size(3) % cols == 0;
+    if (fits) return;
+    base::fail(file, ": expected a tensor of shape [B, ", config.input.channels,
+               ", H, W], H a multiple of ", rows, " and W of ", cols, ", got ",
+               vit::shape_text(pixels.sizes()),
+               "; or pixel_values with spatial_shapes, as SigLIP 2's processor gives them");
+  }
   const std::vector<int64_t> expected = {config.input.channels, config.image_size().height,
                                          config.image_size().width};
-  if (pixels.dim() == 4 && pixels.size(0) > 0 &&
-      pixels.sizes().slice(1) == at::IntArrayRef(expected))
-    return;
+  if (batch && pixels.sizes().slice(1) == at::IntArrayRef(expected)) return;
   base::fail(file, ": expected a tensor of shape [B, ", expected[0], ", ", expected[1], ", ",
              expected[2], "], got ", vit::shape_text(pixels.sizes()),
              "; for pictures of another size give it with --image-size HEIGHTxWIDTH");
+}
+
+/// What the model computes for an input [B, C, H, W] or a batch of padded pictures.
+template <typename Input>
+vit::ForwardResult forward_all(vit::VisionTransformer model, const Input& input,
+                               bool tracks_source) {
+  const vit::ForwardOptions tracked{.track_source = tracks_source, .track_positions = true};
+  // What decides on a whole batch runs as separate operators, which read the parameters.
+  const auto reducer = model->reducer();
+  return reducer && !reducer->per_sample()
+             ? model->forward_all(input, tracked)
+             : vit::InferenceModel(std::move(model)).forward_all(input, tracked);
 }
 
 /// Null for nothing.
@@ -116,19 +174,20 @@ int run(const cli::Arguments& arguments) {
   auto model = cli::model_choice(arguments).load(precision, device, cli::seed_option(arguments));
   model->set_reducer(reducer);
   c10::InferenceMode inference;
-  const bool is_tensor = file.ends_with(".safetensors");
-  const at::Tensor input =
-      is_tensor ? read_tensor(file, arguments.text("input-key"))
-                : cli::read_picture(file, model->picture_preprocessing()).unsqueeze(0);
-  check_shape(input, model->config(), file);
-  const vit::ForwardOptions tracked{.track_source = arguments.has("trace"),
-                                    .track_positions = true};
-  const at::Tensor pixels = input.to(device, precision.dtype);
-  // What decides on a whole batch runs as separate operators, which read the parameters.
-  const vit::ForwardResult result =
-      reducer && !reducer->per_sample()
-          ? model->forward_all(pixels, tracked)
-          : vit::InferenceModel(std::move(model)).forward_all(pixels, tracked);
+  const bool is_tensor = file.ends_with(".safetensors"), traces = arguments.has("trace");
+  vit::StateDict tensors;
+  if (is_tensor) tensors = vit::read_safetensors(file);
+  at::Tensor input;
+  vit::ForwardResult result;
+  if (auto padded = padded_pictures(tensors, file, arguments.text("input-key"))) {
+    padded->pixel_values = padded->pixel_values.to(device, precision.dtype);
+    result = with_file(file, [&] { return forward_all(std::move(model), *padded, traces); });
+  } else {
+    input = is_tensor ? tensor_of(tensors, file, arguments.text("input-key"))
+                      : cli::read_picture(file, model->picture_preprocessing()).unsqueeze(0);
+    check_shape(input, model->config(), file);
+    result = forward_all(std::move(model), input.to(device, precision.dtype), traces);
+  }
 
   vit::StateDict outputs = {{"logits", result.logits},
                             {"features", result.features},

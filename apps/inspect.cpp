@@ -34,6 +34,7 @@ cli::Options options() {
       "what merging tokens would save.");
   cli::add_model_options(options, "; without --model: that architecture, no weights");
   cli::add_image_size_option(options);
+  cli::add_max_patches_option(options);
   options.group("Output")
       .flag("keys", "also every tensor of the file: name, dtype, shape")
       .value("json", "FILE", "everything as one JSON object; - is standard output");
@@ -75,6 +76,8 @@ const char* pooling_name(vit::Pooling pooling) {
       return "cls+dist";
     case vit::Pooling::cls_mean:
       return "mean of cls";
+    case vit::Pooling::cls_concat:
+      return "concatenated cls";
     case vit::Pooling::map:
       return "map";
     case vit::Pooling::none:
@@ -124,6 +127,8 @@ Json describe(const std::string& name, vit::VisionTransformer& model,
                {"parameters", parameters(model)},
                {"gflops", vit::gflops(config, nullptr)},
                {"image_size", sides(config.image_size())},
+               {"any_size", config.takes_any_size()},
+               {"max_patches", input.max_patches},
                {"patch_size", sides(config.patch.size())},
                {"in_channels", config.input.channels},
                {"depth", config.depth},
@@ -214,9 +219,16 @@ std::string description_text(const Json& json) {
                 cli::some_of(json["not_finite"].get<std::vector<std::string>>()) +
                 ": what the model computes means nothing");
   row("GFLOPs", number_text(json["gflops"]) + " for one input");
-  row("input", sides_text(json["image_size"]) + " pixels, " + plain("in_channels") +
-                   " channels, patches of " + sides_text(json["patch_size"]));
-  row("tokens", plain("tokens") + ", " + plain("prefix_tokens") + " of them before the patches");
+  const int64_t max_patches = json["max_patches"].get<int64_t>();
+  const std::string size =
+      max_patches                    ? "any size, up to " + std::to_string(max_patches) + " patches"
+      : json["any_size"].get<bool>() ? sides_text(json["image_size"]) + " pixels (or any size)"
+                                     : sides_text(json["image_size"]) + " pixels";
+  row("input", size + ", " + plain("in_channels") + " channels, patches of " +
+                   sides_text(json["patch_size"]));
+  row("tokens", plain("tokens") +
+                    (max_patches ? " at " + sides_text(json["image_size"]) + " pixels, " : ", ") +
+                    plain("prefix_tokens") + " of them before the patches");
   const auto text = [&](const char* name) { return json[name].get<std::string>(); };
   row("blocks", plain("depth") + " of width " + plain("embed_dim"));
   row("positions", text("positions"));
@@ -229,8 +241,10 @@ std::string description_text(const Json& json) {
 
   const Json& input = json["preprocessing"];
   row("preprocessing", input["interpolation"].get<std::string>() + " to " +
-                           sides_text(input["input_size"]) + ", crop " +
-                           input["crop_mode"].get<std::string>() + " " + input["crop_pct"].dump() +
+                           (max_patches ? "whole patches, no crop"
+                                        : sides_text(input["input_size"]) + ", crop " +
+                                              input["crop_mode"].get<std::string>() + " " +
+                                              input["crop_pct"].dump()) +
                            ", mean " + input["mean"].dump() + ", std " + input["std"].dump());
   for (const Json& line : json["assumed"]) row("assumed", line.get<std::string>());
   constexpr std::size_t kShown = 10;
@@ -276,6 +290,7 @@ int run(const cli::Arguments& arguments) {
     if (choice.num_classes) config.vit.head.num_classes = *choice.num_classes;
     model = vit::VisionTransformer(std::move(config));
     if (choice.image_size) model->set_image_size(*choice.image_size);
+    if (choice.max_patches) model->set_max_patches(*choice.max_patches);
   }
   Json description = describe(choice.name(), model, weights);
   if (!output.is_stdout()) std::cout << description_text(description);

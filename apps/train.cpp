@@ -92,7 +92,11 @@ vit::VisionTransformer pretrained(const cli::Arguments& arguments, uint64_t seed
   if (arguments.has("arch")) choice.architecture = arguments.text("arch");
   choice.image_size = cli::image_size_option(arguments);
   choice.replaces_head = true;
-  return choice.load({at::kFloat}, c10::kCPU, seed);
+  auto model = choice.load({at::kFloat}, c10::kCPU, seed);
+  // Views of pictures are of one size, whatever aspect the model could take.
+  if (model->picture_preprocessing().max_patches)
+    model->set_image_size(model->config().image_size());
+  return model;
 }
 
 vit::VisionTransformer random_model(const cli::Arguments& arguments,

@@ -55,7 +55,13 @@ struct BatchStream::Impl {
       }
     }
     if (count == 0) return std::nullopt;
-    if (!pixels.empty()) batch.pixels = at::stack(pixels);
+    const bool alike = std::all_of(pixels.begin(), pixels.end(), [&](const at::Tensor& picture) {
+      return picture.sizes() == pixels.front().sizes();
+    });
+    if (!alike)
+      batch.pictures = std::move(pixels);
+    else if (!pixels.empty())
+      batch.pixels = at::stack(pixels);
     return batch;
   }
 

@@ -15,10 +15,12 @@ namespace data {
 
 /// Pictures that go through a model together.
 struct Batch {
-  at::Tensor pixels;                ///< [n, 3, H, W] float32; undefined if nothing could be read
-  std::vector<int64_t> entries;     ///< n indices into the data set, in the order asked for
-  std::vector<int64_t> unreadable;  ///< those that could not be read, in the same order
-  std::vector<std::string> errors;  ///< and for each of these why, naming it
+  at::Tensor pixels;                 ///< [n, 3, H, W] float32; undefined if nothing could be read
+                                     ///< or where the pictures differ in size
+  std::vector<at::Tensor> pictures;  ///< where they do: n times [3, H, W]
+  std::vector<int64_t> entries;      ///< n indices into the data set, in the order asked for
+  std::vector<int64_t> unreadable;   ///< those that could not be read, in the same order
+  std::vector<std::string> errors;   ///< and for each of these why, naming it
 };
 
 /// What makes a model's input, float32 [3, H, W], of entry `index` (whose picture is `rgb`, uint8

@@ -22,12 +22,18 @@ bool is_waiting(const Records& records, int64_t entry) {
 // which the model computes NaN or infinity under any of them, and notes nothing of those.
 std::vector<int64_t> evaluate(const Job& job, vit::InferenceModel& model, const data::Batch& batch,
                               Records& records) {
-  const at::Tensor pixels = batch.pixels.to(job.device, job.precision.dtype);
+  const auto input = [&](const at::Tensor& pixels) {
+    return pixels.to(job.device, job.precision.dtype);
+  };
+  const at::Tensor pixels = batch.pixels.defined() ? input(batch.pixels) : at::Tensor();
+  std::vector<at::Tensor> pictures;
+  for (const at::Tensor& picture : batch.pictures) pictures.push_back(input(picture));
   std::vector<at::Tensor> logits;
-  at::Tensor finite = at::ones({pixels.size(0)}, at::kBool);
+  at::Tensor finite = at::ones({static_cast<int64_t>(batch.entries.size())}, at::kBool);
   for (const tome::Merging& merging : job.mergings) {
     model.set_reducer(merging.reducer);
-    logits.push_back(model.forward(pixels).to(at::kCPU));
+    logits.push_back(
+        (pixels.defined() ? model.forward(pixels) : model.forward(pictures)).to(at::kCPU));
     finite.logical_and_(vit::finite_inputs(logits.back()));
   }
   std::vector<int64_t> good, bad;
@@ -68,7 +74,7 @@ void run(const Job& job, Partition partition, Records& records,
   auto begin = entries.begin();
   while (const std::optional<data::Batch> batch = stream.next()) {
     const auto end = begin + std::min<std::ptrdiff_t>(job.batch, entries.end() - begin);
-    if (batch->pixels.defined())
+    if (!batch->entries.empty())
       for (int64_t entry : evaluate(job, model, *batch, records))
         records.fail(entry, job.dataset.entry(entry).name +
                                 ": the model computes logits that are not finite; try another "

@@ -27,7 +27,7 @@ int64_t round_half_even(double value) {
 }
 
 int64_t rounded(double value, Rounding rounding) {
-  return rounding == Rounding::down ? static_cast<int64_t>(value) : round_half_even(value);
+  return rounding == Rounding::half_even ? round_half_even(value) : static_cast<int64_t>(value);
 }
 
 /// `side` for the shorter side, the longer one in proportion; where that were more than `longest`,
@@ -55,7 +55,7 @@ Size2d shorter_side_to(Size2d picture, int64_t side, std::optional<int64_t> long
 Size2d scaled_to(Size2d picture, Size2d size, bool covers, Rounding rounding) {
   const auto height = static_cast<double>(picture.height);
   const auto width = static_cast<double>(picture.width);
-  if (rounding == Rounding::down) {
+  if (rounding != Rounding::half_even) {
     const double down = static_cast<double>(size.height) / height;
     const double across = static_cast<double>(size.width) / width;
     const double scale = covers ? std::max(down, across) : std::min(down, across);
@@ -110,12 +110,54 @@ void check_pixels(const at::Tensor& pixels, bool gray_too) {
               "], got ", pixels.toString(), " of shape ", pixels.sizes());
 }
 
+/// Resized in floating point by the antialiased filters of LibTorch: [1, C, height, width].
+at::Tensor resize_floats(const at::Tensor& pixels, Size2d size, vit::Interpolation filter) {
+  if (size == Size2d{pixels.size(2), pixels.size(3)}) return pixels;
+  const std::array<int64_t, 2> sides{size.height, size.width};
+  switch (filter) {
+    case vit::Interpolation::bilinear:
+      return at::_upsample_bilinear2d_aa(pixels, sides, /*align_corners=*/false);
+    case vit::Interpolation::bicubic:
+      return at::_upsample_bicubic2d_aa(pixels, sides, /*align_corners=*/false);
+    default:
+      vit::fail(
+          "preprocess: pictures of floating point are resized by bilinear or bicubic filters ",
+          "alone");
+  }
+}
+
+/// preprocess() where the resized picture is not rounded; what a crop lacks is black.
+at::Tensor preprocess_floats(const at::Tensor& rgb, const vit::PicturePreprocessing& how) {
+  check_pixels(rgb, false);
+  const int64_t channels = channels_of(how);
+  const auto [resized, crop] = framing({rgb.size(0), rgb.size(1)}, how);
+  const Overlap rows = overlap(crop.top, crop.size.height, resized.height);
+  const Overlap columns = overlap(crop.left, crop.size.width, resized.width);
+  const auto picture = channels == 1 ? to_gray(rgb) : rgb;
+  const auto pixels = picture.permute({2, 0, 1}).unsqueeze(0).to(at::kFloat) * how.rescale;
+  const auto seen = resize_floats(pixels, resized, how.interpolation)
+                        .slice(2, rows.start, rows.start + rows.length)
+                        .slice(3, columns.start, columns.start + columns.length);
+  auto result = at::zeros({channels, crop.size.height, crop.size.width}, at::kFloat);
+  result.slice(1, rows.start - crop.top, rows.start - crop.top + rows.length)
+      .slice(2, columns.start - crop.left, columns.start - crop.left + columns.length)
+      .copy_(seen[0]);
+  const auto per_channel = [&](const std::vector<double>& values) {
+    return at::tensor(values, at::kFloat).view({channels, 1, 1});
+  };
+  return (result - per_channel(how.mean)) / per_channel(how.std);
+}
+
 }  // namespace
 
 Framing framing(Size2d picture, const vit::PicturePreprocessing& how) {
   if (picture.height <= 0 || picture.width <= 0)
     vit::fail("preprocess: a picture of ", picture.width, " x ", picture.height,
               " pixels is empty");
+  if (how.max_patches) {
+    const Size2d size = size_of_patches(picture, how.patch, how.max_patches);
+    return {size, {0, 0, size}};
+  }
   const Size2d target = how.resized(), input = how.input_size;
   if (target.height <= 0 || target.width <= 0)
     vit::fail("preprocess: an input of ", input.width, " x ", input.height,
@@ -211,6 +253,7 @@ at::Tensor normalize(const at::Tensor& pixels, const vit::PicturePreprocessing& 
 }
 
 at::Tensor preprocess(const at::Tensor& rgb, const vit::PicturePreprocessing& how) {
+  if (how.float_resize) return preprocess_floats(rgb, how);
   return normalize(resize_and_crop(rgb, how), how);
 }
 

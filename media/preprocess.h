@@ -30,6 +30,13 @@ struct Framing {
 /// another size than input_size where `how` does not crop.
 Framing framing(vit::Size2d picture, const vit::PicturePreprocessing& how);
 
+/// The size at which a picture keeps its aspect and has as many patches of `patch` pixels as
+/// possible, at most `max_patches`: scaled, then rounded up to whole patches (Siglip2ImageProcessor
+/// of transformers 5.23, ResizeToSequence of timm 1.0.31). Both search the scale to 1e-5 up to 100,
+/// where its last digits decide, and so does this. Throws vit::Error where a picture is so long
+/// that no scale leaves few enough patches.
+vit::Size2d size_of_patches(vit::Size2d picture, vit::Size2d patch, int64_t max_patches);
+
 /// Channels of the inputs that `how` prepares: 3, or 1 for a model of gray pictures. Throws
 /// vit::Error for a `how` that cannot be used.
 int64_t channels_of(const vit::PicturePreprocessing& how);
@@ -37,16 +44,17 @@ int64_t channels_of(const vit::PicturePreprocessing& how);
 /// The luma of uint8 [height, width, 3] as uint8 [height, width, 1], as Pillow's mode L has it.
 at::Tensor to_gray(const at::Tensor& rgb);
 
-/// uint8 [height, width, 3] to uint8 [input height, input width, C], C being the channels that
-/// `how` has a mean for, 3 or 1: resized and cropped, not yet normalised.
+/// uint8 [height, width, 3] to uint8 [input height, input width, C] (with max_patches the sides
+/// that size_of_patches() gives), C being the channels that `how` has a mean for, 3 or 1: resized
+/// and cropped, not yet normalised.
 at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::PicturePreprocessing& how);
 
 /// uint8 [height, width, C] to float32 [C, height, width] with the values (v * rescale - mean) /
 /// std, C being 3 or 1.
 at::Tensor normalize(const at::Tensor& pixels, const vit::PicturePreprocessing& how);
 
-/// Both together: uint8 [height, width, 3] to the model's input, float32 [C, input height, input
-/// width].
+/// Both together, in floating point where `how` says so: uint8 [height, width, 3] to the model's
+/// input, float32 [C, input height, input width], of sides of its own with max_patches.
 ///
 /// All three throw c10::Error for other tensors and vit::Error for a `how` that cannot be used.
 at::Tensor preprocess(const at::Tensor& rgb, const vit::PicturePreprocessing& how);

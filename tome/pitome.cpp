@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include <tome/kernels.h>
 #include <tome/per_layer.h>
@@ -52,6 +53,10 @@ void PitomeReducer::group(const vit::GroupRequest& request, vit::Groups& groups)
                              .among_all = variant_of(options_, at) == PitomeVariant::bsm};
   groups.count = merged(options_, at);
   groups.rows = at.tokens - groups.count;
+  if (groups.count == 0) {  // a smaller one among others: as alone, where nobody asks
+    std::iota(groups.keep, groups.keep + groups.rows, 0);
+    return;
+  }
   cpu::match_by_energy(request.metric.data, at.tokens, request.metric.stride, groups.count,
                        at.prefix_tokens, rule, groups.keep, groups.removed, groups.into);
 }

@@ -1,3 +1,5 @@
+#include <numeric>
+
 #include <tome/kernels.h>
 #include <tome/matching.h>
 #include <tome/reducer.h>
@@ -31,6 +33,10 @@ void Reducer::group(const vit::GroupRequest& request, vit::Groups& groups) const
   const vit::LayerTokens& at = request.at;
   groups.count = options_.r.merged(at);
   groups.rows = at.tokens - groups.count;
+  if (groups.count == 0) {  // a smaller one among others: as alone, where nobody asks
+    std::iota(groups.keep, groups.keep + groups.rows, 0);
+    return;
+  }
   // Padding does not change a similarity.
   cpu::match(request.metric.data, at.tokens, request.metric.stride, groups.count, at.prefix_tokens,
              groups.keep, groups.removed, groups.into);

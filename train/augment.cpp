@@ -32,6 +32,10 @@ void check(const AugmentOptions& options, const vit::PicturePreprocessing& how) 
               options.max_scale, 1e-4, 1.0);
   check_range({"AugmentOptions::min_ratio"}, options.min_ratio, {"AugmentOptions::max_ratio"},
               options.max_ratio, 1e-2, 1e2);
+  if (how.max_patches)
+    base::fail(
+        "training: the model takes pictures of any aspect, and views of pictures are of one "
+        "size; give it one by set_image_size()");
   const int64_t side = std::min(how.input_size.height, how.input_size.width);
   if (options.padding < 0 || options.padding >= side)
     base::fail(base::Setting{"AugmentOptions::padding"}, " is ", options.padding,

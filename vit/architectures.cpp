@@ -23,15 +23,43 @@ constexpr Family kFamilies[] = {
     {"flexivit_", "flexivit"}, {"eva_large_", "eva"}, {"vit_intern", "internvit"},
 };
 
-std::string closest_names(std::string_view name) {
+std::vector<std::string_view> words_of(std::string_view name) {
+  std::vector<std::string_view> words;
+  for (;;) {
+    const auto end = name.find('_');
+    words.push_back(name.substr(0, end));
+    if (end == name.npos) return words;
+    name.remove_prefix(end + 1);
+  }
+}
+
+bool is_number(std::string_view word) {
+  return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// Whether every word of `name` may be the word of `known` that stands there, but for a slip or for
+/// its number: names that differ in a word are of another kind of model.
+bool may_mean(const std::vector<std::string_view>& name, std::string_view known) {
+  const auto words = words_of(known);
+  return std::ranges::equal(name, words, [](std::string_view a, std::string_view b) {
+    constexpr size_t kMaxSlips = 2;
+    if (is_number(a) && is_number(b)) return true;
+    return base::edit_distance(a, b) <= std::min(kMaxSlips, (b.size() + 2) / 3);
+  });
+}
+
+/// Names of the table that `name` may mean, the closest ones; empty if there is none.
+std::string close_names(std::string_view name) {
   std::vector<std::pair<size_t, const char*>> ranked;
+  const auto words = words_of(name);
   for (const auto& row : architecture_table())
-    ranked.emplace_back(base::edit_distance(name, row.name), row.name);
+    if (may_mean(words, row.name))
+      ranked.emplace_back(base::edit_distance(name, row.name), row.name);
   constexpr size_t kShown = 3;
-  std::partial_sort(ranked.begin(), ranked.begin() + kShown, ranked.end(),
-                    [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::ranges::stable_sort(ranked, {}, &std::pair<size_t, const char*>::first);
   std::string text;
-  for (size_t i = 0; i < kShown; ++i) text += (i ? ", " : "") + std::string(ranked[i].second);
+  for (size_t i = 0; i < std::min(kShown, ranked.size()); ++i)
+    text += (i ? ", " : "") + std::string(ranked[i].second);
   return text;
 }
 
@@ -47,7 +75,10 @@ const Architecture& find_architecture(const std::string& name) {
   if (plain.size() > kMaxName) fail("unknown architecture \"", plain.substr(0, kMaxName), "…\"");
   if (const char* reason = why_refused(plain))
     fail("architecture \"", plain, "\" is not supported: ", reason);
-  fail("unknown architecture \"", plain, "\"; close names are ", closest_names(plain));
+  const auto close = close_names(plain);
+  fail("unknown architecture \"", plain, "\"; ",
+       close.empty() ? "names are those of timm, as vit_base_patch16_224"
+                     : "close names are " + close);
 }
 
 std::string family_of_architecture(std::string_view name) {

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <utility>
 #include <variant>
 
@@ -103,6 +104,7 @@ int64_t VitConfig::num_positions() const {
 }
 
 int64_t VitConfig::pooled_dim() const {
+  if (head.pooling == Pooling::cls_concat) return head.pooled_tokens * block.dim;
   return head.pooling == Pooling::cls_avg ? 2 * block.dim : block.dim;
 }
 
@@ -122,9 +124,31 @@ void VitConfig::set_image_size(Size2d size) {
   fit_relative_bias();
 }
 
+bool VitConfig::takes_any_size() const {
+  const bool table = positions.kind == PositionKind::learned && positions.table != Size2d();
+  const bool rotary = positions.kind == PositionKind::none && block.attention.rotary &&
+                      block.attention.rotary->axes == 2;
+  return (table || rotary) && !block.attention.relative_bias && input.extent.frames == 1 &&
+         patch.kernel == patch.stride &&
+         std::holds_alternative<PicturePreprocessing>(input.preprocessing);
+}
+
+void VitConfig::set_max_patches(int64_t max_patches) {
+  if (!takes_any_size())
+    fail("the model takes pictures of ", image_size().height, "x", image_size().width,
+         " pixels alone, not of any size; leave ", base::Setting{"LoadOptions::max_patches"},
+         " out");
+  check_range("max_patches", max_patches, 1, kMaxTokens - num_prefix_tokens());
+  const auto side = static_cast<int64_t>(std::sqrt(static_cast<double>(max_patches)));
+  const Size2d size = patch.size();
+  set_image_size({side * size.height, side * size.width});
+  picture().max_patches = max_patches;
+  picture().patch = size;
+}
+
 const PicturePreprocessing& VitConfig::picture_for_input() const {
   const PicturePreprocessing& how = picture();
-  if (!(how.input_size == image_size()))
+  if (!how.max_patches && !(how.input_size == image_size()))
     fail("the preprocessor's file gives pictures of ", how.input_size.height, "x",
          how.input_size.width, " pixels, but the model takes ", image_size().height, "x",
          image_size().width, "; choose one of the two with ",
@@ -167,6 +191,10 @@ void VitConfig::validate() const {
     fail("model config: a distillation token needs a class token");
   if ((head.pooling == Pooling::cls || head.pooling == Pooling::cls_avg) && !prefix.cls_tokens)
     fail("model config: pooling by class token, but the model has none; use avg or map pooling");
+  check_range("pooled class tokens", head.pooled_tokens, 1,
+              head.pooling == Pooling::cls_concat ? prefix.cls_tokens : 1);
+  if (head.pooling == Pooling::cls_concat && head.norm_after)
+    fail("model config: a norm on class tokens that stand one after the other");
   if (head.pooling == Pooling::cls_mean && !prefix.cls_tokens)
     fail("model config: pooling by class tokens, but the model has none; use avg or map pooling");
   if (head.pooling == Pooling::map) {
@@ -209,6 +237,15 @@ void VitConfig::validate() const {
          relative->grid.height, "x", relative->grid.width, " tokens, but the model has ",
          num_prefix_tokens(), " + ", grid().rows, "x", grid().cols);
   std::visit([&](const auto& p) { p.validate(input.channels); }, input.preprocessing);
+  const auto* how = std::get_if<PicturePreprocessing>(&input.preprocessing);
+  if (!how || !how->max_patches) return;
+  if (!takes_any_size())
+    fail("model config: pictures of any aspect (max_patches ", how->max_patches,
+         ") for a model that takes one size alone");
+  if (how->patch != patch.size())
+    fail("model config: pictures are made of patches of ", how->patch.height, "x", how->patch.width,
+         " pixels, but the model's are of ", patch.size().height, "x", patch.size().width);
+  check_range("max_patches", how->max_patches, 1, kMaxTokens - num_prefix_tokens());
 }
 
 }  // namespace vit

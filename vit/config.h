@@ -72,15 +72,16 @@ struct PositionsConfig {
 };
 
 enum class Pooling {
-  cls,       ///< the class token
-  avg,       ///< mean of the patch tokens, weighted by the number of patches they stand for
-  max,       ///< largest value of the patch tokens
-  avg_max,   ///< mean of avg and max
-  cls_avg,   ///< the features of cls and of avg one after the other (DINOv2's classifiers)
-  cls_dist,  ///< mean of class and distillation token (spectrogram transformers)
-  map,       ///< attention pooling with one learned query over the patch tokens
-  cls_mean,  ///< mean of all class tokens (Pixio)
-  none,      ///< no pooling: logits for every token
+  cls,         ///< the class token
+  avg,         ///< mean of the patch tokens, weighted by the number of patches they stand for
+  max,         ///< largest value of the patch tokens
+  avg_max,     ///< mean of avg and max
+  cls_avg,     ///< the features of cls and of avg one after the other (DINOv2's classifiers)
+  cls_dist,    ///< mean of class and distillation token (spectrogram transformers)
+  map,         ///< attention pooling with one learned query over the patch tokens
+  cls_mean,    ///< mean of all class tokens (Pixio)
+  cls_concat,  ///< the first HeadConfig::pooled_tokens class tokens one after the other (C-RADIO)
+  none,        ///< no pooling: logits for every token
 };
 
 enum class AttentionPoolKind {
@@ -102,6 +103,7 @@ struct HeadConfig {
   bool norm_before = true;  ///< the block's kind of norm on every token, before the pooling
   Pooling pooling = Pooling::cls;
   AttentionPoolConfig attention_pool;  ///< of map pooling
+  int64_t pooled_tokens = 1;           ///< class tokens of cls_concat
   bool pool_prefix = false;            ///< avg, max and map pooling see the prefix tokens, too
   bool norm_after = false;             ///< a norm on what the pooling gives
   int64_t num_classes = 1000;          ///< 0: no head, the logits are the pooled features
@@ -146,9 +148,18 @@ struct VitConfig {
   /// Tokens that avg, max and map pooling leave out.
   int64_t num_unpooled_tokens() const { return head.pool_prefix ? 0 : num_prefix_tokens(); }
 
-  /// Rows and columns of the input.
+  /// Rows and columns of the input. Of a model that takes pictures of any size they say how large
+  /// one is that is counted with.
   Size2d image_size() const { return input.extent.size(); }
-  /// Changes them, here, in the preprocessing and in the relative position bias.
+  /// Whether the model takes pictures of any size that its patches divide: its position table is
+  /// fitted to each of them (PositionsConfig::table), or it has rotary positions alone.
+  bool takes_any_size() const;
+  /// Pictures of any aspect with at most so many patches, which `image_size` becomes the largest
+  /// square of; see PicturePreprocessing::max_patches. Throws Error if the model takes one size
+  /// only.
+  void set_max_patches(int64_t max_patches);
+  /// Changes them, here, in the preprocessing and in the relative position bias. Pictures of any
+  /// aspect stay such.
   void set_image_size(Size2d size);
   /// Gives a relative position bias, if there is one, the grid and the prefix of this config.
   void fit_relative_bias();

@@ -1,9 +1,12 @@
+#include <map>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
 
 #include <vit/embedding.h>
 #include <vit/error.h>
+#include <vit/limits.h>
 #include <vit/pos_embed.h>
 
 namespace vit {
@@ -49,6 +52,21 @@ void check_shape(const VitConfig& config, const at::Tensor& input) {
       "; set_image_size() changes what the model takes");
 }
 
+/// Any H and W that the patches divide.
+Extent checked_grid(const VitConfig& config, const at::Tensor& input) {
+  const auto [rows, cols] = config.patch.size();
+  TORCH_CHECK(input.dim() == 4 && input.size(1) == config.input.channels && input.size(2) > 0 &&
+                  input.size(3) > 0 && input.size(2) % rows == 0 && input.size(3) % cols == 0,
+              "VisionTransformer: expected pixels of [B, ", config.input.channels,
+              ", H, W] with H a multiple of ", rows, " and W of ", cols, ", got ", input.sizes());
+  const Extent grid{1, input.size(2) / rows, input.size(3) / cols};
+  TORCH_CHECK(grid.rows <= kMaxTokens && grid.cols <= kMaxTokens &&
+                  grid.count() + config.num_prefix_tokens() <= kMaxTokens,
+              "VisionTransformer: pictures of ", input.size(2), "x", input.size(3),
+              " pixels have more than ", kMaxTokens, " tokens");
+  return grid;
+}
+
 }  // namespace
 
 at::Tensor computed_positions(const VitConfig& config) {
@@ -56,31 +74,71 @@ at::Tensor computed_positions(const VitConfig& config) {
   return at::cat({at::zeros({1, prefix, config.embed_dim()}), positions_of_patches(config)}, 1);
 }
 
-at::Tensor Embedding::positions_for(const VitConfig& config) const {
+Extent grid_of(const VitConfig& config, const at::Tensor& input) {
+  check_type(input);
+  if (config.takes_any_size()) return checked_grid(config, input);
+  check_shape(config, input);
+  return config.grid();
+}
+
+at::Tensor Embedding::positions_for(const VitConfig& config, const Extent& grid) const {
   const Size2d table = config.positions.table;
   if (!pos_embed.defined() || table == Size2d()) return pos_embed;
   const int64_t prefix = config.num_positions() - table.height * table.width;
-  return resample_positions(pos_embed, prefix, Extent::of(table), config.grid(),
+  return resample_positions(pos_embed, prefix, Extent::of(table), grid,
                             config.positions.resampling);
 }
 
+std::vector<at::Tensor> Embedding::prefix() const {
+  std::vector<at::Tensor> tokens;
+  for (const auto& token : {cls_token, dist_token, reg_token})
+    if (token.defined()) tokens.push_back(token);
+  return tokens;
+}
+
 at::Tensor Embedding::forward(const VitConfig& config, const at::Tensor& input) const {
-  check_type(input);
-  check_shape(config, input);
+  const Extent grid = grid_of(config, input);
   const auto pixels = pixel_mean.defined() ? (input - pixel_mean) / pixel_std : input;
   auto x = patch_embed->forward(pixels.to(patch_embed->dtype()));
 
-  std::vector<at::Tensor> parts;
-  for (const auto& token : {cls_token, dist_token, reg_token})
-    if (token.defined()) parts.push_back(token.expand({x.size(0), -1, -1}));
-  const auto positions = positions_for(config);
+  const auto positions = positions_for(config, grid);
   if (positions.defined() && !config.positions.covers_prefix) x = x + positions;
-  if (!parts.empty()) {
+  if (auto parts = prefix(); !parts.empty()) {
+    for (auto& token : parts) token = token.expand({x.size(0), -1, -1});
     parts.push_back(x);
     x = at::cat(parts, 1);
   }
   if (positions.defined() && config.positions.covers_prefix) x = x + positions;
   return norm_pre ? norm_pre->forward(x) : x;
+}
+
+at::Tensor Embedding::forward(const VitConfig& config, const CutPictures& pictures) const {
+  auto patches = pictures.patches;
+  if (pixel_mean.defined()) {
+    const auto by_channel = patches.view({patches.size(0), pixel_mean.size(0), -1});
+    patches = ((by_channel - pixel_mean.squeeze(-1)) / pixel_std.squeeze(-1)).flatten(1);
+  }
+  const auto x = patch_embed->project(patches.to(patch_embed->dtype()));
+
+  const auto before = prefix();
+  std::map<std::pair<int64_t, int64_t>, at::Tensor> positions;  // by grid
+  std::vector<at::Tensor> samples;
+  int64_t begin = 0;
+  for (const Extent& grid : pictures.grids) {
+    auto& position = positions[{grid.rows, grid.cols}];
+    if (!position.defined()) position = positions_for(config, grid);
+    auto sample = x.slice(0, begin, begin + grid.count()).unsqueeze(0);
+    begin += grid.count();
+    if (position.defined() && !config.positions.covers_prefix) sample = sample + position;
+    if (!before.empty()) {
+      auto parts = before;
+      parts.push_back(sample);
+      sample = at::cat(parts, 1);
+    }
+    if (position.defined() && config.positions.covers_prefix) sample = sample + position;
+    samples.push_back((norm_pre ? norm_pre->forward(sample) : sample).squeeze(0));
+  }
+  return at::pad_sequence(samples, /*batch_first=*/true);
 }
 
 }  // namespace vit

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include <ATen/core/Tensor.h>
 
 #include <vit/config.h>
@@ -7,6 +9,18 @@
 #include <vit/patch_embed.h>
 
 namespace vit {
+
+/// Pictures cut into patches, perhaps of different sizes.
+struct CutPictures {
+  at::Tensor patches;         ///< [patches of all pictures, C * rows * cols], each patch by
+                              ///< channel, row and column
+  std::vector<Extent> grids;  ///< of each picture, whose patches lie row by row
+};
+
+/// The grid of patches of an input [B, C, H, W] ([B, C, T, H, W] where the model's has frames): the
+/// config's, or of a model that takes any size the input's own. Throws c10::Error for integers,
+/// bool and complex numbers, and for a shape that the model does not take.
+Extent grid_of(const VitConfig& config, const at::Tensor& input);
 
 /// What turns an input into the tokens of block 0. Its parts are a model's, under the names that
 /// the model gives them.
@@ -22,13 +36,19 @@ struct Embedding {
 
   at::ScalarType dtype() const { return patch_embed->dtype(); }
 
-  /// Input in the model's layout, of any floating point type -> [B, N, D]. Throws c10::Error for
-  /// integers, bool and complex numbers, and for another shape than the config's.
+  /// Input in the model's layout, of any floating point type -> [B, N, D]. Throws c10::Error as
+  /// grid_of() does.
   at::Tensor forward(const VitConfig& config, const at::Tensor& input) const;
 
+  /// Pictures of a model that takes any size -> [B, N, D], zeros behind those that have fewer
+  /// tokens than the largest.
+  at::Tensor forward(const VitConfig& config, const CutPictures& pictures) const;
+
  private:
-  /// The table, or what it is in the grid of this config.
-  at::Tensor positions_for(const VitConfig& config) const;
+  /// The table, or what it is in another grid.
+  at::Tensor positions_for(const VitConfig& config, const Extent& grid) const;
+  /// Class, distillation and register tokens, each [1, n, D].
+  std::vector<at::Tensor> prefix() const;
 };
 
 /// The positions that `config` computes, [1, num_positions, D] float32, zeros for a prefix that

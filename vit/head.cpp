@@ -34,6 +34,8 @@ at::Tensor Head::pool(const VitConfig& config, const at::Tensor& features, const
       return attn_pool->forward(features.slice(1, skip), padding_bias);
     case Pooling::cls_mean:
       return features.slice(1, 0, config.prefix.cls_tokens).mean(1);
+    case Pooling::cls_concat:
+      return features.slice(1, 0, config.head.pooled_tokens).flatten(1);
     case Pooling::none:
       return features;
   }

@@ -60,16 +60,35 @@ at::Tensor InferenceModel::forward(const at::Tensor& pixels) const {
   return forward_all(pixels).logits;
 }
 
-ForwardResult InferenceModel::forward_all(const at::Tensor& pixels, ForwardOptions options) const {
+template <typename F>
+auto InferenceModel::pass(const F& work) const {
   const at::NoGradGuard no_grad;
   const auto reducer = reducer_;
-  return forward_pass(parts_->config.vit, parts_->embedding, parts_->head, pixels, options,
-                      reducer.get(), [&](TokenState& state) {
-                        if (parts_->packed)
-                          parts_->packed->run(state, reducer.get());
-                        else
-                          parts_->module->run_blocks(state, reducer.get());
-                      });
+  return work(ForwardPass{parts_->config.vit, parts_->embedding, parts_->head, reducer.get(),
+                          [&](TokenState& state) {
+                            if (parts_->packed)
+                              parts_->packed->run(state, reducer.get());
+                            else
+                              parts_->module->run_blocks(state, reducer.get());
+                          }});
+}
+
+at::Tensor InferenceModel::forward(const std::vector<at::Tensor>& pictures) const {
+  return pass([&](const ForwardPass& pass) { return pass.logits(pictures); });
+}
+
+ForwardResult InferenceModel::forward_all(const at::Tensor& pixels, ForwardOptions options) const {
+  return pass([&](const ForwardPass& pass) { return pass.run(pixels, options); });
+}
+
+std::vector<ForwardResult> InferenceModel::forward_all(const std::vector<at::Tensor>& pictures,
+                                                       ForwardOptions options) const {
+  return pass([&](const ForwardPass& pass) { return pass.run(pictures, options); });
+}
+
+ForwardResult InferenceModel::forward_all(const PaddedPictures& pictures,
+                                          ForwardOptions options) const {
+  return pass([&](const ForwardPass& pass) { return pass.run(pictures, options); });
 }
 
 const VitConfig& InferenceModel::config() const { return parts_->config.vit; }

@@ -35,6 +35,12 @@ class InferenceModel {
   /// The same with everything on the way.
   ForwardResult forward_all(const at::Tensor& pixels, ForwardOptions options = {}) const;
 
+  /// Pictures of different sizes and padded batches, as VisionTransformerImpl takes them.
+  at::Tensor forward(const std::vector<at::Tensor>& pictures) const;
+  std::vector<ForwardResult> forward_all(const std::vector<at::Tensor>& pictures,
+                                         ForwardOptions options = {}) const;
+  ForwardResult forward_all(const PaddedPictures& pictures, ForwardOptions options = {}) const;
+
   /// What runs between attention and MLP; null for nothing.
   void set_reducer(std::shared_ptr<const TokenReducer> reducer) { reducer_ = std::move(reducer); }
   const std::shared_ptr<const TokenReducer>& reducer() const { return reducer_; }
@@ -52,6 +58,8 @@ class InferenceModel {
 
  private:
   struct Parts;
+  template <typename F>
+  auto pass(const F& work) const;
 
   std::shared_ptr<const Parts> parts_;
   std::shared_ptr<const TokenReducer> reducer_;

@@ -36,6 +36,11 @@ std::optional<int64_t> PicturePreprocessing::longest_side() const {
 void PicturePreprocessing::validate(int64_t channels) const {
   check_range("input height", input_size.height, 1, kMaxImageSide);
   check_range("input width", input_size.width, 1, kMaxImageSide);
+  check_range("max_patches", max_patches, 0, kMaxTokens);
+  if (max_patches) {
+    check_range("height of the patches that pictures are made of", patch.height, 1, kMaxImageSide);
+    check_range("width of the patches that pictures are made of", patch.width, 1, kMaxImageSide);
+  }
   if (!(crop_pct > 0.01 && crop_pct <= 100))
     fail("model config: crop_pct is ", crop_pct, ", expected above 0.01 and at most 100");
   if (sizes) {

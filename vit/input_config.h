@@ -24,8 +24,10 @@ enum class CropMode {
 /// Where half a pixel goes: offsets of centred crops, sides that follow from an aspect, and the odd
 /// one of the pixels that a picture lacks for its crop.
 enum class Rounding {
-  half_even,  ///< timm, torchvision, OpenCLIP; missing pixels rather below and on the right
-  down,       ///< transformers; missing pixels rather above and on the left
+  half_even,     ///< timm, torchvision, OpenCLIP; missing pixels rather below and on the right
+  down,          ///< transformers; missing pixels rather above and on the left
+  down_tensors,  ///< transformers' processors of tensors; missing pixels rather below and on the
+                 ///< right
 };
 
 /// What becomes of pixels that a file calls transparent.
@@ -48,12 +50,20 @@ struct ResizeSizes {
 /// defaults are those of timm's AugReg models.
 struct PicturePreprocessing {
   Size2d input_size{224, 224};  ///< pixels, what the model sees
+  /// Above 0: pictures keep their aspect and get as large as so many patches allow (SigLIP 2,
+  /// NaFlex), each side rounded up to whole patches. Then input_size and all that speaks of crops
+  /// do not count.
+  int64_t max_patches = 0;
+  Size2d patch = {};  ///< pixels of one of these patches, the model's; 0x0 without max_patches
   Interpolation interpolation = Interpolation::bicubic;
   CropMode crop_mode = CropMode::center;
   double crop_pct = 0.9;  ///< resized to floor(input_size / crop_pct) pixels
   std::optional<ResizeSizes> sizes = std::nullopt;  ///< instead, where crop_pct cannot say them
   bool crop = true;  ///< false: only pictures that resizing brings to input_size have an answer
   Rounding rounding = Rounding::half_even;
+  /// The picture is resized in floating point, by the same filters, and stays unrounded (DINOv3's
+  /// processor); otherwise it is one of bytes behind every pass, as Pillow's.
+  bool float_resize = false;
   std::vector<int64_t> fill = {};  ///< 0 to 255 for each channel, around the picture; empty: black
   Transparency transparency = Transparency::dropped;
   double rescale = 1.0 / 255.0;  ///< what the bytes of a picture are multiplied by

@@ -22,6 +22,13 @@ void finish(VisionTransformer& model, const LoadOptions& options) {
   model->set_int8(options.precision.int8);
 }
 
+void check_sizes(const LoadOptions& options) {
+  if (options.image_size && options.max_patches)
+    fail(base::Setting{"LoadOptions::image_size"}, " and ",
+         base::Setting{"LoadOptions::max_patches"},
+         " exclude each other: pictures are of one size or of any aspect");
+}
+
 /// The config beside the weights, if there is one. OpenCLIP's weights have one of another name,
 /// beside which there may be a config.json that describes the same model in another library's
 /// files.
@@ -38,6 +45,7 @@ std::optional<ModelConfig> config_beside(const fs::path& weights, const Layout& 
 }  // namespace
 
 VisionTransformer load(const fs::path& path, const LoadOptions& options) {
+  check_sizes(options);
   const auto file = find_weights(base::find_model(path));
   const std::string where = file.string();
   auto checkpoint = resolve_checkpoint(
@@ -49,7 +57,12 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
   assign_weights(*model, std::move(checkpoint.weights), unread_tensors, checkpoint.new_head,
                  options, where);
   try {
-    model->set_image_size(checkpoint.image_size);
+    // Of a model that takes any size, pictures stay of any unless one is asked for.
+    if (options.image_size || !(checkpoint.image_size == model->config().image_size()))
+      model->set_image_size(checkpoint.image_size);
+    if (options.max_patches) model->set_max_patches(*options.max_patches);
+  } catch (const base::SettingError& error) {
+    throw base::SettingError(where + ": " + error.what(), error.settings());
   } catch (const Error& error) {
     fail(where, ": ", error.what());
   }
@@ -59,12 +72,14 @@ VisionTransformer load(const fs::path& path, const LoadOptions& options) {
 
 VisionTransformer create(const std::string& architecture, const LoadOptions& options,
                          uint64_t seed) {
+  check_sizes(options);
   auto config = vit::architecture(architecture);
   VitConfig& c = config.vit;
   if (options.image_size && *options.image_size != c.image_size()) {
     c.check_covers(*options.image_size);
     c.set_image_size(*options.image_size);
   }
+  if (options.max_patches) c.set_max_patches(*options.max_patches);
   if (options.num_classes && *options.num_classes != c.head.num_classes) {
     c.head.num_classes = *options.num_classes;
     config.labels.clear();

@@ -20,6 +20,9 @@ struct LoadOptions {
   c10::Device device = c10::kCPU;
   /// Input size other than the checkpoint's; positions are resampled.
   std::optional<Size2d> image_size = std::nullopt;
+  /// Pictures keep their aspect and have at most so many patches: for models that take any size
+  /// (NaFlex); see VitConfig::set_max_patches().
+  std::optional<int64_t> max_patches = std::nullopt;
   /// timm's name of the architecture, for bare weight files; otherwise read from the config.json
   /// beside the weights, or inferred from the shapes if there is none.
   std::string architecture = {};

@@ -32,6 +32,11 @@ class PatchEmbedImpl : public torch::nn::Module {
   /// and row by row. What the patches leave over at the end of an axis is ignored.
   at::Tensor forward(const at::Tensor& x) const;
 
+  /// Both steps of it: `x` -> [B, patches, C * kernel], each patch by channel, frame, row and
+  /// column, and such patches [..., C * kernel] -> tokens [..., D].
+  at::Tensor cut(const at::Tensor& x) const;
+  at::Tensor project(const at::Tensor& patches) const;
+
   at::ScalarType dtype() const { return proj_->weight.scalar_type(); }
 
  private:

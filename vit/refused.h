@@ -13,6 +13,10 @@ namespace vit {
 /// nothing is known against them.
 const char* why_refused(std::string_view architecture);
 
+/// What a model of that "model_type" of the transformers library is, where it is none that can be
+/// run ("SAM, whose attention is in windows"); null if nothing is known of it.
+const char* what_is_model_type(std::string_view model_type);
+
 /// Arguments of timm's models that must not be set.
 std::span<const char* const> refused_timm_arguments();
 

@@ -23,7 +23,8 @@ struct TokenState {
                          ///< units of patches, 0 for prefix tokens; undefined if not tracked
   std::vector<int64_t> counts;  ///< tokens of each sample, the first of its N; empty: N. The others
                                 ///< are padding of size 0
-  Extent grid;                  ///< patches along each axis, before any merging
+  Extent grid;                  ///< patches along each axis, before any merging; 1x0x0 where
+                                ///< those of the samples differ
   int64_t prefix_tokens = 0;    ///< class, distillation and register tokens, always the first ones
   bool class_token = false;     ///< whether the first of them is a class token
   int64_t layer = 0;            ///< index of the block that runs

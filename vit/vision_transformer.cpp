@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <variant>
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -79,11 +80,30 @@ at::Tensor VisionTransformerImpl::forward(const at::Tensor& pixels) const {
   return forward_all(pixels).logits;
 }
 
+template <typename F>
+auto VisionTransformerImpl::pass(const F& work) const {
+  const auto reducer = reducer_;
+  return work(ForwardPass{config_.vit, embedding_, head_, reducer.get(),
+                          [&](TokenState& state) { run_blocks(state, reducer.get()); }});
+}
+
+at::Tensor VisionTransformerImpl::forward(const std::vector<at::Tensor>& pictures) const {
+  return pass([&](const ForwardPass& pass) { return pass.logits(pictures); });
+}
+
 ForwardResult VisionTransformerImpl::forward_all(const at::Tensor& pixels,
                                                  ForwardOptions options) const {
-  const auto reducer = reducer_;
-  return forward_pass(config_.vit, embedding_, head_, pixels, options, reducer.get(),
-                      [&](TokenState& state) { run_blocks(state, reducer.get()); });
+  return pass([&](const ForwardPass& pass) { return pass.run(pixels, options); });
+}
+
+std::vector<ForwardResult> VisionTransformerImpl::forward_all(
+    const std::vector<at::Tensor>& pictures, ForwardOptions options) const {
+  return pass([&](const ForwardPass& pass) { return pass.run(pictures, options); });
+}
+
+ForwardResult VisionTransformerImpl::forward_all(const PaddedPictures& pictures,
+                                                 ForwardOptions options) const {
+  return pass([&](const ForwardPass& pass) { return pass.run(pictures, options); });
 }
 
 void VisionTransformerImpl::run_blocks(TokenState& state, const TokenReducer* reducer) const {
@@ -131,7 +151,14 @@ at::Tensor VisionTransformerImpl::resampled_positions(const VitConfig& changed) 
 void VisionTransformerImpl::set_image_size(Size2d image_size) {
   const VitConfig& c = config_.vit;
   VitConfig changed = c;
-  if (image_size == changed.image_size()) return;
+  if (auto* how = std::get_if<PicturePreprocessing>(&changed.input.preprocessing)) {
+    how->max_patches = 0;
+    how->patch = {};
+  }
+  if (image_size == c.image_size()) {
+    config_.vit = std::move(changed);
+    return;
+  }
   changed.check_covers(image_size);
   changed.set_image_size(image_size);
   changed.validate();

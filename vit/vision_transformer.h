@@ -39,12 +39,26 @@ class VisionTransformerImpl : public torch::nn::Module {
   ~VisionTransformerImpl() override;
 
   /// `pixels` [B, C, H, W] (clips [B, C, T, H, W]), normalised, of any floating point type ->
-  /// logits [B, classes]. Throws c10::Error for another shape or type: media::preprocess() makes
+  /// logits [B, classes]. H and W are the config's, in models that take any size multiples of the
+  /// patch size. Throws c10::Error for another shape or type: media::preprocess() makes
   /// such pixels of pictures.
   at::Tensor forward(const at::Tensor& pixels) const;
 
   /// The same with everything on the way.
   ForwardResult forward_all(const at::Tensor& pixels, ForwardOptions options = {}) const;
+
+  /// Pictures [C, H, W] of a model that takes any size (VitConfig::takes_any_size()), or of one
+  /// size -> what becomes of each alone, in their order, B being 1. They run together, and nothing
+  /// is computed for padding; with rotary positions those of one size do. Throws c10::Error as
+  /// forward() does.
+  std::vector<ForwardResult> forward_all(const std::vector<at::Tensor>& pictures,
+                                         ForwardOptions options = {}) const;
+  /// Their logits [pictures, classes]. Throws Error for a model without pooling.
+  at::Tensor forward(const std::vector<at::Tensor>& pictures) const;
+
+  /// A padded batch of the transformers library, as one of that many samples: size is 0, and
+  /// everything else, where there is no token. Throws Error where it does not hold together.
+  ForwardResult forward_all(const PaddedPictures& pictures, ForwardOptions options = {}) const;
 
   /// What runs between attention and MLP; null for nothing.
   void set_reducer(std::shared_ptr<const TokenReducer> reducer) { reducer_ = std::move(reducer); }
@@ -81,10 +95,14 @@ class VisionTransformerImpl : public torch::nn::Module {
   ScoreKind score_kind() const { return config_.score_kind(); }
   void set_scores(std::optional<ScoreKind> scores);
 
-  /// Changes the input size: resamples learned positions as the checkpoint's library does and
-  /// adapts the preprocessing. Sizes do not add up: each is resampled from the positions that were
-  /// there before the first change, until something else (training) changes them. Throws Error if
-  /// the patch size does not divide it.
+  /// Pictures of any aspect with at most so many patches, see VitConfig::set_max_patches().
+  void set_max_patches(int64_t max_patches) { config_.vit.set_max_patches(max_patches); }
+
+  /// Changes the input size, of models that take any size that of all pictures from then on:
+  /// resamples learned positions as the checkpoint's library does and adapts the preprocessing.
+  /// Sizes do not add up: each is resampled from the positions that were there before the first
+  /// change, until something else (training) changes them. Throws Error if the patch size does not
+  /// divide it.
   void set_image_size(Size2d image_size);
 
   /// Random weights as for training: normal of standard deviation 0.02 cut at two of them, zero
@@ -99,6 +117,9 @@ class VisionTransformerImpl : public torch::nn::Module {
   void run_blocks(TokenState& state, const TokenReducer* reducer) const;
 
  private:
+  template <typename F>
+  auto pass(const F& work) const;
+
   /// Learned positions that set_image_size() has changed.
   struct Resampled {
     at::Tensor origin;  ///< as they were before

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <utility>
@@ -10,6 +11,7 @@
 #include <apps/bench/training_step.h>
 #include <apps/cli/progress.h>
 #include <apps/cli/run_options.h>
+#include <base/error.h>
 #include <vit/scores.h>
 
 namespace bench {
@@ -29,13 +31,30 @@ Result counted(const Lane& lane, const cli::Setting& setting, const tome::Mergin
   return result;
 }
 
+// Pictures on the device that the model runs on.
+Batch batch_of(const std::vector<at::Tensor>& pictures, c10::Device device, at::ScalarType dtype) {
+  Batch batch;
+  const bool alike = std::all_of(pictures.begin(), pictures.end(), [&](const at::Tensor& picture) {
+    return picture.sizes() == pictures.front().sizes();
+  });
+  if (alike)
+    batch.pixels = at::stack(pictures).to(device, dtype);
+  else
+    for (const at::Tensor& picture : pictures) batch.pictures.push_back(picture.to(device, dtype));
+  return batch;
+}
+
 // Top-1 class of every input, computed batch by batch; of the mean logits where every token has
 // logits of its own. -1 where logits are not finite.
-at::Tensor top1(Lane& lane, const at::Tensor& pixels, int64_t batch, c10::Device device) {
+at::Tensor top1(Lane& lane, const std::vector<at::Tensor>& pictures, int64_t batch,
+                c10::Device device) {
   const at::NoGradGuard no_gradient;
   std::vector<at::Tensor> classes;
-  for (const at::Tensor& part : pixels.split(batch)) {
-    at::Tensor logits = lane.forward(part.to(device, lane.precision.dtype));
+  const auto total = static_cast<int64_t>(pictures.size());
+  for (int64_t begin = 0; begin < total; begin += batch) {
+    const std::vector<at::Tensor> part(pictures.begin() + begin,
+                                       pictures.begin() + std::min(total, begin + batch));
+    at::Tensor logits = lane.forward(batch_of(part, device, lane.precision.dtype));
     if (logits.dim() == 3) logits = logits.mean(1);
     const at::Tensor unknown = vit::finite_inputs(logits).logical_not();
     classes.push_back(logits.argmax(-1).masked_fill(unknown, -1).cpu());
@@ -47,18 +66,21 @@ void wait_for(c10::Device device) {
   if (device.is_cuda()) torch::cuda::synchronize(device.index());
 }
 
-Subject subject(Lane& lane, const Reducer& reducer, const at::Tensor& batch, c10::Device device) {
-  const at::Tensor pixels = batch.to(device, lane.precision.dtype);
+Subject subject(Lane& lane, const Reducer& reducer, const std::vector<at::Tensor>& pictures,
+                c10::Device device) {
+  const Batch batch = batch_of(pictures, device, lane.precision.dtype);
   return {[&lane, reducer] { lane.set_reducer(reducer); },
-          [&lane, pixels, device] {
-            lane.forward(pixels);
+          [&lane, batch, device] {
+            lane.forward(batch);
             wait_for(device);
           }};
 }
 
-Subject training_subject(Lane& lane, const Reducer& reducer, const at::Tensor& batch,
-                         c10::Device device) {
-  const at::Tensor pixels = batch.to(device);
+Subject training_subject(Lane& lane, const Reducer& reducer,
+                         const std::vector<at::Tensor>& pictures, c10::Device device) {
+  const at::Tensor pixels = batch_of(pictures, device, at::kFloat).pixels;
+  if (!pixels.defined())
+    base::fail("--training: the pictures differ in size; give them one with --image-size");
   const at::Tensor targets = at::arange(pixels.size(0), pixels.options().dtype(at::kLong))
                                  .remainder(lane.config().head.num_classes);
   auto& model = std::get<vit::VisionTransformer>(lane.model);
@@ -93,20 +115,23 @@ void Lane::set_reducer(Reducer reducer) {
     std::get<vit::VisionTransformer>(model)->set_reducer(std::move(reducer));
 }
 
-at::Tensor Lane::forward(const at::Tensor& pixels) {
-  if (const auto* inference = std::get_if<vit::InferenceModel>(&model))
-    return inference->forward(pixels);
+at::Tensor Lane::forward(const Batch& batch) {
+  const auto run = [&](const auto& model) {
+    return batch.pixels.defined() ? model.forward(batch.pixels) : model.forward(batch.pictures);
+  };
+  if (const auto* inference = std::get_if<vit::InferenceModel>(&model)) return run(*inference);
   auto& module = std::get<vit::VisionTransformer>(model);
   module->eval();
-  return module->forward(pixels);
+  return run(*module);
 }
 
 std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<cli::Setting>& settings,
                           const tome::Options& rules, const Inputs& inputs, const Setup& setup,
                           c10::Device device) {
   // Fewer inputs than a batch are repeated.
-  const at::Tensor batch =
-      inputs.pixels.index_select(0, at::arange(setup.batch).remainder(inputs.pixels.size(0)));
+  std::vector<at::Tensor> batch;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(setup.batch); ++i)
+    batch.push_back(inputs.pictures[i % inputs.pictures.size()]);
   std::vector<std::vector<tome::Merging>> mergings;
   std::vector<Subject> subjects;
   for (Lane& lane : lanes) {
@@ -132,7 +157,7 @@ std::vector<Result> sweep(std::vector<Lane>& lanes, const std::vector<cli::Setti
       result.baseline = j == 0;
       set_timing(result, timings[results.size()], setup.batch);
       lanes[i].set_reducer(mergings[i][j].reducer);
-      const at::Tensor classes = top1(lanes[i], inputs.pixels, setup.batch, device);
+      const at::Tensor classes = top1(lanes[i], inputs.pictures, setup.batch, device);
       if (result.baseline) baseline_classes = classes;
       const at::Tensor known = classes >= 0;
       result.not_finite = classes.numel() - known.sum().item<int64_t>();

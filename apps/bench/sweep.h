@@ -15,6 +15,12 @@
 
 namespace bench {
 
+/// Inputs that run together.
+struct Batch {
+  at::Tensor pixels;                 ///< [n,3,H,W]; undefined where they differ in size
+  std::vector<at::Tensor> pictures;  ///< where they do: n times [3,H,W]
+};
+
 /// The model in one precision, to be timed in forward passes or, as a module with parameters, in
 /// steps of training.
 struct Lane {
@@ -25,13 +31,13 @@ struct Lane {
   const std::vector<std::string>& labels() const;
   void set_reducer(std::shared_ptr<const vit::TokenReducer> reducer);
   /// Logits as an evaluation has them.
-  at::Tensor forward(const at::Tensor& pixels);
+  at::Tensor forward(const Batch& batch);
 };
 
 /// What the model runs on: all of it for the agreement, one batch for the timing.
 struct Inputs {
-  at::Tensor pixels;   ///< [M,3,H,W] float32
-  at::Tensor targets;  ///< [M] int64, -1 where unknown; undefined if all are
+  std::vector<at::Tensor> pictures;  ///< M times [3,H,W] float32
+  at::Tensor targets;                ///< [M] int64, -1 where unknown; undefined if all are
   std::string description;
 };
 

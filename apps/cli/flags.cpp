@@ -18,6 +18,7 @@ const std::map<std::string, std::string>& flags() {
       {"AugmentOptions::padding", "--padding"},
       {"Job::precision", "--dtype"},
       {"LoadOptions::image_size", "--image-size"},
+      {"LoadOptions::max_patches", "--max-patches"},
       {"LoadOptions::num_classes", "--num-classes"},
       {"MixOptions::cutmix", "--cutmix"},
       {"MixOptions::mixup", "--mixup"},

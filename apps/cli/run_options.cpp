@@ -20,6 +20,7 @@ namespace {
 constexpr int64_t kMaxThreads = 1024;
 constexpr int64_t kMaxWorkers = 256;
 constexpr int64_t kMaxImageSide = 1 << 16;
+constexpr int64_t kMaxPatches = 1 << 16;
 constexpr int64_t kMaxClasses = 1'000'000;
 
 vit::Size2d parse_size(const std::string& text) {
@@ -57,6 +58,12 @@ void add_image_size_option(Options& options) {
                 "resampled");
 }
 
+void add_max_patches_option(Options& options) {
+  options.value("max-patches", "N",
+                "instead, for models that take any size (NaFlex): pictures keep their aspect and "
+                "get as large as N patches allow");
+}
+
 std::optional<vit::Size2d> image_size_option(const Arguments& arguments) {
   if (!arguments.has("image-size")) return std::nullopt;
   return parse_size(arguments.text("image-size"));
@@ -90,6 +97,12 @@ void add_device_options(Options& options, const std::string& dtype_help, const s
              "CPU threads of the model (default: one for each core that may be used)");
 }
 
+std::string input_size_text(const vit::VitConfig& config) {
+  if (const int64_t most = config.picture().max_patches)
+    return "any aspect in " + std::to_string(most) + " patches";
+  return base::size_text(config.image_size().height, config.image_size().width);
+}
+
 std::string ModelChoice::name() const { return path.empty() ? architecture : path.string(); }
 
 vit::VisionTransformer ModelChoice::load(vit::Precision precision, c10::Device device,
@@ -98,6 +111,7 @@ vit::VisionTransformer ModelChoice::load(vit::Precision precision, c10::Device d
   options.precision = precision;
   options.device = device;
   options.image_size = image_size;
+  options.max_patches = max_patches;
   options.num_classes = num_classes;
   options.replaces_head = replaces_head;
   options.on_warning = [](const std::string& text) { std::cerr << "warning: " << text << "\n"; };
@@ -114,6 +128,10 @@ ModelChoice model_choice(const Arguments& arguments) {
   if (arguments.has("num-classes"))
     choice.num_classes = arguments.integer("num-classes", 1, kMaxClasses);
   choice.image_size = image_size_option(arguments);
+  if (arguments.has("max-patches")) {
+    if (choice.image_size) usage_error("--image-size and --max-patches exclude each other");
+    choice.max_patches = arguments.integer("max-patches", 1, kMaxPatches);
+  }
   return choice;
 }
 

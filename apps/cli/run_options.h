@@ -30,6 +30,8 @@ void add_seed_option(Options& options);
 
 /// --image-size.
 void add_image_size_option(Options& options);
+/// --max-patches.
+void add_max_patches_option(Options& options);
 std::optional<vit::Size2d> image_size_option(const Arguments& arguments);
 
 /// --r N, --schedule SPEC, and the rules.
@@ -41,11 +43,15 @@ void add_merge_rule_options(Options& options);
 void add_device_options(Options& options, const std::string& dtype_help,
                         const std::string& dtype = "fp32");
 
+/// The size of a model's pictures, for people: "224x224", "any aspect in 256 patches".
+std::string input_size_text(const vit::VitConfig& config);
+
 /// The model that a command line asks for.
 struct ModelChoice {
   std::filesystem::path path;  ///< empty where only an architecture is given
   std::string architecture;    ///< empty: what the checkpoint says
   std::optional<vit::Size2d> image_size;
+  std::optional<int64_t> max_patches;  ///< of pictures of any aspect
   std::optional<int64_t> num_classes;
   bool replaces_head = false;  ///< as in vit::LoadOptions
 

@@ -109,3 +109,27 @@ TEST_CASE("A stream of batches ends early, and one of nothing at once") {
   data::BatchStream nothing(*dataset, {}, to_float, {});
   CHECK_FALSE(nothing.next().has_value());
 }
+
+TEST_CASE("Pictures of different sizes are handed out one by one") {
+  const test::TempDir temp;
+  const auto dataset = numbered(temp);
+  const auto grown = [](const at::Tensor& rgb, int64_t index) {
+    return to_float(rgb, index).expand({3, 1 + index / 2, 2}).contiguous();
+  };
+  data::BatchStream stream(*dataset, {0, 1, 2, 3, 6}, grown, {2, 2, 1});
+  auto batch = stream.next();
+  REQUIRE(batch.has_value());
+  CHECK(batch->pixels.sizes() == Indices{2, 3, 1, 2});
+  CHECK(batch->pictures.empty());
+  batch = stream.next();
+  REQUIRE(batch.has_value());
+  CHECK(batch->pixels.sizes() == Indices{2, 3, 2, 2});
+  data::BatchStream mixed(*dataset, {1, 6, 2}, grown, {3, 2, 1});
+  batch = mixed.next();
+  REQUIRE(batch.has_value());
+  CHECK_FALSE(batch->pixels.defined());
+  CHECK(batch->entries == Indices{1, 2});
+  REQUIRE(batch->pictures.size() == 2);
+  CHECK(batch->pictures[0].sizes() == Indices{3, 1, 2});
+  CHECK(batch->pictures[1].sizes() == Indices{3, 2, 2});
+}

@@ -108,10 +108,39 @@ TEST_CASE("architecture names: near misses and models of other kinds") {
   CHECK_THROWS_WITH(vit::architecture("vit_bsae_patch16_224"),
                     ContainsSubstring("unknown architecture \"vit_bsae_patch16_224\"") &&
                         ContainsSubstring("vit_base_patch16_224"));
-  CHECK_THROWS_WITH(vit::architecture("vit_relpos_base_patch16_224"),
-                    ContainsSubstring("not supported: it has relative position biases"));
-  CHECK_THROWS_WITH(vit::architecture("vit_small_patch16_dinov3"),
-                    ContainsSubstring("not supported: it has rotary positions"));
+  // A name of another kind of model proposes none.
+  for (const char* name : {"vit_base_patch16_foo_224", "vit_b_16", "resnet50"})
+    CHECK_THROWS_WITH(vit::architecture(name),
+                      ContainsSubstring("names are those of timm, as vit_base_patch16_224"));
+  const std::pair<const char*, const char*> refused[] = {
+      {"vit_small_r26_s32_224", "it has a ResNet in front"},
+      {"vit_base_resnet50d_224", "it has a ResNet in front"},
+      {"vit_base_mci_224", "convolutions in front"},
+      {"vit_tiny_r_s16_p8_224", "it has a ResNet in front"},
+      {"cait_s24_224", "class attention"},
+      {"xcit_small_12_p16_224", "over channels"},
+      {"volo_d1_224", "outlook attention"},
+      {"hiera_base_224", "stages"},
+      {"sam2_hiera_tiny", "stages"},
+      {"vitamin_base_224", "convolutional stages"},
+      {"samvit_base_patch16", "windows"},
+      {"crossvit_9_240", "two branches"},
+      {"tnt_s_patch16_224", "inner transformer"},
+      {"vit_small_patch16_18x2_224", "in parallel"},
+      {"vit_pwee_patch16_reg1_gap_256", "in parallel"},
+      {"vit_dpwee_patch16_reg1_gap_256", "differential attention"},
+      {"vit_dlittle_patch16_reg1_gap_256", "differential attention"},
+      {"vit_giant_patch14_xp_224", "in parallel"},
+      {"gemma4_vit_167m", "gated MLPs"},
+      {"qwen3_vit_88m", "merger"},
+      {"deepseek_vit_412m", "projector"},
+      {"swin_tiny_patch4_window7_224", "windows"},
+  };
+  for (const auto& [name, reason] : refused) {
+    CAPTURE(name);
+    CHECK_THROWS_WITH(vit::architecture(name),
+                      ContainsSubstring("is not supported: ") && ContainsSubstring(reason));
+  }
   CHECK_THROWS_WITH(vit::architecture(""), ContainsSubstring("unknown architecture"));
   CHECK_THROWS_WITH(vit::architecture(std::string(1000000, 'x')),
                     ContainsSubstring("unknown architecture"));

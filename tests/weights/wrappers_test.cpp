@@ -89,7 +89,9 @@ TEST_CASE("a model of any layout is found under modules of any names") {
   const std::string name =
       GENERATE(as<std::string>{}, "hostile/config/timm_valid", "vit/hf_vit", "vit/hf_dinov2_swiglu",
                "families/hf_msn", "vit/hf_deit_distilled", "vit/hf_clip", "vit/hf_siglip",
-               "vit/torchvision_vit", "families/open_clip", "families/hf_clip_classes");
+               "vit/torchvision_vit", "families/open_clip", "families/hf_clip_classes",
+               "transformers/dinov3_backbone", "transformers/radio", "encoders/hf_aimv2",
+               "encoders/hf_siglip2_naflex", "encoders/hf_beit_shared", "encoders/hf_tipsv2");
   Source source(name);
   for (const std::string prefix :
        {"module.", "net.", "vit.", "encoder.", "a.b.c.d.e.", "model.module.backbone.",

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <numbers>
+#include <numeric>
 #include <optional>
+#include <set>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -86,7 +88,29 @@ EncoderLayer pack_layer(const KernelBlock& block, const BlockWeights& from, Math
   return layer;
 }
 
+/// Those samples that one of several threads runs, so that all have nearly as many tokens.
+Range samples_of(const std::vector<int64_t>& counts, int64_t thread, int64_t threads) {
+  const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
+  const auto first = [&](int64_t of) {
+    int64_t sample = 0, before = 0;
+    for (; sample < static_cast<int64_t>(counts.size()); ++sample) {
+      const int64_t middle = before + counts[sample] / 2;
+      if (middle * threads >= total * of) break;
+      before += counts[sample];
+    }
+    return sample;
+  };
+  return {first(thread), first(thread + 1)};
+}
+
 }  // namespace
+
+void TokenPlan::take_in(const TokenPlan& other) {
+  exact = false;
+  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = std::max(tokens[i], other.tokens[i]);
+  for (std::size_t i = 0; i < needs.size(); ++i)
+    if (!needs[i]) needs[i] = other.needs[i];
+}
 
 TokenPlan plan_tokens(const Encoder& encoder, int64_t tokens, int64_t prefix_tokens,
                       const TokenReducer* reducer) {
@@ -130,6 +154,11 @@ void Encoder::pack(std::span<const BlockWeights> weights, bool free_weights) {
 }
 
 void Encoder::check_positions(const TokenState& state) const {
+  const bool relative = std::any_of(layers_.begin(), layers_.end(), [](const auto& layer) {
+    return layer.relative_bias.defined();
+  });
+  TORCH_CHECK(state.counts.empty() || !(block_.rotary || relative),
+              "Encoder: samples of different numbers of tokens, which relative positions forbid");
   if (block_.rotary)
     TORCH_CHECK(state.positions.defined() && state.positions.dim() == 3 &&
                     state.positions.size(2) == block_.rotary->axes,
@@ -145,15 +174,20 @@ void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
   check_positions(state);
   const int64_t batch = state.tokens.size(0);
   const auto input = state.tokens.contiguous();
-  const auto plan = plan_tokens(*this, input.size(1), state.prefix_tokens, reducer);
+  auto plan = plan_tokens(*this, input.size(1), state.prefix_tokens, reducer);
+  for (const int64_t count : std::set<int64_t>(state.counts.begin(), state.counts.end()))
+    plan.take_in(plan_tokens(*this, count, state.prefix_tokens, reducer));
   for (int64_t i = 0; i < depth(); ++i)
     merging::checked_needs(reducer, {i, depth(), plan.tokens[i], plan.prefix_tokens},
                            state.class_token);
   const int64_t left = plan.tokens.back();
   const auto floats = input.options().dtype(at::kFloat);
 
-  std::vector<int64_t> counts(batch, left);
+  const std::vector<int64_t> input_counts = state.counts;
+  std::vector<int64_t> counts = input_counts;
+  if (counts.empty()) counts.assign(batch, left);
   BatchTensors tensors;
+  if (!input_counts.empty()) tensors.input_counts = input_counts.data();
   tensors.input = input;
   tensors.output = plan.exact ? at::empty({batch, left, input.size(2)}, input.options())
                               : at::zeros({batch, left, input.size(2)}, input.options());
@@ -183,7 +217,11 @@ void Encoder::forward(TokenState& state, const TokenReducer* reducer) const {
   };
   if (own_samples)
     at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) run(part_of(batch, i, threads), 1);
+      for (int64_t i = begin; i < end; ++i) {
+        const Range samples = input_counts.empty() ? part_of(batch, i, threads)
+                                                   : samples_of(input_counts, i, threads);
+        if (samples.size() > 0) run(samples, 1);
+      }
     });
   else if (batch > 0)
     run({0, batch}, threads);

@@ -21,6 +21,9 @@ struct TokenPlan {
   std::vector<std::optional<ReducerNeeds>> needs;  ///< of each layer; nullopt: it changes nothing
   bool exact = true;  ///< whether every sample has as many tokens as there can be
 
+  /// Plans for samples of fewer tokens, too, with which others run together.
+  void take_in(const TokenPlan& other);
+
   bool merges() const;                ///< in any layer
   bool needs_metric() const;          ///< likewise
   bool needs_rotated_metric() const;  ///< likewise

@@ -48,10 +48,13 @@ EncoderSteps<T>::EncoderSteps(const Encoder& encoder, const TokenPlan& plan,
       columns_(layers_.columns()),
       heads_(block_.num_heads),
       head_columns_(simd::round_up(block_.head_dim())) {
-  const int64_t tokens = plan.tokens.front(), rows = samples.size() * tokens;
+  const int64_t tokens = plan.tokens.front();
+  begins_.push_back(0);
+  for (int64_t i = samples.begin; i < samples.end; ++i)
+    begins_.push_back(begins_.back() + tensors.tokens_of(i, tokens));
+  const int64_t rows = begins_.back();
   x_ = workspace.take<float>(rows * columns_);
   rows_.assign(encoder.depth() + 1, rows);
-  for (int64_t i = 0; i <= samples.size(); ++i) begins_.push_back(i * tokens);
   if (plan.merges()) {
     merged_x_ = workspace.take<float>(rows * columns_);
     const auto rule = plan.reducer->position_rule();
@@ -76,17 +79,17 @@ EncoderSteps<T>::EncoderSteps(const Encoder& encoder, const TokenPlan& plan,
 
 template <typename T>
 void EncoderSteps<T>::read_input(Range rows) {
-  const int64_t first = samples_.begin * plan_.tokens.front();
-  for (int64_t row = rows.begin; row < rows.end; ++row) {
+  each_row(begins_, rows, [&](int64_t row, int64_t sample, int64_t i) {
+    const int64_t at = ((samples_.begin + sample) * plan_.tokens.front() + i) * dim_;
     float* to = x_ + row * columns_;
     if (tensors_.input.scalar_type() == at::kFloat)
-      std::copy_n(tensors_.input.const_data_ptr<float>() + (first + row) * dim_, dim_, to);
+      std::copy_n(tensors_.input.const_data_ptr<float>() + at, dim_, to);
     else
-      simd::to_float(reinterpret_cast<const Bf16*>(tensors_.input.const_data_ptr<at::BFloat16>() +
-                                                   (first + row) * dim_),
-                     dim_, to);
+      simd::to_float(
+          reinterpret_cast<const Bf16*>(tensors_.input.const_data_ptr<at::BFloat16>() + at), dim_,
+          to);
     std::fill(to + dim_, to + columns_, 0.0f);
-  }
+  });
 }
 
 template <typename T>

@@ -17,8 +17,8 @@ namespace vit::kernels {
 
 /// Some samples of a batch on their way through the layers: what they become, and the steps of a
 /// layer for some rows, heads or columns, which threads may run at once where they differ. Rows
-/// are those of all samples, one after another, padded. `T` is what attention multiplies and what
-/// activations are kept in: float or simd::Bf16.
+/// are those of all samples, one after another, without padding between them. `T` is what attention
+/// multiplies and what activations are kept in: float or simd::Bf16.
 template <typename T>
 class EncoderSteps {
  public:

@@ -36,9 +36,10 @@ MergePlan::MergePlan(Workspace& workspace, int64_t samples, int64_t tokens,
       tokens_(tokens),
       stride_(simd::round_up(tokens + 1)),
       position_rule_(tracking.positions),
-      counts_(samples, tokens),
-      next_counts_(samples, tokens),
       rules_(samples, RowRule::size_weighted_mean) {
+  for (int64_t sample = 0; sample < samples; ++sample)
+    counts_.push_back(tensors.tokens_of(first + sample, tokens));
+  next_counts_ = counts_;
   if (tracking.members) members_.emplace(workspace, samples, tokens, stride_);
   const int64_t all = samples * stride_;
   sizes_ = workspace.take<float>(all);

@@ -14,11 +14,17 @@ namespace vit::kernels {
 
 /// What MergePlan carries along with the tokens, and where it is written in the end.
 struct MergeTensors {
-  at::Tensor size;             ///< [B, N]
-  at::Tensor source;           ///< [B, N, N0] or undefined
-  at::Tensor positions;        ///< [B, N, axes] or undefined
-  at::Tensor input_positions;  ///< [B, N0, axes] likewise
-  int64_t* counts = nullptr;   ///< [B] tokens left of each sample; may be null
+  at::Tensor size;                        ///< [B, N]
+  at::Tensor source;                      ///< [B, N, N0] or undefined
+  at::Tensor positions;                   ///< [B, N, axes] or undefined
+  at::Tensor input_positions;             ///< [B, N0, axes] likewise
+  int64_t* counts = nullptr;              ///< [B] tokens left of each sample; may be null
+  const int64_t* input_counts = nullptr;  ///< [B] with how many each begins; null: with all N0
+
+  /// Tokens of `tokens` that a sample begins with.
+  int64_t tokens_of(int64_t sample, int64_t tokens) const {
+    return input_counts ? input_counts[sample] : tokens;
+  }
 };
 
 /// Which tokens of each sample become which in the layer that runs, and how many patches every
@@ -31,8 +37,8 @@ class MergePlan {
     PositionRule positions = PositionRule::mean;
   };
 
-  /// For `samples` samples of `tokens` tokens, which all stand for one patch; `first` is the first
-  /// one's index in `tensors`.
+  /// For `samples` samples of `tokens` tokens or fewer, which all stand for one patch; `first` is
+  /// the first one's index in `tensors`.
   MergePlan(Workspace& workspace, int64_t samples, int64_t tokens, const MergeTensors& tensors,
             int64_t first, Tracking tracking);
 

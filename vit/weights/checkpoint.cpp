@@ -14,6 +14,7 @@
 #include <vit/weights/heads.h>
 #include <vit/weights/infer.h>
 #include <vit/weights/layouts/layout.h>
+#include <vit/weights/layouts/packing.h>
 #include <vit/weights/shape.h>
 #include <vit/weights/text.h>
 #include <vit/weights/wrappers.h>
@@ -76,16 +77,6 @@ void forget_untrained_family(const StateDict& weights, VitConfig& config) {
       config.family = family_of_architecture(row.name);
 }
 
-/// OpenCLIP gives the final norm the same name on either side of the pooling, timm does not.
-void name_norm_by_place(const VitConfig& config, const Layout& layout, StateDict& weights) {
-  if (&layout != &kOpenClipLayout || !config.head.norm_after) return;
-  for (const std::string part : {"weight", "bias"})
-    if (auto norm = weights.extract("norm." + part)) {
-      norm.key() = "fc_norm." + part;
-      weights.insert(std::move(norm));
-    }
-}
-
 /// Gives the config the number of classes that the options ask for and takes a head of another
 /// number out of the weights. `unclear` names what the file has for a head and could not be read.
 void choose_head(Checkpoint& checkpoint, const StateDict& stored, const std::string& unclear,
@@ -131,8 +122,11 @@ void leave_out_head(Checkpoint& checkpoint, const std::string& unclear, const Lo
 /// Takes what has no name of a part of a model, and no type of weights either, out of them.
 void set_aside_odd_types(StateDict& weights, FoundModel& found) {
   constexpr std::string_view kParts[] = {
-      "blocks",    "patch_embed", "norm",       "norm_pre",  "fc_norm",   "attn_pool", "head",
-      "head_dist", "cls_token",   "dist_token", "reg_token", "pos_embed", "mask_token"};
+      "blocks",           "patch_embed", "norm",         "norm_pre",
+      "fc_norm",          "attn_pool",   "head",         "head_dist",
+      "cls_token",        "dist_token",  "reg_token",    "pos_embed",
+      "mask_token",       "rope",        "rel_pos_bias", "shared_rel_pos",
+      "input_conditioner"};
   std::erase_if(weights, [&](const auto& item) {
     const auto& [name, tensor] = item;
     const auto type = tensor.scalar_type();
@@ -180,15 +174,27 @@ Checkpoint resolve_checkpoint(StateDict stored, const ConfigOf& config_of,
   const Layout& layout = *found.layout;
   Checkpoint checkpoint;
   checkpoint.weights = layout.to_timm(found.weights, where);
-  refuse_other_models(names_of(found.weights), names_of(checkpoint.weights), where);
+  // A config that is of another model says what it is better than its tensors.
+  const auto or_by_config = [&](const auto& step) {
+    try {
+      return step();
+    } catch (const Error&) {
+      if (options.architecture.empty()) config_of(layout);
+      throw;
+    }
+  };
+  or_by_config(
+      [&] { refuse_other_models(names_of(found.weights), names_of(checkpoint.weights), where); });
   if (!found.choice.empty()) warn(options, where + ": " + found.choice);
-  const auto unclear = find_head(checkpoint.weights, found, options, where);
+  const auto unclear =
+      or_by_config([&] { return find_head(checkpoint.weights, found, options, where); });
   set_aside_odd_types(checkpoint.weights, found);
   tell_left_out(found, options, where);
   checkpoint.config =
       choose_config(config_of, checkpoint.weights, found.weights, layout, options, where);
   auto& vit = checkpoint.config.vit;
-  name_norm_by_place(vit, layout, checkpoint.weights);
+  shape_patch_embedding(checkpoint.weights, vit.input.channels, vit.patch.size(), where);
+  if (layout.settle) layout.settle(vit, checkpoint.weights);
   forget_untrained_family(checkpoint.weights, vit);
   if (options.num_classes)
     choose_head(checkpoint, found.weights, unclear, options, where);

@@ -11,10 +11,16 @@ constexpr std::string_view kWrappers[] = {"module", "_orig_mod", "_checkpoint_wr
 
 // The weights that every model of a layout has exactly once.
 constexpr std::string_view kPatchEmbeddings[] = {
-    "patch_embed.proj.weight",                        // timm, and authors
-    "embeddings.patch_embeddings.projection.weight",  // transformers
-    "embeddings.patch_embedding.weight",              // its CLIP and SigLIP
-    "conv_proj.weight",                               // torchvision
+    "patch_embed.proj.weight",                            // timm, and authors
+    "embeds.proj.weight",                                 // timm's NaFlexVit
+    "embeddings.patch_embeddings.projection.weight",      // transformers
+    "embeddings.patch_embedding.weight",                  // its CLIP and SigLIP
+    "embeddings.patch_embed.weight",                      // its AIMv2
+    "embeddings.patch_embeddings.weight",                 // its DINOv3
+    "patch_embed.projection.weight",                      // its Sapiens2
+    "radio_model.model.patch_generator.embedder.weight",  // its C-RADIO, in files
+    "embeddings.patch_projection.weight",                 // and in memory
+    "conv_proj.weight",                                   // torchvision
 };
 constexpr std::string_view kClipToken = "class_embedding";
 

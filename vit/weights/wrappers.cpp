@@ -23,6 +23,9 @@ constexpr std::string_view kFirstBlocks[] = {"blocks.0.",
                                              "encoder.layer.0.",
                                              "encoder.layers.0.",
                                              "encoder.layers.encoder_layer_0.",
+                                             "layer.0.",
+                                             "model.layer.0.",
+                                             "radio_model.model.blocks.0.",
                                              "transformer.resblocks.0."};
 
 bool has_under(const StateDict& weights, const std::string& start) {

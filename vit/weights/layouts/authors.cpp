@@ -4,6 +4,7 @@
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/packing.h>
 #include <vit/weights/layouts/presets.h>
+#include <vit/weights/layouts/timm_names.h>
 
 namespace vit {
 namespace {
@@ -11,8 +12,6 @@ namespace {
 // The authors' own files of DINO, DINOv2, MAE and DeiT III: what only their training needs goes.
 constexpr KeyRule kAuthors[] = {
     {"register_tokens", "reg_token"},
-    {"blocks.*.gamma_1", "blocks.*.ls1.gamma"},
-    {"blocks.*.gamma_2", "blocks.*.ls2.gamma"},
     // DINOv2 may train its blocks in chunks; the second number counts them all.
     {"blocks.*.*.mlp.w12", "blocks.*.mlp.fc1"},
     {"blocks.*.*.mlp.w3", "blocks.*.mlp.fc2"},
@@ -20,6 +19,8 @@ constexpr KeyRule kAuthors[] = {
     {"mask_token", ""},
     {"blocks.*.mlp.w12", "blocks.*.mlp.fc1"},
     {"blocks.*.mlp.w3", "blocks.*.mlp.fc2"},
+    {"blocks.*.mlp.c_fc", "blocks.*.mlp.fc1"},  // TIPSv2
+    {"blocks.*.mlp.c_proj", "blocks.*.mlp.fc2"},
     {"decoder_embed", ""},
     {"decoder_pos_embed", ""},
     {"decoder_blocks", ""},
@@ -33,17 +34,20 @@ constexpr KeyRule kAuthors[] = {
 
 bool detect(const StateDict& weights) {
   for (const char* name : {"register_tokens", "blocks.0.mlp.w12.weight", "decoder_embed.weight",
-                           "backbone.patch_embed.proj.weight", "dino_head.mlp.0.weight",
-                           "timm_model.patch_embed.proj.weight"})
+                           "backbone.patch_embed.proj.weight", "dino_head.mlp.0.weight"})
     if (weights.contains(name)) return true;
   if (weights.contains("cls_token") && weights.contains("blocks.0.0.norm1.weight")) return true;
-  // BEiT and DINOv3 have such a scale, too, but other positions.
-  return weights.contains("blocks.0.gamma_1") && weights.contains("pos_embed");
+  // timm's models of the kind of BEiT and EVA have such a scale, too. RoPE-ViT's with a table of
+  // positions have the very names of DeiT III; what they are is not decided here.
+  return weights.contains("blocks.0.gamma_1") && weights.contains("pos_embed") &&
+         !weights.contains("rope.freqs") && !weights.contains("norm_pre.weight") &&
+         !weights.contains("blocks.0.attn.q_bias");
 }
 
 StateDict to_timm(const StateDict& weights, const std::string& where) {
   const auto bare = without_model_prefix(weights, where);
-  auto renamed = rename_and_pack(bare, kAuthors, where);
+  // What they keep in a training checkpoint may be one of timm's models.
+  auto renamed = timm_names(rename_and_pack(bare, kAuthors, where), where);
   if (bare.contains("register_tokens")) fold_class_position(renamed);
   return renamed;
 }

@@ -14,6 +14,8 @@ namespace {
 const std::vector<double> kHalf{0.5, 0.5, 0.5};
 const std::vector<double> kClipMean{0.48145466, 0.4578275, 0.40821073};
 const std::vector<double> kClipStd{0.26862954, 0.26130258, 0.27577711};
+const std::vector<double> kImagenetMean{0.485, 0.456, 0.406};
+const std::vector<double> kImagenetStd{0.229, 0.224, 0.225};
 
 /// What a `size` says; sides that it does not speak of are 0.
 struct ProcessorSize {
@@ -29,12 +31,17 @@ struct ProcessorClass {
   Interpolation resample;
   const std::vector<double>& mean;
   const std::vector<double>& std;
-  ProcessorSize size;
-  int64_t crop_size;      ///< a square; 0: none
-  bool center_crop;       ///< do_center_crop
-  bool square;            ///< what `size` means as a plain number, else the shortest edge
-  bool convert_rgb;       ///< do_convert_rgb
-  bool crop_pct = false;  ///< has a crop_pct of its own
+  ProcessorSize size = {};
+  int64_t crop_size = 0;     ///< a square; 0: none
+  bool center_crop = false;  ///< do_center_crop
+  bool square = false;       ///< what `size` means as a plain number, else the shortest edge
+  bool convert_rgb = false;  ///< do_convert_rgb
+  bool crop_pct = false;     ///< has a crop_pct of its own
+  bool normalize = true;     ///< do_normalize
+  bool tensors = false;      ///< there is none by Pillow
+  bool float_resize = false;
+  int64_t patches =
+      0;  ///< max_num_patches of pictures that keep their aspect; 0: has no such thing
 };
 
 using enum Interpolation;
@@ -69,6 +76,12 @@ const ProcessorClass kClasses[] = {
      false,
      true},
     {"SiglipImageProcessor", bicubic, kHalf, kHalf, {.sides{224, 224}}, 0, false, false, true},
+    {.name = "Siglip2ImageProcessor",
+     .resample = bilinear,
+     .mean = kHalf,
+     .std = kHalf,
+     .convert_rgb = true,
+     .patches = 256},
     {"BlipImageProcessor", bicubic, kClipMean, kClipStd, {.sides{384, 384}}, 0, false, true, true},
     {"BeitImageProcessor", bicubic, kHalf, kHalf, {.sides{224, 224}}, 224, false, true, false},
     {"ConvNextImageProcessor",
@@ -81,14 +94,83 @@ const ProcessorClass kClasses[] = {
      false,
      false,
      true},
+    {.name = "DINOv3ViTImageProcessor",
+     .resample = bilinear,
+     .mean = kImagenetMean,
+     .std = kImagenetStd,
+     .size{.sides{224, 224}},
+     .square = true,
+     .tensors = true,
+     .float_resize = true},
+    {.name = "Sapiens2ImageProcessor",
+     .resample = bilinear,
+     .mean = kImagenetMean,
+     .std = kImagenetStd,
+     .size{.sides{1024, 768}},
+     .crop_size = 224,
+     .square = true,
+     .tensors = true},
+    {.name = "Tipsv2ImageProcessor",
+     .resample = bilinear,
+     .mean = kHalf,
+     .std = kHalf,
+     .size{.sides{448, 448}},
+     .square = true,
+     .convert_rgb = true,
+     .normalize = false,
+     .tensors = true},
+    {.name = "FlavaImageProcessor",
+     .resample = bicubic,
+     .mean = kClipMean,
+     .std = kClipStd,
+     .size{.sides{224, 224}},
+     .crop_size = 224,
+     .center_crop = true,
+     .square = true},
+    {.name = "OwlViTImageProcessor",
+     .resample = bicubic,
+     .mean = kClipMean,
+     .std = kClipStd,
+     .size{.sides{768, 768}},
+     .crop_size = 768,
+     .square = true,
+     .convert_rgb = true},
+    {.name = "Owlv2ImageProcessor",
+     .resample = bilinear,
+     .mean = kClipMean,
+     .std = kClipStd,
+     .size{.sides{960, 960}},
+     .square = true,
+     .convert_rgb = true},
+    {.name = "GotOcr2ImageProcessor",
+     .resample = bicubic,
+     .mean = kClipMean,
+     .std = kClipStd,
+     .size{.sides{384, 384}},
+     .square = true,
+     .convert_rgb = true},
+};
+
+/// The class of a model's type, by how that starts.
+constexpr std::pair<std::string_view, std::string_view> kClassesOfModels[] = {
+    {"deit", "DeiTImageProcessor"},        {"dinov2", "BitImageProcessor"},
+    {"dinov3", "DINOv3ViTImageProcessor"}, {"sapiens2", "Sapiens2ImageProcessor"},
+    {"tipsv2", "Tipsv2ImageProcessor"},    {"pixio", "BitImageProcessor"},
+    {"radio", "CLIPImageProcessor"},       {"beit", "BeitImageProcessor"},
+    {"data2vec", "BeitImageProcessor"},    {"internvl", "GotOcr2ImageProcessor"},
+    {"flava", "FlavaImageProcessor"},      {"clip", "CLIPImageProcessor"},
+    {"metaclip_2", "CLIPImageProcessor"},  {"chinese_clip", "ChineseCLIPImageProcessor"},
+    {"altclip", "CLIPImageProcessor"},     {"git", "CLIPImageProcessor"},
+    {"mlcd", "CLIPImageProcessor"},        {"aimv2", "CLIPImageProcessor"},
+    {"owlvit", "OwlViTImageProcessor"},    {"owlv2", "Owlv2ImageProcessor"},
+    {"blip", "BlipImageProcessor"},        {"siglip", "SiglipImageProcessor"},
+    {"siglip2", "Siglip2ImageProcessor"},
 };
 
 const ProcessorClass& class_of_model(std::string_view type) {
   std::string_view name = "ViTImageProcessor";
-  if (type.starts_with("deit")) name = "DeiTImageProcessor";
-  if (type.starts_with("dinov2")) name = "BitImageProcessor";
-  if (type.starts_with("clip")) name = "CLIPImageProcessor";
-  if (type.starts_with("siglip")) name = "SiglipImageProcessor";
+  for (const auto& [start, of] : kClassesOfModels)
+    if (type.starts_with(start)) name = of;
   return *std::ranges::find(kClasses, name, &ProcessorClass::name);
 }
 
@@ -208,10 +290,73 @@ PicturePreprocessing defaults_of(const ProcessorClass& processor) {
   return {
       .interpolation = processor.resample,
       .crop_pct = 1.0,
-      .rounding = Rounding::down,
+      .rounding = processor.tensors ? Rounding::down_tensors : Rounding::down,
+      .float_resize = processor.float_resize,
       .transparency = processor.convert_rgb ? Transparency::color_key_white : Transparency::dropped,
-      .mean = processor.mean,
-      .std = processor.std};
+      .mean = processor.normalize ? processor.mean : std::vector<double>(processor.mean.size(), 0),
+      .std = processor.normalize ? processor.std : std::vector<double>(processor.std.size(), 1)};
+}
+
+/// Whether it knows of center crops at all.
+bool crops(const ProcessorClass& processor) {
+  return processor.name != std::string_view("GotOcr2ImageProcessor") && !processor.patches;
+}
+
+bool resizes_in_its_own_way(const ProcessorClass& processor) {
+  return processor.name == std::string_view("Owlv2ImageProcessor");
+}
+
+/// Nothing happens to a picture that has the size already.
+void take_one_size(PicturePreprocessing& how) {
+  how.crop_mode = CropMode::none;
+  how.crop = false;
+  how.sizes.reset();
+  how.crop_pct = 1;
+}
+
+/// What only one class does, or does otherwise. Those that do not know a key pass over it.
+void read_peculiarities(const JsonNode& root, const ProcessorClass& processor,
+                        PicturePreprocessing& how, std::vector<std::string>& assumed) {
+  const std::string_view name = processor.name;
+  if (name == "GotOcr2ImageProcessor" && flag_of(root, "crop_to_patches", false))
+    root.at("crop_to_patches").fail("true is not supported: it makes several pictures of one");
+  if (name == "Sapiens2ImageProcessor" && flag_of(root, "do_pad", false) &&
+      how.crop_mode == CropMode::squash)
+    how.crop_mode = CropMode::border;
+  if (how.float_resize && how.crop_mode != CropMode::none && how.interpolation != bilinear &&
+      how.interpolation != bicubic)
+    root.at("resample").fail("expected 2 (bilinear) or 3 (bicubic) for a resize of floats");
+  if (!resizes_in_its_own_way(processor) || how.crop_mode == CropMode::none) return;
+  const Size2d size = how.resized();
+  take_one_size(how);
+  assumed.push_back(std::string(name) + " pads, blurs and resizes pictures in a way of its own, " +
+                    "which is not supported: only pictures of " + std::to_string(size.height) +
+                    "x" + std::to_string(size.width) + " pixels are taken");
+}
+
+/// Of a picture that keeps its aspect; where it gets one size after all, that is not cropped.
+void resize_to_patches(int64_t max_patches, Size2d patch, PicturePreprocessing& how) {
+  how.max_patches = max_patches;
+  how.patch = patch;
+  how.crop_mode = CropMode::squash;
+  how.crop = true;
+}
+
+void read_patches(const JsonNode& root, const ProcessorClass& processor, Size2d patch,
+                  PicturePreprocessing& how) {
+  if (!flag_of(root, "do_resize", true))
+    root.at("do_resize").fail("false is not supported: pictures are made of whole patches");
+  constexpr int64_t kDefault = 16;
+  const auto side = root.find("patch_size");
+  const int64_t own = side ? pixels(*side) : kDefault;
+  if (patch != Size2d{own, own})
+    (side ? *side : root)
+        .fail("pictures are cut into patches of ", own, "x", own,
+              " pixels, but the model's are of ", patch.height, "x", patch.width);
+  const auto most = root.find("max_num_patches");
+  resize_to_patches(most ? most->integer(1, 1 << 16) : processor.patches, patch, how);
+  if (const auto node = needed(root, "resample", "do_resize"))
+    how.interpolation = parse_resample(*node);
 }
 
 /// ConvNext's resize holds a crop of its own.
@@ -235,13 +380,20 @@ void resize_as_convnext(const JsonNode& root, const ProcessorSize& size,
 
 }  // namespace
 
-PicturePreprocessing huggingface_preprocessing(const std::string& model_type, Size2d image_size) {
+PicturePreprocessing huggingface_preprocessing(const std::string& model_type, Size2d image_size,
+                                               Size2d patch) {
   const ProcessorClass& processor = class_of_model(model_type);
   PicturePreprocessing how = defaults_of(processor);
+  if (processor.patches) {
+    how.input_size = image_size;
+    resize_to_patches(processor.patches, patch, how);
+    return how;
+  }
   resize_to(processor.size, how);
   how.input_size = processor.center_crop ? Size2d{processor.crop_size, processor.crop_size}
                                          : processor.size.sides;
   settle_sizes(how);
+  if (resizes_in_its_own_way(processor)) take_one_size(how);
   how.input_size = image_size;
   return how;
 }
@@ -257,7 +409,9 @@ void read_huggingface_processor(const JsonNode& root, ModelConfig& config) {
   how.crop = false;
 
   ProcessorSize size = processor.size;
-  if (flag_of(root, "do_resize", true)) {
+  if (processor.patches) {
+    read_patches(root, processor, config.vit.patch.size(), how);
+  } else if (flag_of(root, "do_resize", true)) {
     if (const auto node = needed(root, "size", "do_resize"))
       size = parse_size(*node, flag_of(root, "default_to_square", processor.square));
     else if (flag_of(root, "use_square_size", false) && size.shortest_edge)
@@ -274,7 +428,7 @@ void read_huggingface_processor(const JsonNode& root, ModelConfig& config) {
   } else {
     how.crop_mode = CropMode::none;
   }
-  if (flag_of(root, "do_center_crop", processor.center_crop)) {
+  if (crops(processor) && flag_of(root, "do_center_crop", processor.center_crop)) {
     if (how.crop) root.at("do_center_crop").fail("is not supported after this class's own crop");
     const auto node = needed(root, "crop_size", "do_center_crop");
     Size2d cropped{processor.crop_size, processor.crop_size};
@@ -288,6 +442,7 @@ void read_huggingface_processor(const JsonNode& root, ModelConfig& config) {
   if (flag_of(root, "do_pad", false) && root.find("pad_size"))
     root.at("pad_size").fail("is not supported");
   settle_sizes(how);
+  read_peculiarities(root, processor, how, config.assumed);
 
   how.rescale = 1.0;
   if (flag_of(root, "do_rescale", true)) {
@@ -295,7 +450,9 @@ void read_huggingface_processor(const JsonNode& root, ModelConfig& config) {
     if (const auto node = needed(root, "rescale_factor", "do_rescale"))
       how.rescale = node->number();
   }
-  if (flag_of(root, "do_normalize", true)) {
+  if (flag_of(root, "do_normalize", processor.normalize)) {
+    how.mean = processor.mean;
+    how.std = processor.std;
     if (const auto node = needed(root, "image_mean", "do_normalize"))
       how.mean = parse_statistic(*node, channels);
     if (const auto node = needed(root, "image_std", "do_normalize"))

@@ -6,10 +6,18 @@ namespace vit {
 namespace {
 
 // The first that knows its names counts.
-constexpr const Layout* kLayouts[] = {
-    &kTorchvisionLayout, &kOpenClipLayout, &kHuggingfaceClipLayout,
-    &kHuggingfaceLayout, &kAuthorsLayout,  &kFlaxLayout,
-    &kTimmLayout};
+constexpr const Layout* kLayouts[] = {&kTorchvisionLayout,
+                                      &kOpenClipLayout,
+                                      &kHuggingfaceSiglip2Layout,
+                                      &kHuggingfaceClipLayout,
+                                      &kHuggingfaceAimv2Layout,
+                                      &kHuggingfaceDinov3Layout,
+                                      &kHuggingfaceSapiens2Layout,
+                                      &kHuggingfaceRadioLayout,
+                                      &kHuggingfaceLayout,
+                                      &kAuthorsLayout,
+                                      &kFlaxLayout,
+                                      &kTimmLayout};
 
 }  // namespace
 

@@ -36,12 +36,21 @@ struct Layout {
   /// Whether it gives this name to a tensor that may lie beside the model's prefix ("vit."): its
   /// classifiers, and what to_timm() leaves out. Null where all that lies there is somebody else's.
   bool (*owns)(std::string_view name) = nullptr;
+
+  /// Gives tensors, in timm's names, the names and shapes that only a config tells. Null where it
+  /// tells nothing more.
+  void (*settle)(const VitConfig& config, StateDict& weights) = nullptr;
 };
 
 extern const Layout kTimmLayout;
 extern const Layout kAuthorsLayout;
 extern const Layout kHuggingfaceLayout;
 extern const Layout kHuggingfaceClipLayout;
+extern const Layout kHuggingfaceSiglip2Layout;
+extern const Layout kHuggingfaceAimv2Layout;
+extern const Layout kHuggingfaceDinov3Layout;
+extern const Layout kHuggingfaceSapiens2Layout;
+extern const Layout kHuggingfaceRadioLayout;
 extern const Layout kTorchvisionLayout;
 extern const Layout kOpenClipLayout;
 extern const Layout kFlaxLayout;

@@ -8,6 +8,7 @@
 #include <vit/weights/layouts/layout.h>
 #include <vit/weights/layouts/packing.h>
 #include <vit/weights/layouts/presets.h>
+#include <vit/weights/layouts/timm_names.h>
 #include <vit/weights/text.h>
 
 namespace vit {
@@ -50,7 +51,8 @@ bool detect(const StateDict& weights) {
 }
 
 StateDict to_timm(const StateDict& weights, const std::string& where) {
-  auto renamed = rename_and_pack(without_model_prefix(weights, where), kOpenClip, where);
+  auto renamed =
+      timm_names(rename_and_pack(without_model_prefix(weights, where), kOpenClip, where), where);
   // OpenCLIP multiplies by its projection from the right.
   if (const auto projection = take(renamed, "projection"); projection.defined()) {
     if (projection.dim() != 2)
@@ -202,9 +204,19 @@ ModelConfig read_config(const JsonNode& root) {
   return config;
 }
 
+/// It gives the final norm the same name on either side of the pooling, timm does not.
+void name_norm_by_place(const VitConfig& config, StateDict& weights) {
+  if (!config.head.norm_after) return;
+  for (const std::string part : {"weight", "bias"})
+    if (auto norm = weights.extract("norm." + part)) {
+      norm.key() = "fc_norm." + part;
+      weights.insert(std::move(norm));
+    }
+}
+
 }  // namespace
 
-const Layout kOpenClipLayout{"open_clip",    "OpenCLIP", detect,      to_timm,
-                             apply_defaults, wrote,      read_config, owns};
+const Layout kOpenClipLayout{"open_clip", "OpenCLIP",  detect, to_timm,           apply_defaults,
+                             wrote,       read_config, owns,   name_norm_by_place};
 
 }  // namespace vit

@@ -24,7 +24,8 @@ constexpr Names<CropMode> kCropModes[] = {{"center", CropMode::center},
                                           {"border", CropMode::border},
                                           {"none", CropMode::none}};
 constexpr Names<Rounding> kRoundings[] = {{"half_even", Rounding::half_even},
-                                          {"down", Rounding::down}};
+                                          {"down", Rounding::down},
+                                          {"down_tensors", Rounding::down_tensors}};
 constexpr Names<Transparency> kTransparencies[] = {
     {"dropped", Transparency::dropped}, {"color_key_white", Transparency::color_key_white}};
 
@@ -83,9 +84,14 @@ Json picture_extension_json(const PicturePreprocessing& how) {
             {"crop_mode", name_of(kCropModes, how.crop_mode)},
             {"crop", how.crop},
             {"rounding", name_of(kRoundings, how.rounding)},
+            {"float_resize", how.float_resize},
             {"fill", how.fill},
             {"transparency", name_of(kTransparencies, how.transparency)},
             {"rescale", how.rescale}};
+  if (how.max_patches) {
+    json["max_patches"] = how.max_patches;
+    json["patch"] = pair_json(how.patch);
+  }
   if (const auto& sizes = how.sizes) {
     json["sizes"] = {{"input_size", pair_json(sizes->input_size)},
                      {"resized", pair_json(sizes->resized)}};
@@ -99,10 +105,14 @@ void read_picture_extension(const JsonNode& node, PicturePreprocessing& how) {
   how.crop_mode = choose(node.at("crop_mode"), kCropModes);
   how.crop = node.at("crop").boolean();
   how.rounding = choose(node.at("rounding"), kRoundings);
+  how.float_resize = flag(node, "float_resize", false);  // not in documents of earlier versions
   how.fill.clear();
   for (const JsonNode& level : node.at("fill").elements()) how.fill.push_back(count(level));
   how.transparency = choose(node.at("transparency"), kTransparencies);
   how.rescale = node.at("rescale").number();
+  const auto most = node.find("max_patches");
+  how.max_patches = most ? count(*most) : 0;
+  how.patch = most ? parse_pair(node.at("patch")) : Size2d();
   how.sizes.reset();
   if (const auto sizes = node.find("sizes")) {
     how.sizes = {parse_pair(sizes->at("input_size")), parse_pair(sizes->at("resized"))};

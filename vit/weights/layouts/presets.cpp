@@ -36,7 +36,8 @@ void prepare_as_clip(VitConfig& config) {
 }
 
 void prepare_as_huggingface(VitConfig& config, const std::string& type) {
-  config.picture() = huggingface_preprocessing(type, config.image_size());
+  config.picture() = huggingface_preprocessing(type, config.image_size(), config.patch.size());
+  if (config.input.normalized_inside) set_statistics(config, {0, 0, 0}, {1, 1, 1});
   average_statistics(config);
 }
 

@@ -9,6 +9,7 @@
 #include <vit/weights/layouts/problem_type.h>
 #include <vit/weights/layouts/timm.h>
 #include <vit/weights/layouts/timm_fields.h>
+#include <vit/weights/layouts/timm_names.h>
 
 namespace vit {
 namespace {
@@ -183,7 +184,7 @@ ModelConfig read_timm_config(const JsonNode& root) {
 const Layout kTimmLayout{"timm",
                          "timm",
                          [](const StateDict&) { return true; },
-                         [](const StateDict& weights, const std::string&) { return weights; },
+                         timm_names,
                          [](const StateDict&, VitConfig&) {},
                          [](const JsonNode&) { return true; },
                          read_timm_config};
