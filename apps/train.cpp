@@ -84,10 +84,11 @@ Data open_data(const cli::Arguments& arguments, const std::vector<std::string>& 
 }
 
 vit::VisionTransformer pretrained(const cli::Arguments& arguments, uint64_t seed) {
-  if (arguments.has("model-args") || arguments.has("arch"))
-    cli::usage_error("--model brings its architecture: leave --arch and --model-args away");
+  if (arguments.has("model-args"))
+    cli::usage_error("--model brings its architecture: leave --model-args away");
   cli::ModelChoice choice;
   choice.path = cli::find_model(arguments.text("model"));
+  if (arguments.has("arch")) choice.architecture = arguments.text("arch");
   choice.image_size = cli::image_size_option(arguments);
   choice.replaces_head = true;
   return choice.load({at::kFloat}, c10::kCPU, seed);

@@ -41,7 +41,9 @@ cli::Options options() {
       .value("model", "MODEL",
              "fine-tune this one: a model folder, a weights file, a shipped model, hf:ORG/NAME. "
              "Its head is replaced unless it has the classes of the data")
-      .value("arch", "NAME", "without --model: timm's name of the architecture, random weights",
+      .value("arch", "NAME",
+             "timm's name of the architecture, with random weights; with --model: that of weights "
+             "without a config.json",
              "vit_tiny_patch16_224")
       .value("model-args", "ARGS",
              "what differs from --arch, as timm's arguments: 'img_size=32 patch_size=4 depth=9'");

@@ -42,8 +42,9 @@ TEST_CASE("keys and values apart may be of fewer heads, and any of the biases ma
   CHECK(named.size() == 2);
 
   stored["blocks.3.attn.v_proj.weight"] = at::randn({2, 8});
-  CHECK_THROWS_WITH(vit::timm_names(stored, "f"),
-                    ContainsSubstring("f: the weight of query, key and value of \"blocks.3.attn.\""));
+  CHECK_THROWS_WITH(
+      vit::timm_names(stored, "f"),
+      ContainsSubstring("f: the weight of query, key and value of \"blocks.3.attn.\""));
   stored.erase("blocks.3.attn.v_proj.weight");
   CHECK_THROWS_WITH(vit::timm_names(stored, "f"), ContainsSubstring("no complete weight"));
   // A query alone is somebody else's.
@@ -81,8 +82,9 @@ TEST_CASE("learned frequencies of all blocks go to their blocks") {
   CHECK(test::same(named.at("blocks.1.attn.freqs"), freqs.select(1, 1)));
   CHECK(!named.contains("rope.freqs"));
   stored["blocks.3.norm1.weight"] = at::ones({8});
-  CHECK_THROWS_WITH(vit::timm_names(stored, "f"),
-                    ContainsSubstring("\"rope.freqs\" has shape [2, 3, 2, 4], expected [2, 4, heads"));
+  CHECK_THROWS_WITH(
+      vit::timm_names(stored, "f"),
+      ContainsSubstring("\"rope.freqs\" has shape [2, 3, 2, 4], expected [2, 4, heads"));
   stored["blocks.99999999999.norm1.weight"] = at::ones({8});
   stored["rope.freqs"] = at::zeros({2, 100000000000, 0, 4});
   CHECK_THROWS_AS(vit::timm_names(stored, "f"), vit::Error);
@@ -90,15 +92,14 @@ TEST_CASE("learned frequencies of all blocks go to their blocks") {
 
 TEST_CASE("what follows from the size of the grid is left out") {
   const auto index = at::zeros({5, 5}, at::kLong), table = at::randn({12, 2});
-  const auto named = vit::timm_names(
-      {{"blocks.0.attn.relative_position_index", index},
-       {"rel_pos_bias.relative_position_index", index},
-       {"blocks.1.attn.rel_pos.relative_position_index", index},
-       {"blocks.1.attn.rel_pos.rel_coords_log", index},
-       {"shared_rel_pos.relative_position_index", index},
-       {"blocks.1.attn.rel_pos.relative_position_bias_table", table},
-       {"shared_rel_pos.relative_position_bias_table", table}},
-      "f");
+  const auto named = vit::timm_names({{"blocks.0.attn.relative_position_index", index},
+                                      {"rel_pos_bias.relative_position_index", index},
+                                      {"blocks.1.attn.rel_pos.relative_position_index", index},
+                                      {"blocks.1.attn.rel_pos.rel_coords_log", index},
+                                      {"shared_rel_pos.relative_position_index", index},
+                                      {"blocks.1.attn.rel_pos.relative_position_bias_table", table},
+                                      {"shared_rel_pos.relative_position_bias_table", table}},
+                                     "f");
   CHECK(named.size() == 2);
   CHECK(named.at("blocks.1.attn.relative_position_bias_table").is_same(table));
   CHECK(named.at("rel_pos_bias.relative_position_bias_table").is_same(table));

@@ -266,7 +266,9 @@ void take_from(const Architecture& row, ModelConfig& config) {
   c.architecture = known.vit.architecture;
   c.family = known.vit.family;
   // Without positions nothing tells the size of the pictures, nor does a table for all of them.
-  const bool has_size = c.positions.kind != PositionKind::none || c.block.attention.relative_bias;
+  const auto& biases = c.block.attention.relative_bias;
+  const bool has_size =
+      c.positions.kind != PositionKind::none || (biases && biases->kind == RelativeBiasKind::table);
   if (!has_size || c.positions.table != Size2d()) c.set_image_size(known.vit.image_size());
   const Size2d image_size = c.image_size();
   c.positions.resampling = known.vit.positions.resampling;

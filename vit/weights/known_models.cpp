@@ -9,8 +9,8 @@
 namespace vit {
 namespace {
 
-/// What shapes and names tell of a model, the image size and the classes aside: a config whose other
-/// fields have their defaults.
+/// What shapes and names tell of a model, the image size and the classes aside: a config whose
+/// other fields have their defaults.
 VitConfig shown(VitConfig c, bool knows_biases) {
   const VitConfig defaults;
   c.architecture = defaults.architecture;
@@ -94,7 +94,8 @@ std::string differences(const VitConfig& chosen, const VitConfig& other) {
         std::to_string(a.attention.num_heads));
   if (a.mlp.activation != b.mlp.activation) add("another activation");
   if (a.norm.eps != b.norm.eps) add("another eps of the norms");
-  if (chosen.head.pooling != other.head.pooling || chosen.head.pool_prefix != other.head.pool_prefix)
+  if (chosen.head.pooling != other.head.pooling ||
+      chosen.head.pool_prefix != other.head.pool_prefix)
     add("another pooling");
   if (chosen.head.attention_pool.num_heads != other.head.attention_pool.num_heads)
     add("other heads of the attention pool");

@@ -40,8 +40,8 @@ struct KnownModels {
 /// the file is another library's, whose names are those of plain models.
 KnownModels find_known_models(const VitConfig& config, const std::optional<TimmTraits>& traits);
 
-/// Throws Error that asks for the architecture where models of one shape, or of its names, differ in
-/// what no weight tells and no result would show: rotary positions, the place of the norms. Else
+/// Throws Error that asks for the architecture where models of one shape, or of its names, differ
+/// in what no weight tells and no result would show: rotary positions, the place of the norms. Else
 /// says what is taken of the first of several that differ in anything, a line; empty where there is
 /// nothing to say.
 std::string settle(const KnownModels& known, const std::optional<TimmTraits>& traits,

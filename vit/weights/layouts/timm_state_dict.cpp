@@ -21,8 +21,8 @@ constexpr KeyRule kRelPos[] = {
     {"rel_pos_bias.relative_position_bias_table", "shared_rel_pos.relative_position_bias_table"},
 };
 constexpr KeyRule kNaflex[] = {
-    {"cls_token", "embeds.cls_token"},        {"reg_token", "embeds.reg_token"},
-    {"pos_embed", "embeds.pos_embed"},        {"patch_embed.proj", "embeds.proj"},
+    {"cls_token", "embeds.cls_token"},   {"reg_token", "embeds.reg_token"},
+    {"pos_embed", "embeds.pos_embed"},   {"patch_embed.proj", "embeds.proj"},
     {"patch_embed.norm", "embeds.norm"},
 };
 
@@ -42,8 +42,8 @@ std::span<const KeyRule> rules_of(const TimmArguments& arguments) {
   return {};
 }
 
-/// Queries, keys and values of a block as Eva and Beit have them: biases without that of the keys, or
-/// each of the three in tensors of its own.
+/// Queries, keys and values of a block as Eva and Beit have them: biases without that of the keys,
+/// or each of the three in tensors of its own.
 void unpack_attention(StateDict& weights, const std::string& stem, const AttentionConfig& attention,
                       const TimmArguments& arguments) {
   const bool is_eva =
@@ -62,7 +62,8 @@ void unpack_attention(StateDict& weights, const std::string& stem, const Attenti
     weights[stem + "k_proj.weight"] = parts[1];
     weights[stem + "v_proj.weight"] = parts[2];
   }
-  if ((!is_apart && !is_eva) || (!is_apart && loses_key_bias) || !weights.contains(stem + "qkv.bias"))
+  if ((!is_apart && !is_eva) || (!is_apart && loses_key_bias) ||
+      !weights.contains(stem + "qkv.bias"))
     return;
   const auto parts = parts_of(take(weights, stem + "qkv.bias"));
   weights[stem + (is_apart ? "q_proj.bias" : "q_bias")] = parts[0];
