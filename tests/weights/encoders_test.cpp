@@ -74,13 +74,16 @@ TEST_CASE("configs that contradict the weights of an encoder are refused by name
              ContainsSubstring(config_says + "channels of a head 24"));
   CHECK_THAT(fault("timm_sapiens2", {{"num_kv_heads", {4, 4, 2, 4}}}),
              ContainsSubstring("num_kv_heads, 144, but tensor") && ContainsSubstring("has 96"));
-  CHECK_THAT(fault("timm_naflex_siglip", {{"pos_embed_grid_size", {6, 5}}}),
-             ContainsSubstring("positions of a grid of 6x5, but tensor \"embeds.pos_embed\" has 5x5"));
-  CHECK_THAT(fault("timm_eva02", {{"mlp_ratio", 3.0}}), ContainsSubstring(config_says + "MLP width"));
+  CHECK_THAT(
+      fault("timm_naflex_siglip", {{"pos_embed_grid_size", {6, 5}}}),
+      ContainsSubstring("positions of a grid of 6x5, but tensor \"embeds.pos_embed\" has 5x5"));
+  CHECK_THAT(fault("timm_eva02", {{"mlp_ratio", 3.0}}),
+             ContainsSubstring(config_says + "MLP width"));
   CHECK_THAT(fault("timm_dinov3_swiglu", {{"swiglu_align_to", 64}}),
              ContainsSubstring(config_says + "MLP width 128"));
-  CHECK_THAT(fault("timm_beit", {{"img_size", 8000}}),
-             ContainsSubstring("146 relative position biases with 3 of a class token are of no square"));
+  CHECK_THAT(
+      fault("timm_beit", {{"img_size", 8000}}),
+      ContainsSubstring("146 relative position biases with 3 of a class token are of no square"));
 }
 
 TEST_CASE("relative position biases are not fitted to any size that a config claims") {
