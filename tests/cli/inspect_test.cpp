@@ -19,7 +19,7 @@ TEST_CASE("weights that may be of several kinds of models are asked for --arch")
   const auto run = vitome({"inspect", "--model", file.string()});
   CHECK(run.status == 1);
   CHECK_THAT(run.err, ContainsSubstring("nothing in them tells whether it has rotary positions") &&
-                          ContainsSubstring("say what it is by --arch"));
+                          ContainsSubstring("(--arch)"));
 }
 
 TEST_CASE("inspect describes a checkpoint in JSON") {

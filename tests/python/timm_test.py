@@ -32,9 +32,8 @@ CHECKPOINTS = [
     "encoders/timm_rope_mixed", "encoders/timm_rope_gap", "encoders/timm_beit",
     "encoders/timm_beitv2_shared", "encoders/timm_beit3", "encoders/timm_aimv2",
     "encoders/timm_radio", "encoders/timm_naflex_siglip",
-    "encoders/hf_dinov3", "encoders/hf_dinov3_gated", "encoders/hf_beit", "encoders/hf_beit_shared",
-    "encoders/hf_siglip2_naflex", "encoders/hf_tipsv2", "encoders/hf_metaclip2",
-    "encoders/hf_internvl",
+    "encoders/hf_dinov3", "encoders/hf_dinov3_gated", "encoders/hf_siglip2_naflex",
+    "encoders/hf_siglip2_naflex_cls",
 ]
 TOLERANCE = 1e-4  # float32 in both
 
