@@ -6,30 +6,31 @@
 #include <string_view>
 
 #include <vit/config.h>
+#include <vit/timm_arguments.h>
 
 namespace vit {
 
-/// Width, depth, heads and hidden channels of the MLP per channel.
-struct Backbone {
-  int32_t embed_dim;
-  int32_t depth;
-  int32_t num_heads;
-  double mlp_ratio;
-};
-
 /// Means and standard deviations that inputs are normalised with.
-enum class Normalization : uint8_t { half, imagenet, clip, none };
+enum class Normalization : uint8_t { half, imagenet, clip, none, satellite };
 
-/// One row of the table of timm's architectures.
-struct Architecture {
-  const char* name;
-  Backbone backbone;
-  int16_t patch_size;   ///< pixels, square
-  int16_t image_size;   ///< pixels, square
-  uint32_t traits;      ///< what sets it apart from a plain ViT
-  int32_t num_classes;  ///< of the weights that timm takes by default
+/// Weights of timm's: what they were trained on and want.
+struct PretrainedWeights {
+  const char* architecture;
+  const char* tag;  ///< what follows the name of the architecture; may be empty
+  int32_t num_classes;
+  int16_t height;  ///< pixels of a picture
+  int16_t width;
   Normalization normalization;
   double crop_pct;
+  bool bilinear;  ///< else bicubic
+  bool squash;
+};
+
+/// One of timm's architectures, with the classes and preprocessing of some weights of it.
+struct Architecture {
+  const char* name;
+  TimmArguments arguments;    ///< of the size and classes that `weights` says
+  PretrainedWeights weights;  ///< those that timm takes by default
 
   ModelConfig config() const;
 };
@@ -53,8 +54,5 @@ const char* family_of_tag(std::string_view tag);
 /// "deit", "dinov2", "clip", … by the name of an architecture, "vit" for all that have no name of
 /// their own.
 std::string family_of_architecture(std::string_view name);
-
-/// Hidden channels of an MLP, as columns of fc2: timm counts both halves of a packed SwiGLU.
-int64_t mlp_hidden_dim(int64_t embed_dim, double mlp_ratio, MlpKind kind);
 
 }  // namespace vit

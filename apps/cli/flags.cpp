@@ -17,6 +17,7 @@ const std::map<std::string, std::string>& flags() {
       {"AugmentOptions::min_scale", "--scale"},
       {"AugmentOptions::padding", "--padding"},
       {"Job::precision", "--dtype"},
+      {"LoadOptions::architecture", "--arch"},
       {"LoadOptions::image_size", "--image-size"},
       {"LoadOptions::max_patches", "--max-patches"},
       {"LoadOptions::num_classes", "--num-classes"},

@@ -3,6 +3,7 @@
 #include "tests/support/data.h"
 #include "tests/support/temp_dir.h"
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,16 @@
 
 using Catch::ContainsSubstring;
 using test::vitome;
+
+TEST_CASE("weights that may be of several kinds of models are asked for --arch") {
+  const test::TempDir folder;
+  const auto file = folder / "weights.safetensors";
+  std::filesystem::copy_file(test::data("encoders/timm_dinov3/model.safetensors"), file);
+  const auto run = vitome({"inspect", "--model", file.string()});
+  CHECK(run.status == 1);
+  CHECK_THAT(run.err, ContainsSubstring("nothing in them tells whether it has rotary positions") &&
+                          ContainsSubstring("(--arch)"));
+}
 
 TEST_CASE("inspect describes a checkpoint in JSON") {
   const auto folder = test::data("vit/timm_vit_nonsquare");

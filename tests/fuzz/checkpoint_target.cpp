@@ -74,7 +74,7 @@ std::optional<Input> parse(std::string_view rest) {
 }
 
 bool is_small(const vit::VitConfig& config, vit::Size2d image_size) {
-  constexpr int64_t kMaxDim = 32, kMaxDepth = 2, kMaxSide = 64, kMaxTokens = 64;
+  constexpr int64_t kMaxDim = 48, kMaxDepth = 2, kMaxSide = 64, kMaxTokens = 64;
   vit::VitConfig resized = config;
   resized.set_image_size(image_size);
   return config.embed_dim() <= kMaxDim && config.block.mlp.hidden_dim <= 4 * kMaxDim &&

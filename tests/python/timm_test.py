@@ -26,6 +26,14 @@ CHECKPOINTS = [
     "vit/timm_siglip_map", "vit/timm_reg_map", "vit/hf_vit", "vit/hf_siglip", "vit/torchvision_vit",
     "families/timm_siglip_rest", "families/timm_deit3", "families/timm_avgmax_prefix",
     "families/timm_reg_gap", "families/hf_msn", "families/hf_ijepa", "families/hf_siglip_classes",
+    "encoders/timm_dinov3", "encoders/timm_dinov3_swiglu", "encoders/timm_sapiens2",
+    "encoders/timm_eva02", "encoders/timm_eva02_subln", "encoders/timm_eva02_clip",
+    "encoders/timm_pe_core", "encoders/timm_pe_lang", "encoders/timm_rope_axial",
+    "encoders/timm_rope_mixed", "encoders/timm_rope_gap", "encoders/timm_beit",
+    "encoders/timm_beitv2_shared", "encoders/timm_beit3", "encoders/timm_aimv2",
+    "encoders/timm_radio", "encoders/timm_naflex_siglip",
+    "encoders/hf_dinov3", "encoders/hf_dinov3_gated", "encoders/hf_siglip2_naflex",
+    "encoders/hf_siglip2_naflex_cls",
 ]
 TOLERANCE = 1e-4  # float32 in both
 

@@ -38,6 +38,15 @@ int64_t classes_of(const StateDict& weights) {
   return head != weights.end() && head->second.dim() == 2 ? head->second.size(0) : 0;
 }
 
+/// Of names that are timm's, in part at least.
+std::optional<TimmTraits> timm_traits(const Layout& layout, const StateDict& stored) {
+  const bool has_timms_tower =
+      stored.contains("visual.trunk.patch_embed.proj.weight") && &layout == &kOpenClipLayout;
+  if (&layout != &kTimmLayout && &layout != &kAuthorsLayout && !has_timms_tower)
+    return std::nullopt;
+  return TimmTraits::of_names(stored, &layout == &kAuthorsLayout);
+}
+
 ModelConfig choose_config(const ConfigOf& config_of, const StateDict& weights,
                           const StateDict& stored, const Layout& layout, const LoadOptions& options,
                           const std::string& where) {
@@ -48,7 +57,7 @@ ModelConfig choose_config(const ConfigOf& config_of, const StateDict& weights,
     return named;
   }
   if (auto config = config_of(layout)) return *std::move(config);
-  auto inferred = infer_config(weights, where, options.image_size);
+  auto inferred = infer_config(weights, where, options.image_size, timm_traits(layout, stored));
   layout.apply_defaults(stored, inferred.vit);
   inferred.assumed.push_back(
       std::string("nothing says how pictures are prepared: as by ") + layout.title +

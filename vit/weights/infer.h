@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <vit/config.h>
+#include <vit/weights/known_models.h>
 #include <vit/weights/state_dict.h>
 
 namespace vit {
@@ -14,10 +15,13 @@ namespace vit {
 /// not show comes from timm's architecture of the same shapes, if there is one, else it gets the
 /// usual value: heads of 64 channels, square images, eps 1e-6. `where` names the file in errors.
 /// `image_size` is tried where the position table covers no square.
-/// ModelConfig::assumed says what neither shapes nor timm's architectures tell.
-/// Throws Error if the weights are no Vision Transformer.
+/// ModelConfig::assumed says what neither shapes nor timm's architectures tell. `traits` are those
+/// of the file's names if they are timm's; other libraries' are taken for those of plain models.
+/// Throws Error if the weights are no Vision Transformer, and where nothing tells what would make
+/// another model of them (see settle()).
 ModelConfig infer_config(const StateDict& weights, const std::string& where,
-                         std::optional<Size2d> image_size = std::nullopt);
+                         std::optional<Size2d> image_size = std::nullopt,
+                         const std::optional<TimmTraits>& traits = std::nullopt);
 
 /// One more than the largest N of the names "blocks.N.…".
 int64_t count_blocks(const StateDict& weights);

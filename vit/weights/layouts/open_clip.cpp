@@ -113,7 +113,7 @@ void read_tower(const JsonNode& model, const JsonNode& vision, VitConfig& vit) {
   const auto ratio = vision.find("mlp_ratio");
   const double mlp_ratio = ratio ? ratio->number() : 4.0;
   if (!(mlp_ratio > 0 && mlp_ratio <= 1000)) ratio->fail("is out of range, expected 0 to 1000");
-  block.mlp.hidden_dim = mlp_hidden_dim(block.dim, mlp_ratio, MlpKind::plain);
+  block.mlp.hidden_dim = mlp_hidden_dim(block.dim, mlp_ratio, TimmMlp::plain);
   vit.pre_norm = !flag(vision, "no_ln_pre", false);
   vit.patch.bias = false;
   block.layer_scale = vision.find("ls_init_value").has_value();

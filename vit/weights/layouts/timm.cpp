@@ -26,69 +26,113 @@ InputSize parse_input_size(const JsonNode& node) {
   return {count(dims[0]), {count(dims[1]), count(dims[2])}};
 }
 
-/// Whether timm puts the final norm behind such a pooling unless told otherwise.
-bool norms_after(Pooling pooling) {
-  return pooling == Pooling::avg || pooling == Pooling::max || pooling == Pooling::avg_max;
-}
-
-TimmDraft draft_of(const Architecture& row) {
-  TimmDraft draft{.vit = row.config().vit, .mlp_ratio = row.backbone.mlp_ratio};
-  const HeadConfig& head = draft.vit.head;
-  draft.final_norm = head.norm_before || head.norm_after;
-  // Average pooling without fc_norm is an explicit choice of an architecture.
-  if (head.pooling == Pooling::avg && !head.norm_after) draft.fc_norm = false;
-  return draft;
-}
-
 /// What timm's models take but only training or the way of calling them feels.
 const std::set<std::string>& harmless_model_args() {
-  static const std::set<std::string> names{"drop_rate",      "pos_drop_rate",  "patch_drop_rate",
-                                           "proj_drop_rate", "attn_drop_rate", "drop_path_rate",
-                                           "weight_init",    "fix_init",       "dynamic_img_size"};
+  static const std::set<std::string> names{"drop_rate",
+                                           "pos_drop_rate",
+                                           "patch_drop_rate",
+                                           "proj_drop_rate",
+                                           "attn_drop_rate",
+                                           "drop_path_rate",
+                                           "weight_init",
+                                           "fix_init",
+                                           "head_init_scale",
+                                           "dynamic_img_size",
+                                           "rope_shift_coords",
+                                           "rope_jitter_coords",
+                                           "rope_rescale_coords",
+                                           "use_key_only_attn_mask",
+                                           "enable_patch_interpolator",
+                                           "embed_proj_type"};
   return names;
 }
 
 void read_model_args(const JsonNode& node, TimmDraft& draft) {
+  const unsigned own_class = class_bit(draft.arguments.timm_class);
   const auto args = node.members();
-  for (const auto& [name, value] : args) {
+  for (const auto& arg : args) {
+    const std::string& name = arg.first;
+    const JsonNode& value = arg.second;
     if (harmless_model_args().contains(name)) continue;
-    // Null leaves such an option alone.
-    if (std::ranges::find(refused_timm_arguments(), name) != refused_timm_arguments().end()) {
-      if (!value.is_null()) value.fail("is not supported");
+    const auto field = std::ranges::find_if(timm_fields(), [&](const TimmField& f) {
+      return f.name == name && (f.classes & own_class);
+    });
+    if (field != timm_fields().end()) {
+      if (!value.is_null())
+        field->read(draft, value);
+      else if (field->read_null)
+        field->read_null(draft);
       continue;
     }
-    const auto field = std::ranges::find(timm_fields(), std::string_view(name), &TimmField::name);
-    if (field == timm_fields().end())
+    if (std::ranges::find(refused_timm_arguments(), name) == refused_timm_arguments().end())
       node.fail("the option \"", shortened(name), "\" is unknown or not supported");
-    if (value.is_null()) {
-      // To timm null is "no layer scale" or "as the pooling has it", else "the usual".
-      if (name == "init_values") draft.vit.block.layer_scale = false;
-      if (name == "fc_norm") draft.fc_norm.reset();
-    } else {
-      field->read(draft, value);
-    }
+    // Null leaves such an option alone.
+    if (!value.is_null()) value.fail("is not supported");
   }
 }
 
-VitConfig finish(TimmDraft draft) {
-  VitConfig& c = draft.vit;
-  MlpConfig& mlp = c.block.mlp;
-  if (draft.activation && mlp.kind == MlpKind::swiglu_packed)
+/// Heads of keys and values, of which there may be fewer than of queries.
+void check_kv_heads(const TimmArguments& a, const JsonNode& node) {
+  if (a.num_kv_heads.size() > 1 && static_cast<int64_t>(a.num_kv_heads.size()) != a.depth)
+    node.fail("has ", a.num_kv_heads.size(), " values, expected one for each of ", a.depth,
+              " blocks");
+  for (const int64_t heads : a.num_kv_heads) {
+    if (heads < 1 || a.num_heads % heads)
+      node.fail(heads, " heads of keys do not divide ", a.num_heads, " heads of queries");
+    if (heads != a.num_heads && a.attn_type == TimmAttention::eva)
+      node.fail("attention of type \"eva\" has as many heads of keys as of queries, ", a.num_heads);
+  }
+}
+
+/// How a table of positions is resized.
+void check_resampling(const TimmArguments& a, const JsonNode& node) {
+  if (a.pos_embed != PositionKind::learned) return;
+  const bool window = a.pos_embed_ar_preserving;
+  const bool known = a.pos_embed_factorized ? window
+                     : a.pos_embed_align_corners
+                         ? window && a.pos_embed_bilinear && !a.pos_embed_antialias
+                     : window ? a.pos_embed_bilinear != a.pos_embed_antialias
+                              : a.pos_embed_antialias || !a.pos_embed_bilinear;
+  if (!known) node.fail("the positions of this model are resized in a way that is not supported");
+}
+
+/// What depends on several options, each named where it stands.
+void check_draft(TimmDraft& draft) {
+  TimmArguments& a = draft.arguments;
+  if (draft.kv_heads) check_kv_heads(a, *draft.kv_heads);
+  if (draft.positions) check_resampling(a, *draft.positions);
+  const bool is_vit = a.timm_class != TimmClass::naflex;  // NaFlexVit's SwiGLU has its own
+  if (draft.activation && a.mlp_layer != TimmMlp::plain && is_vit)
     choose<MlpKind>(*draft.activation, {{"silu", MlpKind::swiglu_packed}});
   else if (draft.activation)
-    mlp.activation = parse_timm_activation(*draft.activation);
-  const Size2d image = c.image_size(), patch = c.patch.size();
+    a.act_layer = parse_timm_activation(*draft.activation);
+  if (draft.patch_norm) {
+    const auto kind = choose<NormKind>(
+        *draft.patch_norm, {{"layernorm", NormKind::layer_norm}, {"rmsnorm", NormKind::rms_norm}});
+    if (kind != a.norm_layer.kind)
+      draft.patch_norm->fail("only the norm of the blocks is supported for patches");
+  }
+  const Size2d image = a.img_size, patch = a.patch_size;
   const bool whole = patch.height > 0 && patch.width > 0 && image.height % patch.height == 0 &&
                      image.width % patch.width == 0;
   if (draft.padded && !whole)
     draft.padded->fail(
         "padding an image to whole patches is not supported; choose an img_size that is a "
         "multiple of patch_size");
-  mlp.hidden_dim = mlp_hidden_dim(c.embed_dim(), draft.mlp_ratio, mlp.kind);
-  c.head.norm_after = draft.final_norm && draft.fc_norm.value_or(norms_after(c.head.pooling));
-  c.head.norm_before = draft.final_norm && !c.head.norm_after;
-  c.head.token_heads = c.prefix.dist_token && c.head.pooling == Pooling::cls ? 2 : 1;
-  return std::move(c);
+}
+
+/// What contradicts itself whatever option said it last.
+void check_arguments(const TimmArguments& a, const JsonNode& root) {
+  if (a.rel_pos && a.shared_rel_pos)
+    root.fail("relative position biases of each block beside shared ones are not supported");
+  if (!a.rope) return;
+  if (a.rope_type == TimmRope::dinov3 && a.rope_grid_offset != 0)
+    root.fail("rope_grid_offset is ", a.rope_grid_offset,
+              ", but centered rotary positions have no offset");
+  if (a.rope_type == TimmRope::mixed && a.rope_rotate_half)
+    root.fail("rope_rotate_half with learned rotary frequencies is not supported");
+  if (a.rope_type == TimmRope::mixed && !a.rope_xy)
+    root.fail("rope_grid_indexing \"ij\" with learned rotary frequencies is not supported");
 }
 
 /// `label_names`: a list, or an object from class index to name where there are gaps;
@@ -152,32 +196,37 @@ void read_extension(const JsonNode& node, VitConfig& vit) {
 
 ModelConfig read_timm_config(const JsonNode& root) {
   const Architecture& row = read_architecture(root);
-  TimmDraft draft = draft_of(row);
-  VitConfig& vit = draft.vit;
+  TimmDraft draft{.arguments = row.arguments};
+  TimmArguments& arguments = draft.arguments;
 
   // The later ones win, as in timm: the checkpoint's config, the document, the model's arguments.
   // In older documents the checkpoint's config is the document.
   const JsonNode pretrained = root.find("pretrained_cfg").value_or(root);
   if (const auto node = pretrained.find("input_size")) {
     const auto input = parse_input_size(*node);
-    vit.input.channels = input.channels;
-    vit.set_image_size(input.size);
+    arguments.in_chans = input.channels;
+    arguments.img_size = input.size;
   }
-  if (const auto node = pretrained.find("num_classes")) vit.head.num_classes = count(*node);
-  if (const auto node = pretrained.find("global_pool"))
-    vit.head.pooling = parse_timm_pooling(*node);
-  if (const auto node = root.find("num_classes")) vit.head.num_classes = count(*node);
-  if (const auto node = root.find("global_pool")) vit.head.pooling = parse_timm_pooling(*node);
+  for (const JsonNode& place : {pretrained, root}) {
+    if (const auto node = place.find("num_classes")) arguments.num_classes = count(*node);
+    if (const auto node = place.find("global_pool"))
+      arguments.global_pool = parse_timm_pooling(*node);
+  }
   if (const auto node = root.find("model_args")) read_model_args(*node, draft);
+  check_draft(draft);
+  check_arguments(arguments, root);
 
+  ModelConfig config = row.config();
+  VitConfig& vit = config.vit;
+  const std::string family = vit.family;
+  vit = timm_model(arguments);
+  vit.architecture = row.name;
+  vit.family = family;
   read_timm_preprocessing(pretrained, vit.input.channels, vit.picture());
-  ModelConfig config;
   config.labels = read_labels(root);
-  config.vit = finish(std::move(draft));
-  read_family(root, config.vit);
-  if (const auto node = root.find("vitome")) read_extension(*node, config.vit);
-  config.scores = read_problem_type(root, config.vit.head.num_classes);
-  config.unread_tensors = row.config().unread_tensors;
+  read_family(root, vit);
+  if (const auto node = root.find("vitome")) read_extension(*node, vit);
+  config.scores = read_problem_type(root, vit.head.num_classes);
   return config;
 }
 

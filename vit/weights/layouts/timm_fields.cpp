@@ -3,10 +3,8 @@
 #include <string>
 #include <utility>
 
-#include <vit/architecture_table.h>
 #include <vit/weights/json_values.h>
 #include <vit/weights/layouts/names.h>
-#include <vit/weights/layouts/picture_json.h>
 #include <vit/weights/layouts/timm_fields.h>
 
 namespace vit {
@@ -14,9 +12,10 @@ namespace {
 
 constexpr Names<Activation> kActivations[] = {{"gelu", Activation::gelu},
                                               {"gelu_tanh", Activation::gelu_tanh},
-                                              {"quick_gelu", Activation::quick_gelu}};
-constexpr Names<MlpKind> kMlpKinds[] = {{"mlp", MlpKind::plain},
-                                        {"swiglu_packed", MlpKind::swiglu_packed}};
+                                              {"quick_gelu", Activation::quick_gelu},
+                                              {"silu", Activation::silu}};
+constexpr Names<TimmMlp> kMlps[] = {
+    {"mlp", TimmMlp::plain}, {"swiglu_packed", TimmMlp::glu}, {"swiglu", TimmMlp::swiglu}};
 constexpr Names<PositionKind> kPositions[] = {
     {"learn", PositionKind::learned},       {"none", PositionKind::none},
     {"sincos_1d", PositionKind::sincos_1d}, {"sincos_2d", PositionKind::sincos_2d},
@@ -24,79 +23,92 @@ constexpr Names<PositionKind> kPositions[] = {
 constexpr Names<Pooling> kPoolings[] = {{"token", Pooling::cls}, {"avg", Pooling::avg},
                                         {"max", Pooling::max},   {"avgmax", Pooling::avg_max},
                                         {"map", Pooling::map},   {"", Pooling::none}};
-constexpr Names<Pooling> kOwnPoolings[] = {{"cls_avg", Pooling::cls_avg},
-                                           {"cls_dist", Pooling::cls_dist}};
-constexpr Names<Resampling> kResamplings[] = {{"bicubic_antialias", Resampling::bicubic_antialias},
-                                              {"bicubic", Resampling::bicubic}};
-constexpr Names<NormKind> kNorms[] = {{"layer_norm", NormKind::layer_norm},
-                                      {"rms_norm", NormKind::rms_norm}};
-constexpr Names<NormPlace> kNormPlaces[] = {
-    {"pre", NormPlace::pre}, {"post", NormPlace::post}, {"res_post", NormPlace::res_post}};
-constexpr Names<RotaryLayout> kRotaryLayouts[] = {
-    {"interleaved", RotaryLayout::interleaved},
-    {"half", RotaryLayout::half},
-    {"interleaved_tiled", RotaryLayout::interleaved_tiled}};
-constexpr Names<RotaryFrequencies> kRotaryFrequencies[] = {{"axial", RotaryFrequencies::axial},
-                                                           {"learned", RotaryFrequencies::learned}};
-constexpr Names<RotaryCoordinates> kRotaryCoordinates[] = {
-    {"index", RotaryCoordinates::index}, {"centered", RotaryCoordinates::centered}};
+constexpr Names<NormConfig> kNorms[] = {{"layernorm", {NormKind::layer_norm, 1e-6}},
+                                        {"layernormfp32", {NormKind::layer_norm, 1e-6}},
+                                        {"rmsnorm", {NormKind::rms_norm, 1e-6}}};
+constexpr Names<TimmAttention> kAttentions[] = {{"standard", TimmAttention::standard},
+                                                {"eva", TimmAttention::eva},
+                                                {"rope", TimmAttention::rope}};
+constexpr Names<TimmRope> kRopes[] = {
+    {"cat", TimmRope::cat}, {"mixed", TimmRope::mixed}, {"dinov3", TimmRope::dinov3}};
+constexpr Names<TimmRope> kNaflexRopes[] = {
+    {"axial", TimmRope::cat}, {"mixed", TimmRope::mixed}, {"dinov3", TimmRope::dinov3}};
+constexpr Names<TimmRelPos> kRelPos[] = {{"mlp", TimmRelPos::mlp}, {"bias", TimmRelPos::bias}};
 
-/// Json of the name, null if there is none.
-template <typename T, std::size_t N>
-OrderedJson name_json(const Names<T> (&names)[N], T value) {
-  const char* name = name_of(names, value);
-  return name ? OrderedJson(name) : OrderedJson(nullptr);
+constexpr unsigned kVit =
+    class_bit(TimmClass::vision_transformer) | class_bit(TimmClass::distilled);
+constexpr unsigned kEva = class_bit(TimmClass::eva);
+constexpr unsigned kBeit = class_bit(TimmClass::beit);
+constexpr unsigned kNaflex = class_bit(TimmClass::naflex);
+constexpr unsigned kRelpos = class_bit(TimmClass::relpos);
+constexpr unsigned kAll = kVit | kEva | kBeit | kNaflex | kRelpos;
+
+using A = TimmArguments;
+
+/// A member of the arguments: a bool, an integer or a number.
+template <auto member>
+void read_member(TimmDraft& draft, const JsonNode& node) {
+  auto& value = draft.arguments.*member;
+  using Value = std::decay_t<decltype(value)>;
+  if constexpr (std::is_same_v<Value, bool> || std::is_same_v<Value, std::optional<bool>>)
+    value = node.boolean();
+  else
+    value = count(node);
 }
 
-// What of a config a field is.
-auto& input_channels(VitConfig& c) { return c.input.channels; }
-auto& block_dim(VitConfig& c) { return c.block.dim; }
-auto& depth(VitConfig& c) { return c.depth; }
-auto& block_attention_num_heads(VitConfig& c) { return c.block.attention.num_heads; }
-auto& block_attention_qk_norm(VitConfig& c) { return c.block.attention.qk_norm; }
-auto& prefix_reg_tokens(VitConfig& c) { return c.prefix.reg_tokens; }
-auto& block_norm_eps(VitConfig& c) { return c.block.norm.eps; }
-auto& head_pooling(VitConfig& c) { return c.head.pooling; }
-auto& positions_resampling(VitConfig& c) { return c.positions.resampling; }
-auto& family(VitConfig& c) { return c.family; }
-auto& head_bias(VitConfig& c) { return c.head.bias; }
-auto& patch_bias(VitConfig& c) { return c.patch.bias; }
-auto& input_extent(VitConfig& c) { return c.input.extent; }
-auto& patch_kernel(VitConfig& c) { return c.patch.kernel; }
-auto& patch_stride(VitConfig& c) { return c.patch.stride; }
-auto& head_norm_before(VitConfig& c) { return c.head.norm_before; }
-auto& block_norm_kind(VitConfig& c) { return c.block.norm.kind; }
-auto& block_norm_place(VitConfig& c) { return c.block.norm_place; }
-auto& block_attention_q_bias(VitConfig& c) { return c.block.attention.q_bias; }
-auto& block_attention_k_bias(VitConfig& c) { return c.block.attention.k_bias; }
-auto& block_attention_v_bias(VitConfig& c) { return c.block.attention.v_bias; }
-auto& block_mlp_norm(VitConfig& c) { return c.block.mlp.norm; }
+template <auto member>
+void reset_member(TimmDraft& draft) {
+  draft.arguments.*member = {};
+}
 
-/// What `get` gives of a config, which both reads and writes: a bool or an integer.
-template <auto get>
-constexpr TimmField field(const char* name) {
+template <auto member>
+std::optional<OrderedJson> write_member(const A& a) {
+  return a.*member;
+}
+
+template <auto member>
+constexpr TimmField field(const char* name, unsigned classes, unsigned always = 0) {
+  return {name, classes, read_member<member>, nullptr, write_member<member>, always};
+}
+
+/// One that may be unset, which is null.
+template <auto member>
+constexpr TimmField bool_or_null(const char* name, unsigned classes, unsigned always = 0) {
   return {name,
-          [](TimmDraft& draft, const JsonNode& node) {
-            auto& value = get(draft.vit);
-            if constexpr (std::is_same_v<std::decay_t<decltype(value)>, bool>)
-              value = node.boolean();
-            else
-              value = count(node);
+          classes,
+          read_member<member>,
+          reset_member<member>,
+          [](const A& a) {
+            const auto& value = a.*member;
+            return std::optional<OrderedJson>(value ? OrderedJson(*value) : OrderedJson(nullptr));
           },
-          [](const VitConfig& c) {
-            return std::optional<OrderedJson>(get(const_cast<VitConfig&>(c)));
+          always};
+}
+
+/// A number of which 0 is null.
+template <auto member>
+constexpr TimmField number_or_null(const char* name, unsigned classes) {
+  return {name, classes, read_member<member>, reset_member<member>, [](const A& a) {
+            const auto value = a.*member;
+            return std::optional<OrderedJson>(value ? OrderedJson(value) : OrderedJson(nullptr));
           }};
+}
+
+template <auto member, auto& names>
+constexpr TimmField named(const char* name, unsigned classes) {
+  return {
+      name, classes,
+      [](TimmDraft& draft, const JsonNode& node) { draft.arguments.*member = choose(node, names); },
+      nullptr, [](const A& a) { return std::optional<OrderedJson>(name_of(names, a.*member)); }};
 }
 
 /// An option that this library has only at one value.
 template <bool only>
-constexpr TimmField fixed(const char* name) {
-  return {name,
-          [](TimmDraft&, const JsonNode& node) {
+constexpr TimmField fixed(const char* name, unsigned classes) {
+  return {name, classes, [](TimmDraft&, const JsonNode& node) {
             if (node.boolean() != only)
               node.fail("only ", only ? "true" : "false", " is supported");
-          },
-          nullptr};
+          }};
 }
 
 OrderedJson sides(Size2d value) {
@@ -104,233 +116,296 @@ OrderedJson sides(Size2d value) {
   return OrderedJson::array({value.height, value.width});
 }
 
-/// The ratio from which timm computes exactly the hidden channels.
-double mlp_ratio(const VitConfig& c) {
-  const MlpConfig& mlp = c.block.mlp;
-  double ratio =
-      static_cast<double>(mlp.gates() * mlp.hidden_dim) / static_cast<double>(c.embed_dim());
-  while (mlp_hidden_dim(c.embed_dim(), ratio, mlp.kind) < mlp.hidden_dim)
-    ratio = std::nextafter(ratio, INFINITY);
+/// A grid of patches, which has some.
+Size2d parse_grid(const JsonNode& node) {
+  const Size2d grid = parse_size(node);
+  if (grid.height < 1 || grid.width < 1)
+    node.fail("a grid of ", grid.height, "x", grid.width, " has no patches, expected at least 1x1");
+  return grid;
+}
+
+template <auto member>
+constexpr TimmField grid(const char* name, unsigned classes) {
+  return {
+      name, classes,
+      [](TimmDraft& draft, const JsonNode& node) { draft.arguments.*member = parse_grid(node); },
+      reset_member<member>,
+      [](const A& a) {
+        const Size2d grid = a.*member;
+        return std::optional<OrderedJson>(grid.height ? OrderedJson{grid.height, grid.width}
+                                                      : OrderedJson(nullptr));
+      }};
+}
+
+double parse_ratio(const JsonNode& node) {
+  const double ratio = node.number();
+  if (!(ratio > 0 && ratio <= 1000))
+    node.fail(ratio, " is out of range, expected above 0 and at most 1000");
   return ratio;
 }
 
-void read_mlp_ratio(TimmDraft& draft, const JsonNode& node) {
-  draft.mlp_ratio = node.number();
-  if (!(draft.mlp_ratio > 0 && draft.mlp_ratio <= 1000))
-    node.fail(draft.mlp_ratio, " is out of range, expected above 0 and at most 1000");
+/// A switch of how a table of positions is resized.
+template <auto member>
+constexpr TimmField resizing(const char* name) {
+  return {name, kNaflex,
+          [](TimmDraft& draft, const JsonNode& node) {
+            read_member<member>(draft, node);
+            draft.positions = node;
+          },
+          nullptr, write_member<member>};
+}
+
+void read_kv_heads(TimmDraft& draft, const JsonNode& node) {
+  auto& heads = draft.arguments.num_kv_heads;
+  heads.clear();
+  draft.kv_heads = node;
+  if (!node.is_array()) {
+    heads = {count(node)};
+    return;
+  }
+  for (const JsonNode& element : node.elements()) heads.push_back(count(element));
+  if (heads.empty()) node.fail("expected a number of heads, or one for each block");
+}
+
+std::optional<OrderedJson> write_kv_heads(const A& a) {
+  if (a.num_kv_heads.empty()) return OrderedJson(nullptr);
+  return a.num_kv_heads.size() == 1 ? OrderedJson(a.num_kv_heads[0]) : OrderedJson(a.num_kv_heads);
+}
+
+/// That of another base turns angles backwards, or not at all.
+double parse_temperature(const JsonNode& node) {
+  const double base = node.number();
+  if (!(std::isfinite(base) && base > 0))
+    node.fail(base, " is no base of rotary positions, expected a positive number");
+  return base;
+}
+
+double parse_offset(const JsonNode& node) {
+  const double offset = node.number();
+  if (!(std::isfinite(offset) && std::abs(offset) <= 1e6))
+    node.fail(offset, " is out of range, expected -1000000 to 1000000");
+  return offset;
 }
 
 constexpr TimmField kTimmFields[] = {
-    {"img_size",
-     [](TimmDraft& draft, const JsonNode& node) { draft.vit.set_image_size(parse_size(node)); },
-     [](const VitConfig& c) { return std::optional(sides(c.image_size())); }},
-    {"patch_size",
-     [](TimmDraft& draft, const JsonNode& node) { draft.vit.patch.set_size(parse_size(node)); },
-     [](const VitConfig& c) { return std::optional(sides(c.patch.size())); }},
-    field<input_channels>("in_chans"),
-    field<block_dim>("embed_dim"),
-    field<depth>("depth"),
-    field<block_attention_num_heads>("num_heads"),
-    {"mlp_ratio", read_mlp_ratio,
-     [](const VitConfig& c) { return std::optional<OrderedJson>(mlp_ratio(c)); }},
-    {"qkv_bias",
+    {"img_size", kAll,
+     [](TimmDraft& draft, const JsonNode& node) { draft.arguments.img_size = parse_size(node); },
+     nullptr, [](const A& a) { return std::optional(sides(a.img_size)); }, kAll},
+    {"patch_size", kAll,
+     [](TimmDraft& draft, const JsonNode& node) { draft.arguments.patch_size = parse_size(node); },
+     nullptr, [](const A& a) { return std::optional(sides(a.patch_size)); }, kAll},
+    field<&A::in_chans>("in_chans", kAll, kAll),
+    field<&A::embed_dim>("embed_dim", kAll, kAll),
+    field<&A::depth>("depth", kAll, kAll),
+    field<&A::num_heads>("num_heads", kAll, kAll),
+    {"num_kv_heads", kEva | kNaflex, read_kv_heads,
+     [](TimmDraft& draft) { draft.arguments.num_kv_heads.clear(); }, write_kv_heads},
+    {"mlp_ratio", kAll,
+     [](TimmDraft& draft, const JsonNode& node) { draft.arguments.mlp_ratio = parse_ratio(node); },
+     nullptr, write_member<&A::mlp_ratio>, kAll},
+    field<&A::qkv_bias>("qkv_bias", kAll, kVit),
+    field<&A::qkv_fused>("qkv_fused", kEva | kNaflex),
+    field<&A::qk_norm>("qk_norm", kVit | kEva | kNaflex | kRelpos, kVit),
+    named<&A::attn_type, kAttentions>("attn_type", kEva | kNaflex),
+    field<&A::proj_bias>("proj_bias", kVit | kNaflex),
+    field<&A::scale_attn_norm>("scale_attn_norm", kVit),
+    field<&A::scale_attn_norm>("scale_attn_inner", kEva),
+    field<&A::scale_attn_norm>("scale_attn_inner_norm", kNaflex),
+    field<&A::scale_mlp_norm>("scale_mlp_norm", kVit | kNaflex),
+    field<&A::scale_mlp_norm>("scale_mlp", kEva | kBeit),
+    {"mlp_layer", kVit,
      [](TimmDraft& draft, const JsonNode& node) {
-       draft.vit.block.attention.set_qkv_bias(node.boolean());
-     },
-     [](const VitConfig& c) {
-       return std::optional<OrderedJson>(c.block.attention.has_qkv_bias());
+       draft.arguments.mlp_layer = choose(node, kMlps);
      }},
-    field<block_attention_qk_norm>("qk_norm"),
-    {"class_token",
-     [](TimmDraft& draft, const JsonNode& node) { draft.vit.prefix.cls_tokens = node.boolean(); },
-     [](const VitConfig& c) { return std::optional<OrderedJson>(c.prefix.cls_tokens > 0); }},
-    field<prefix_reg_tokens>("reg_tokens"),
-    {"no_embed_class",
+    {"swiglu_mlp", kEva | kBeit | kNaflex,
      [](TimmDraft& draft, const JsonNode& node) {
-       draft.vit.positions.covers_prefix = !node.boolean();
+       draft.arguments.mlp_layer = node.boolean() ? TimmMlp::swiglu : TimmMlp::plain;
      },
-     [](const VitConfig& c) { return std::optional<OrderedJson>(!c.positions.covers_prefix); }},
-    {"pre_norm",
+     nullptr, [](const A& a) { return std::optional<OrderedJson>(a.mlp_layer != TimmMlp::plain); }},
+    field<&A::swiglu_align_to>("swiglu_align_to", kEva | kNaflex),
+    {"act_layer", kVit | kNaflex,
+     [](TimmDraft& draft, const JsonNode& node) { draft.activation = node; },
+     [](TimmDraft& draft) { draft.arguments.act_layer = Activation::gelu; },
+     [](const A& a) {
+       return a.mlp_layer == TimmMlp::plain
+                  ? std::optional<OrderedJson>(name_of(kActivations, a.act_layer))
+                  : std::nullopt;
+     },
+     kVit},
+    {"norm_layer", kVit | kNaflex,
      [](TimmDraft& draft, const JsonNode& node) {
-       draft.vit.pre_norm = node.boolean();
-       draft.vit.patch.bias = !draft.vit.pre_norm;  // which that norm would cancel
+       draft.arguments.norm_layer = choose(node, kNorms);
      },
-     [](const VitConfig& c) { return std::optional<OrderedJson>(c.pre_norm); }},
-    {"final_norm",
-     [](TimmDraft& draft, const JsonNode& node) { draft.final_norm = node.boolean(); },
-     [](const VitConfig& c) {
-       return std::optional<OrderedJson>(c.head.norm_before || c.head.norm_after);
+     [](TimmDraft& draft) { draft.arguments.norm_layer = {}; },
+     [](const A& a) -> std::optional<OrderedJson> {
+       if (const char* name = name_of(kNorms, a.norm_layer)) return name;
+       return std::nullopt;
      }},
-    {"fc_norm", [](TimmDraft& draft, const JsonNode& node) { draft.fc_norm = node.boolean(); },
-     [](const VitConfig& c) { return std::optional<OrderedJson>(c.head.norm_after); }},
-    {"global_pool",
+    {"embed_norm_layer", kVit | kNaflex,
      [](TimmDraft& draft, const JsonNode& node) {
-       draft.vit.head.pooling = parse_timm_pooling(node);
+       draft.arguments.embed_norm = true;
+       draft.patch_norm = node;
      },
-     [](const VitConfig& c) {
-       return std::optional<OrderedJson>(timm_pooling_name(c.head.pooling));
+     [](TimmDraft& draft) {
+       draft.arguments.embed_norm = false;
+       draft.patch_norm.reset();
+     },
+     [](const A& a) -> std::optional<OrderedJson> {
+       if (!a.embed_norm) return OrderedJson(nullptr);
+       if (const char* name = name_of(kNorms, a.norm_layer)) return name;
+       return std::nullopt;
      }},
-    {"init_values",
+    {"use_post_norm", kEva,
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.arguments.norm_place = node.boolean() ? NormPlace::res_post : NormPlace::pre;
+     },
+     nullptr,
+     [](const A& a) { return std::optional<OrderedJson>(a.norm_place == NormPlace::res_post); }},
+    {"init_values", kAll,
      [](TimmDraft& draft, const JsonNode& node) {
        node.number();
-       draft.vit.block.layer_scale = true;
+       draft.arguments.layer_scale = true;
      },
-     [](const VitConfig& c) {
-       return std::optional(c.block.layer_scale ? OrderedJson(1e-5) : OrderedJson(nullptr));
-     }},
-    {"pool_include_prefix",
-     [](TimmDraft& draft, const JsonNode& node) { draft.vit.head.pool_prefix = node.boolean(); },
-     [](const VitConfig& c) {
-       return c.head.pool_prefix ? std::optional<OrderedJson>(true) : std::nullopt;
-     }},
-    {"pos_embed",
+     reset_member<&A::layer_scale>,
+     [](const A& a) {
+       return std::optional(a.layer_scale ? OrderedJson(1e-5) : OrderedJson(nullptr));
+     },
+     kVit},
+    field<&A::attn_only_layer_scale>("attn_only_layer_scale", kEva | kNaflex),
+    field<&A::class_token>("class_token", kVit | kEva | kNaflex | kRelpos, kVit),
+    field<&A::reg_tokens>("reg_tokens", kVit | kNaflex, kVit),
+    field<&A::reg_tokens>("num_reg_tokens", kEva),
+    {"pos_embed", kVit,
      [](TimmDraft& draft, const JsonNode& node) {
-       draft.vit.positions.kind = choose(node, kPositions);
+       draft.arguments.pos_embed = choose(node, kPositions);
      },
-     [](const VitConfig& c) {
-       return c.positions.kind == PositionKind::learned
+     nullptr,
+     [](const A& a) {
+       return a.pos_embed == PositionKind::learned
                   ? std::nullopt
-                  : std::optional(name_json(kPositions, c.positions.kind));
+                  : std::optional<OrderedJson>(name_of(kPositions, a.pos_embed));
      }},
-    {"act_layer", [](TimmDraft& draft, const JsonNode& node) { draft.activation = node; },
-     [](const VitConfig& c) {
-       return c.block.mlp.kind == MlpKind::plain
-                  ? std::optional(name_json(kActivations, c.block.mlp.activation))
-                  : std::nullopt;
+    {"pos_embed", kNaflex,
+     [](TimmDraft& draft, const JsonNode& node) {
+       constexpr const char* kFactorized = "factorized";
+       auto& a = draft.arguments;
+       a.pos_embed_factorized = node.string() == kFactorized;
+       a.pos_embed = choose<PositionKind>(node, {{"learned", PositionKind::learned},
+                                                 {kFactorized, PositionKind::learned},
+                                                 {"none", PositionKind::none},
+                                                 {"", PositionKind::none}});
+       draft.positions = node;
+     },
+     nullptr,
+     [](const A& a) {
+       return std::optional<OrderedJson>(a.pos_embed != PositionKind::learned ? "none"
+                                         : a.pos_embed_factorized             ? "factorized"
+                                                                              : "learned");
      }},
-    {"num_classes",
-     [](TimmDraft& draft, const JsonNode& node) { draft.vit.head.num_classes = count(node); },
-     nullptr},
-    {"mlp_layer",
+    {"use_abs_pos_emb", kEva | kBeit,
      [](TimmDraft& draft, const JsonNode& node) {
-       draft.vit.block.mlp.kind = choose(node, kMlpKinds);
+       draft.arguments.pos_embed = node.boolean() ? PositionKind::learned : PositionKind::none;
      },
-     nullptr},
-    {"norm_layer",
+     nullptr,
+     [](const A& a) { return std::optional<OrderedJson>(a.pos_embed != PositionKind::none); }},
+    field<&A::no_embed_class>("no_embed_class", kVit | kEva, kVit),
+    field<&A::pre_norm>("pre_norm", kVit | kNaflex, kVit),
+    field<&A::pre_norm>("use_pre_transformer_norm", kEva),
+    field<&A::final_norm>("final_norm", kVit | kNaflex, kVit),
+    bool_or_null<&A::post_transformer_norm>("use_post_transformer_norm", kEva),
+    bool_or_null<&A::fc_norm>("fc_norm", kVit | kNaflex, kVit),
+    bool_or_null<&A::fc_norm>("use_fc_norm", kEva | kBeit),
+    {"fc_norm", kRelpos, read_member<&A::fc_norm>,
+     [](TimmDraft& draft) { draft.arguments.fc_norm = false; },
+     [](const A& a) { return std::optional<OrderedJson>(a.fc_norm.value_or(false)); }},
+    {"global_pool", kAll,
      [](TimmDraft& draft, const JsonNode& node) {
-       constexpr Names<double> kEps[] = {{"layernorm", 1e-6}, {"layernormfp32", 1e-6}};
-       draft.vit.block.norm.eps = choose(node, kEps);
+       draft.arguments.global_pool = parse_timm_pooling(node);
      },
-     nullptr},
-    {"dynamic_img_pad",
+     nullptr,
+     [](const A& a) { return std::optional<OrderedJson>(timm_pooling_name(a.global_pool)); }, kAll},
+    field<&A::pool_include_prefix>("pool_include_prefix", kVit | kNaflex),
+    number_or_null<&A::attn_pool_num_heads>("attn_pool_num_heads", kEva | kNaflex),
+    {"attn_pool_mlp_ratio", kEva | kNaflex,
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.arguments.attn_pool_mlp_ratio = parse_ratio(node);
+     },
+     reset_member<&A::attn_pool_mlp_ratio>,
+     [](const A& a) -> std::optional<OrderedJson> {
+       return a.attn_pool_mlp_ratio ? OrderedJson(*a.attn_pool_mlp_ratio) : OrderedJson(nullptr);
+     }},
+    {"num_classes", kAll, read_member<&A::num_classes>},
+    // Rotary positions.
+    field<&A::rope>("use_rot_pos_emb", kEva),
+    named<&A::rope_type, kRopes>("rope_type", kEva),
+    {"rope_type", kNaflex,
+     [](TimmDraft& draft, const JsonNode& node) {
+       auto& a = draft.arguments;
+       a.rope = !node.string().empty() && node.string() != "none";
+       if (a.rope) a.rope_type = choose(node, kNaflexRopes);
+     },
+     nullptr,
+     [](const A& a) {
+       return std::optional<OrderedJson>(a.rope ? name_of(kNaflexRopes, a.rope_type) : "");
+     }},
+    {"rope_temperature", kEva | kNaflex,
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.arguments.rope_temperature = parse_temperature(node);
+     },
+     nullptr, write_member<&A::rope_temperature>},
+    {"rope_grid_offset", kEva | kNaflex,
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.arguments.rope_grid_offset = parse_offset(node);
+     },
+     nullptr, write_member<&A::rope_grid_offset>},
+    {"rope_grid_indexing", kEva | kNaflex,
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.arguments.rope_xy = choose<bool>(node, {{"ij", false}, {"xy", true}});
+     },
+     nullptr, [](const A& a) { return std::optional<OrderedJson>(a.rope_xy ? "xy" : "ij"); }},
+    field<&A::rope_rotate_half>("rope_rotate_half", kEva | kNaflex),
+    grid<&A::ref_feat_shape>("ref_feat_shape", kEva),
+    grid<&A::ref_feat_shape>("rope_ref_feat_shape", kNaflex),
+    // Relative position biases.
+    field<&A::rel_pos>("use_rel_pos_bias", kBeit),
+    field<&A::shared_rel_pos>("use_shared_rel_pos_bias", kBeit),
+    {"shared_rel_pos", kRelpos,
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.arguments.shared_rel_pos = node.boolean();
+       draft.arguments.rel_pos = !draft.arguments.shared_rel_pos;
+     },
+     nullptr, write_member<&A::shared_rel_pos>},
+    named<&A::rel_pos_type, kRelPos>("rel_pos_type", kRelpos),
+    number_or_null<&A::rel_pos_dim>("rel_pos_dim", kRelpos),
+    // NaFlexVit's table of positions.
+    grid<&A::pos_embed_grid_size>("pos_embed_grid_size", kNaflex),
+    {"pos_embed_interp_mode", kNaflex,
+     [](TimmDraft& draft, const JsonNode& node) {
+       draft.arguments.pos_embed_bilinear =
+           choose<bool>(node, {{"bicubic", false}, {"bilinear", true}});
+       draft.positions = node;
+     },
+     nullptr,
+     [](const A& a) {
+       return std::optional<OrderedJson>(a.pos_embed_bilinear ? "bilinear" : "bicubic");
+     }},
+    resizing<&A::pos_embed_ar_preserving>("pos_embed_ar_preserving"),
+    resizing<&A::pos_embed_antialias>("pos_embed_antialias"),
+    resizing<&A::pos_embed_align_corners>("pos_embed_align_corners"),
+    fixed<false>("pos_embed_use_grid_sample", kNaflex),
+    fixed<true>("patchify_channels_last", kNaflex),
+    fixed<false>("attn_gated", kNaflex),
+    fixed<false>("use_naflex", kVit | kEva),
+    {"dynamic_img_pad", kAll,
      [](TimmDraft& draft, const JsonNode& node) {
        // Where the patches cover the image there is nothing to pad.
        if (node.boolean()) draft.padded = node;
-     },
-     nullptr},
-    fixed<true>("proj_bias"),
-    fixed<false>("scale_attn_norm"),
-    fixed<false>("scale_mlp_norm"),
-};
-
-OrderedJson extent_json(const Extent& e) { return OrderedJson::array({e.frames, e.rows, e.cols}); }
-
-Extent parse_extent(const JsonNode& node) {
-  const auto axes = node.elements();
-  if (axes.size() != 3) node.fail("expected [frames, rows, columns]");
-  return {count(axes[0]), count(axes[1]), count(axes[2])};
-}
-
-OrderedJson rotary_json(const std::optional<RotaryConfig>& rotary) {
-  if (!rotary) return nullptr;
-  const auto& [layout, coordinates, frequencies, axes, base, offset, rows, cols, columns_first,
-               class_angles] = *rotary;
-  return {{"layout", name_json(kRotaryLayouts, layout)},
-          {"coordinates", name_json(kRotaryCoordinates, coordinates)},
-          {"frequencies", name_json(kRotaryFrequencies, frequencies)},
-          {"axes", axes},
-          {"base", base},
-          {"offset", offset},
-          {"reference_grid", OrderedJson::array({rows, cols})},
-          {"columns_first", columns_first},
-          {"class_angles", class_angles}};
-}
-
-RotaryConfig parse_rotary(const JsonNode& node) {
-  RotaryConfig rotary;
-  rotary.layout = choose(node.at("layout"), kRotaryLayouts);
-  rotary.coordinates = choose(node.at("coordinates"), kRotaryCoordinates);
-  rotary.base = node.at("base").number();
-  rotary.offset = node.at("offset").number();
-  const auto reference = node.at("reference_grid");
-  const Size2d grid = parse_size(reference);
-  rotary.reference_rows = grid.height;
-  rotary.reference_cols = grid.width;
-  rotary.columns_first = node.at("columns_first").boolean();
-  // Not in documents of earlier versions.
-  if (const auto value = node.find("frequencies"))
-    rotary.frequencies = choose(*value, kRotaryFrequencies);
-  if (const auto value = node.find("axes")) rotary.axes = count(*value);
-  if (const auto value = node.find("class_angles")) rotary.class_angles = value->boolean();
-  return rotary;
-}
-
-/// What `get` gives of a config: a bool, a number, a text or an extent.
-template <auto get>
-constexpr ExtensionField own(const char* name) {
-  using Value = std::decay_t<decltype(get(std::declval<VitConfig&>()))>;
-  return {name,
-          [](VitConfig& c, const JsonNode& node) {
-            if constexpr (std::is_same_v<Value, bool>)
-              get(c) = node.boolean();
-            else if constexpr (std::is_same_v<Value, double>)
-              get(c) = node.number();
-            else if constexpr (std::is_same_v<Value, std::string>)
-              get(c) = shortened(node.string());
-            else if constexpr (std::is_same_v<Value, Extent>)
-              get(c) = parse_extent(node);
-            else
-              get(c) = count(node);
-          },
-          [](const VitConfig& c) -> OrderedJson {
-            const Value& value = get(const_cast<VitConfig&>(c));
-            if constexpr (std::is_same_v<Value, Extent>)
-              return extent_json(value);
-            else
-              return value;
-          }};
-}
-
-/// Likewise a value of an enumeration.
-template <auto& names, auto get>
-constexpr ExtensionField named(const char* name) {
-  return {name, [](VitConfig& c, const JsonNode& node) { get(c) = choose(node, names); },
-          [](const VitConfig& c) { return name_json(names, get(const_cast<VitConfig&>(c))); }};
-}
-
-constexpr ExtensionField kExtensionFields[] = {
-    own<block_norm_eps>("norm_eps"),
-    named<kOwnPoolings, head_pooling>("global_pool"),
-    named<kResamplings, positions_resampling>("resampling"),
-    own<family>("family"),
-    {"dist_head",
-     [](VitConfig& c, const JsonNode& node) { c.head.token_heads = node.boolean() ? 2 : 1; },
-     [](const VitConfig& c) -> OrderedJson { return c.head.token_heads == 2; }},
-    own<head_bias>("head_bias"),
-    own<patch_bias>("patch_bias"),
-    own<input_extent>("input_extent"),
-    own<patch_kernel>("patch_kernel"),
-    own<patch_stride>("patch_stride"),
-    own<head_norm_before>("norm_before_pool"),
-    named<kNorms, block_norm_kind>("norm"),
-    named<kNormPlaces, block_norm_place>("norm_place"),
-    own<block_attention_q_bias>("q_bias"),
-    own<block_attention_k_bias>("k_bias"),
-    own<block_attention_v_bias>("v_bias"),
-    own<block_mlp_norm>("mlp_norm"),
-    {"preprocessing",
-     [](VitConfig& c, const JsonNode& node) { read_picture_extension(node, c.picture()); },
-     [](const VitConfig& c) { return picture_extension_json(c.picture()); }},
-    {"rotary",
-     [](VitConfig& c, const JsonNode& node) { c.block.attention.rotary = parse_rotary(node); },
-     [](const VitConfig& c) { return rotary_json(c.block.attention.rotary); }},
+     }},
 };
 
 }  // namespace
 
 std::span<const TimmField> timm_fields() { return kTimmFields; }
-
-std::span<const ExtensionField> extension_fields() { return kExtensionFields; }
 
 Pooling parse_timm_pooling(const JsonNode& node) { return choose(node, kPoolings); }
 
@@ -340,5 +415,9 @@ const char* timm_pooling_name(Pooling pooling) {
   const char* name = name_of(kPoolings, pooling);
   return name ? name : "token";
 }
+
+PositionKind parse_position_kind(const JsonNode& node) { return choose(node, kPositions); }
+
+const char* position_kind_name(PositionKind kind) { return name_of(kPositions, kind); }
 
 }  // namespace vit

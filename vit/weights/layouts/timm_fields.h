@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <vit/config.h>
+#include <vit/timm_arguments.h>
 #include <vit/weights/json.h>
 
 // What of a model's config stands in a config.json under which name. The reader, the writer and
@@ -17,21 +18,27 @@ using OrderedJson = nlohmann::ordered_json;
 
 /// What is known while a document is read; some values depend on several of its parts.
 struct TimmDraft {
-  VitConfig vit;
-  double mlp_ratio = 4;
-  bool final_norm = true;            ///< there is a norm after the blocks
-  std::optional<bool> fc_norm = {};  ///< it follows the pooling; unset: as the pooling has it
+  TimmArguments arguments;
   std::optional<JsonNode> activation = {};  ///< read when the kind of MLP is known
+  std::optional<JsonNode> kv_heads = {};    ///< checked when the number of blocks is known
+  std::optional<JsonNode> patch_norm = {};  ///< checked when the norm of the blocks is known
+  std::optional<JsonNode> positions = {};   ///< the last option of their resampling, for errors
   std::optional<JsonNode> padded = {};  ///< the option by which images are padded to whole patches
 };
 
 /// One of timm's model_args.
 struct TimmField {
   const char* name;
+  unsigned classes;  ///< of timm that have it, bits of class_bit()
   void (*read)(TimmDraft&, const JsonNode&);
+  /// null: what timm's classes have by default. Without it null leaves such an option alone.
+  void (*read_null)(TimmDraft&) = nullptr;
   /// As timm spells the value; empty where it is left out. Null for arguments that are only read.
-  std::optional<OrderedJson> (*write)(const VitConfig&);
+  std::optional<OrderedJson> (*write)(const TimmArguments&) = nullptr;
+  unsigned always = 0;  ///< classes for which it is written also where their architecture has it so
 };
+
+constexpr unsigned class_bit(TimmClass c) { return 1U << static_cast<unsigned>(c); }
 
 std::span<const TimmField> timm_fields();
 
@@ -51,5 +58,9 @@ const char* timm_pooling_name(Pooling pooling);
 
 /// That of a plain MLP.
 Activation parse_timm_activation(const JsonNode& node);
+
+/// timm's names of kinds of positions, and ours.
+PositionKind parse_position_kind(const JsonNode& node);
+const char* position_kind_name(PositionKind kind);
 
 }  // namespace vit
