@@ -34,6 +34,9 @@ class BlockImpl : public torch::nn::Module {
 
   /// The relative position bias of a model whose blocks share one.
   void set_shared_bias(const RelativeBias& bias) { shared_bias_ = bias; }
+  /// For another grid of patches: of the relative position bias alone, whose table is the caller's
+  /// to change.
+  void set_bias_grid(Size2d grid) { config_.attention.relative_bias->grid = grid; }
 
   const BlockConfig& config() const { return config_; }
   /// The parameters, for the fused engines.

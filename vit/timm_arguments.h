@@ -51,7 +51,8 @@ struct TimmArguments {
   int64_t embed_dim = 768;
   int64_t depth = 12;
   int64_t num_heads = 12;
-  std::vector<int64_t> num_kv_heads = {};  ///< one for all blocks, or one for each; empty: num_heads
+  std::vector<int64_t> num_kv_heads =
+      {};  ///< one for all blocks, or one for each; empty: num_heads
 
   TimmAttention attn_type = TimmAttention::standard;
   bool qkv_bias = true;
@@ -78,7 +79,7 @@ struct TimmArguments {
   bool no_embed_class = false;
   bool pre_norm = false;
   bool final_norm = true;
-  std::optional<bool> fc_norm = {};                 ///< unset: as the pooling has it
+  std::optional<bool> fc_norm = {};                ///< unset: as the pooling has it
   std::optional<bool> post_transformer_norm = {};  ///< Eva's; unset: where there is no fc_norm
 
   bool pool_include_prefix = false;
@@ -91,7 +92,7 @@ struct TimmArguments {
   double rope_grid_offset = 0;
   bool rope_xy = false;  ///< columns before rows
   bool rope_rotate_half = false;
-  Size2d ref_feat_shape;  ///< 0x0: none
+  Size2d ref_feat_shape = {};  ///< 0x0: none
 
   bool rel_pos = false;  ///< relative position biases, in each block or
   bool shared_rel_pos = false;

@@ -10,6 +10,7 @@
 #include <vit/init.h>
 #include <vit/kernels/fused_blocks.h>
 #include <vit/pos_embed.h>
+#include <vit/relative_bias_resampling.h>
 #include <vit/vision_transformer.h>
 
 namespace vit {
@@ -167,6 +168,14 @@ void VisionTransformerImpl::set_image_size(Size2d image_size) {
     at::NoGradGuard no_grad;
     table.set_data(changed.positions.computed() ? computed_positions(changed).to(table.options())
                                                 : resampled_positions(changed));
+  }
+  if (const auto& relative = c.block.attention.relative_bias) {
+    const Size2d grid = changed.block.attention.relative_bias->grid;
+    for (auto& entry : named_parameters())
+      if (entry.key().ends_with("relative_position_bias_table"))
+        entry.value().set_data(
+            resample_relative_bias(entry.value().detach(), relative->grid, grid));
+    for (auto& block : blocks_) block->set_bias_grid(grid);
   }
   config_.vit = std::move(changed);
 }

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include <apps/inspect/parts_text.h>
-#include <base/text.h>
 
 namespace inspect {
 namespace {
@@ -31,23 +30,22 @@ const char* layout_text(vit::RotaryLayout layout) {
 }
 
 std::string rotary_text(const vit::RotaryConfig& rotary) {
-  std::vector<std::string> parts;
-  parts.push_back(std::to_string(rotary.axes) + " axes");
+  std::string text = "rotary (" + std::to_string(rotary.axes) + " axes, ";
   if (rotary.coordinates == vit::RotaryCoordinates::centered)
-    parts.push_back("coordinates from -1 to 1");
-  else if (rotary.reference_rows)
-    parts.push_back("indices on a grid of " +
-                    grid_text(rotary.reference_rows, rotary.reference_cols));
+    text += "coordinates from -1 to 1";
   else
-    parts.push_back("indices");
-  if (rotary.offset != 0) parts.push_back("from " + number(rotary.offset) + " on");
-  parts.push_back(rotary.frequencies == vit::RotaryFrequencies::learned
-                      ? "learned frequencies"
-                      : "base " + number(rotary.base));
-  parts.push_back(std::string(layout_text(rotary.layout)) + " layout");
-  if (rotary.columns_first) parts.push_back("columns first");
-  if (rotary.class_angles) parts.push_back("learned angles of the class token");
-  return "rotary (" + base::join(parts, ", ") + ")";
+    text += "indices";
+  if (rotary.reference_rows)
+    text += " on a grid of " + grid_text(rotary.reference_rows, rotary.reference_cols);
+  if (rotary.offset != 0) text += ", from " + number(rotary.offset) + " on";
+  if (rotary.frequencies == vit::RotaryFrequencies::learned)
+    text += ", learned frequencies, ";
+  else
+    text += ", base " + number(rotary.base) + ", ";
+  text.append(layout_text(rotary.layout)).append(" layout");
+  if (rotary.columns_first) text += ", columns first";
+  if (rotary.class_angles) text += ", learned angles of the class token";
+  return text + ")";
 }
 
 std::string relative_text(const vit::RelativeBiasConfig& relative) {
@@ -105,11 +103,11 @@ const char* activation_text(vit::Activation activation) {
 
 std::string positions_text(const vit::VitConfig& config) {
   const auto& attention = config.block.attention;
-  std::vector<std::string> parts;
-  if (const auto added = added_text(config); !added.empty()) parts.push_back(added);
-  if (attention.rotary) parts.push_back(rotary_text(*attention.rotary));
-  if (attention.relative_bias) parts.push_back(relative_text(*attention.relative_bias));
-  return parts.empty() ? "none" : base::join(parts, ", ");
+  std::string text = added_text(config);
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  if (attention.rotary) add(rotary_text(*attention.rotary));
+  if (attention.relative_bias) add(relative_text(*attention.relative_bias));
+  return text.empty() ? "none" : text;
 }
 
 std::string merged_positions_text(const vit::VitConfig& config) {

@@ -249,3 +249,19 @@ TEST_CASE("configs that contradict themselves are refused by name") {
       },
       "class token");
 }
+
+TEST_CASE("a model with relative biases takes another image size") {
+  const at::NoGradGuard no_grad;
+  auto config = model_config();
+  auto& relative = config.vit.block.attention.relative_bias.emplace();
+  relative.shared = GENERATE(true, false);
+  relative.kind = GENERATE(vit::RelativeBiasKind::table, vit::RelativeBiasKind::log_mlp);
+  config.vit.fit_relative_bias();
+  auto model = random_model(config);
+  model->set_image_size({48, 32});
+  CHECK(model->config().block.attention.relative_bias->grid == vit::Size2d{6, 4});
+  CHECK(model->forward(at::zeros({1, 3, 48, 32})).isfinite().all().item<bool>());
+  for (const auto& parameter : model->named_parameters())
+    if (parameter.key().ends_with("relative_position_bias_table"))
+      CHECK(parameter.value().size(0) == 11 * 7 + 3);
+}
