@@ -21,10 +21,10 @@ enum class Positions {
 
 /// What a model may differ in from its architecture, whatever library has such models.
 struct ModelChanges {
-  std::optional<Positions> positions;
-  std::optional<vit::MlpKind> mlp;  ///< with about as many parameters
-  std::optional<vit::NormKind> norm;
-  std::optional<int64_t> registers;  ///< tokens
+  std::optional<Positions> positions = {};
+  std::optional<vit::MlpKind> mlp = {};  ///< with about as many parameters
+  std::optional<vit::NormKind> norm = {};
+  std::optional<int64_t> registers = {};  ///< tokens
 };
 
 /// A model with random weights: timm's name of an architecture and what differs from it, written as

@@ -1,9 +1,12 @@
-// tests/data/architectures.json: what timm 1.0.29 says of every architecture in the table.
+// tests/data/architectures.json: what timm 1.0.31 says of every architecture in the table.
 #include "tests/support/catch.h"
 #include "tests/support/data.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
+#include <optional>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -36,13 +39,50 @@ int64_t count_parameters(const vit::VisionTransformer& model) {
 
 std::string activation_name(const vit::VitConfig& config) {
   if (config.block.mlp.kind == vit::MlpKind::swiglu_packed) return "silu";
-  return config.block.mlp.activation == vit::Activation::gelu        ? "gelu"
-         : config.block.mlp.activation == vit::Activation::gelu_tanh ? "gelu_tanh"
-                                                                     : "quick_gelu";
+  switch (config.block.mlp.activation) {
+    case vit::Activation::gelu:
+      return "gelu";
+    case vit::Activation::gelu_tanh:
+      return "gelu_tanh";
+    case vit::Activation::quick_gelu:
+      return "quick_gelu";
+    case vit::Activation::silu:
+      break;
+  }
+  return "silu";
 }
 
 std::string pool_name(vit::Pooling pooling) {
-  return pooling == vit::Pooling::cls ? "token" : pooling == vit::Pooling::avg ? "avg" : "map";
+  return pooling == vit::Pooling::cls    ? "cls"
+         : pooling == vit::Pooling::avg  ? "avg"
+         : pooling == vit::Pooling::none ? "none"
+                                         : "map";
+}
+
+/// Heads of keys in every block; empty where they are as many as those of queries.
+std::vector<int64_t> kv_heads(const vit::VitConfig& config) {
+  std::vector<int64_t> heads;
+  for (int64_t i = 0; i < config.depth; ++i)
+    heads.push_back(config.block_at(i).attention.kv_heads());
+  const bool all = std::ranges::all_of(
+      heads, [&](int64_t count) { return count == config.block.attention.num_heads; });
+  return all ? std::vector<int64_t>() : heads;
+}
+
+void check_rotary(const std::optional<vit::RotaryConfig>& ours, const nlohmann::json& timm) {
+  REQUIRE(ours.has_value() == !timm.is_null());
+  if (!ours) return;
+  CHECK((ours->layout == vit::RotaryLayout::half) == (timm.at("layout") == "half"));
+  CHECK((ours->coordinates == vit::RotaryCoordinates::centered) ==
+        (timm.at("coordinates") == "centered"));
+  const bool learned = ours->frequencies == vit::RotaryFrequencies::learned;
+  CHECK(learned == (timm.at("frequencies") == "learned"));
+  CHECK(ours->offset == timm.at("offset").get<double>());
+  CHECK(ours->reference_rows == timm.at("reference_grid")[0].get<int64_t>());
+  CHECK(ours->reference_cols == timm.at("reference_grid")[1].get<int64_t>());
+  if (learned) return;  // whose base and order are in what was learned
+  CHECK(ours->base == timm.at("base").get<double>());
+  CHECK(ours->columns_first == timm.at("columns_first").get<bool>());
 }
 
 }  // namespace
@@ -66,6 +106,16 @@ TEST_CASE("every architecture has timm's parameters and preprocessing") {
     CHECK(config.vit.num_prefix_tokens() == timm.at("prefix_tokens"));
     CHECK(config.vit.block.attention.num_heads == timm.at("heads"));
     CHECK(config.vit.block.norm.eps == timm.at("eps"));
+    CHECK((config.vit.block.norm.kind == vit::NormKind::rms_norm) ==
+          (timm.at("norm") == "rms_norm"));
+    CHECK((config.vit.block.norm_place == vit::NormPlace::res_post) ==
+          (timm.at("norm_place") == "res_post"));
+    CHECK(config.vit.patch.size().height == timm.at("patch_size")[0]);
+    CHECK(config.vit.depth == timm.at("depth"));
+    CHECK(config.vit.block.mlp.hidden_dim == timm.at("mlp_hidden_dim"));
+    CHECK(config.vit.head.num_classes == timm.at("num_classes"));
+    CHECK(kv_heads(config.vit) == timm.at("kv_heads").get<std::vector<int64_t>>());
+    check_rotary(config.vit.block.attention.rotary, timm.at("rotary"));
     CHECK(activation_name(config.vit) == timm.at("activation").get<std::string>());
     CHECK(pool_name(config.vit.head.pooling) == timm.at("pool").get<std::string>());
 
@@ -101,7 +151,7 @@ TEST_CASE("a tag of an architecture brings the preprocessing and classes of its 
   CHECK_THROWS_WITH(vit::architecture("vit_base_patch16_224.dinov9"),
                     ContainsSubstring("unknown tag \"dinov9\"") && ContainsSubstring("dino, mae"));
   CHECK_THROWS_WITH(vit::architecture("vit_base_patch16_gap_224.x"),
-                    ContainsSubstring("it has none"));
+                    ContainsSubstring("known are untrained"));
 }
 
 TEST_CASE("architecture names: near misses and models of other kinds") {
