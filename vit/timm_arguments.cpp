@@ -60,7 +60,8 @@ void set_head(const HeadConfig& head, int64_t hidden_dim, TimmArguments& a) {
   if (a.timm_class != TimmClass::eva) a.pool_include_prefix = head.pool_prefix;
   if (head.pooling != Pooling::map) return;
   a.attn_pool_num_heads = head.attention_pool.num_heads;
-  const int64_t hidden = head.attention_pool.hidden_dim ? head.attention_pool.hidden_dim : hidden_dim;
+  const int64_t hidden =
+      head.attention_pool.hidden_dim ? head.attention_pool.hidden_dim : hidden_dim;
   a.attn_pool_mlp_ratio.reset();
   if (hidden != mlp_hidden_dim(a.embed_dim, a.mlp_ratio, TimmMlp::plain))
     a.attn_pool_mlp_ratio = ratio_of(hidden, a, TimmMlp::plain, 0);

@@ -6,9 +6,7 @@
 namespace vit {
 namespace {
 
-bool is_vit(TimmClass c) {
-  return c == TimmClass::vision_transformer || c == TimmClass::distilled;
-}
+bool is_vit(TimmClass c) { return c == TimmClass::vision_transformer || c == TimmClass::distilled; }
 
 /// Whether a class of timm norms what such a pooling gives, not the tokens, unless told otherwise.
 bool norms_pooled(const TimmArguments& a) {
@@ -46,7 +44,8 @@ RotaryConfig rotary(const TimmArguments& a) {
   return rotary;
 }
 
-/// Patches along the sides; nothing where a side of a patch is 0, which VitConfig::validate() tells.
+/// Patches along the sides; nothing where a side of a patch is 0, which VitConfig::validate()
+/// tells.
 Size2d grid_of(const TimmArguments& a) {
   if (a.patch_size.height <= 0 || a.patch_size.width <= 0) return {};
   return {a.img_size.height / a.patch_size.height, a.img_size.width / a.patch_size.width};
@@ -70,7 +69,8 @@ TimmAttention attention_type(const TimmArguments& a) {
   if (a.timm_class != TimmClass::naflex || a.attn_type != TimmAttention::standard)
     return a.attn_type;
   if (a.rope) return TimmAttention::rope;
-  const bool evas = a.mlp_layer != TimmMlp::plain || a.attn_only_layer_scale || !a.num_kv_heads.empty();
+  const bool evas =
+      a.mlp_layer != TimmMlp::plain || a.attn_only_layer_scale || !a.num_kv_heads.empty();
   return evas ? TimmAttention::eva : TimmAttention::standard;
 }
 
@@ -135,15 +135,14 @@ HeadConfig head(const TimmArguments& a, int64_t hidden_dim) {
   const bool fc_norm = a.fc_norm.value_or(norms_pooled(a));
   head.norm_after = a.final_norm && fc_norm;
   head.norm_before = a.final_norm && !fc_norm;
-  if (a.timm_class == TimmClass::eva)
-    head.norm_before = a.post_transformer_norm.value_or(!fc_norm);
+  if (a.timm_class == TimmClass::eva) head.norm_before = a.post_transformer_norm.value_or(!fc_norm);
   // Eva's attention pool reads all tokens.
-  head.pool_prefix = a.pool_include_prefix ||
-                     (a.timm_class == TimmClass::eva && a.global_pool == Pooling::map);
+  head.pool_prefix =
+      a.pool_include_prefix || (a.timm_class == TimmClass::eva && a.global_pool == Pooling::map);
   if (a.global_pool == Pooling::map) {
     if (a.attn_pool_num_heads != a.num_heads) head.attention_pool.num_heads = a.attn_pool_num_heads;
-    const int64_t own = mlp_hidden_dim(a.embed_dim, a.attn_pool_mlp_ratio.value_or(a.mlp_ratio),
-                                       TimmMlp::plain);
+    const int64_t own =
+        mlp_hidden_dim(a.embed_dim, a.attn_pool_mlp_ratio.value_or(a.mlp_ratio), TimmMlp::plain);
     if (own != hidden_dim) head.attention_pool.hidden_dim = own;
   }
   if (a.timm_class == TimmClass::distilled && a.global_pool == Pooling::cls) head.token_heads = 2;

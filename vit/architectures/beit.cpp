@@ -22,9 +22,9 @@ TimmArguments beit(Backbone backbone) {
 
 ArchitectureRows beit_rows() {
   return {
-      {"beit_base_patch16_224", beit(kBase)},    {"beit_base_patch16_384", beit(kBase)},
-      {"beit_large_patch16_224", beit(kLarge)},  {"beit_large_patch16_384", beit(kLarge)},
-      {"beit_large_patch16_512", beit(kLarge)},  {"beitv2_base_patch16_224", beit(kBase)},
+      {"beit_base_patch16_224", beit(kBase)},     {"beit_base_patch16_384", beit(kBase)},
+      {"beit_large_patch16_224", beit(kLarge)},   {"beit_large_patch16_384", beit(kLarge)},
+      {"beit_large_patch16_512", beit(kLarge)},   {"beitv2_base_patch16_224", beit(kBase)},
       {"beitv2_large_patch16_224", beit(kLarge)},
   };
 }

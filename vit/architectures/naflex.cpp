@@ -1,7 +1,7 @@
 #include <vit/architectures/rows.h>
 
-// Class NaFlexVit: pictures of any aspect (arXiv 2307.06304, 2502.14786), whose table of positions is
-// resized to the grid of each.
+// Class NaFlexVit: pictures of any aspect (arXiv 2307.06304, 2502.14786), whose table of positions
+// is resized to the grid of each.
 
 namespace vit {
 namespace {
@@ -61,10 +61,8 @@ ArchitectureRows naflex_rows() {
       {"naflexvit_base_patch16_par_gap", ar_preserving(naflex(kBase, 4, Pooling::avg))},
       {"naflexvit_base_patch16_parfac_gap", ar_preserving(naflex(kBase, 4, Pooling::avg), true)},
       {"naflexvit_base_patch16_map", naflex(kBase, 1, Pooling::map)},
-      {"naflexvit_so150m2_patch16_reg1_gap",
-       without_qkv_bias(naflex(kSo150m2, 1, Pooling::avg))},
-      {"naflexvit_so150m2_patch16_reg1_map",
-       without_qkv_bias(naflex(kSo150m2, 1, Pooling::map))},
+      {"naflexvit_so150m2_patch16_reg1_gap", without_qkv_bias(naflex(kSo150m2, 1, Pooling::avg))},
+      {"naflexvit_so150m2_patch16_reg1_map", without_qkv_bias(naflex(kSo150m2, 1, Pooling::map))},
       {"naflexvit_base_patch16_siglip", siglip(kBase)},
       {"naflexvit_so400m_patch16_siglip", siglip(kSo400m)},
       {"naflexvit_base_patch16_radio_v3", radio(kBase, 7, true, true)},

@@ -9,15 +9,10 @@
 namespace vit {
 namespace {
 
-constexpr Names<Pooling> kPoolings[] = {{"cls_avg", Pooling::cls_avg},
-                                        {"cls_dist", Pooling::cls_dist},
-                                        {"cls_mean", Pooling::cls_mean},
-                                        {"token", Pooling::cls},
-                                        {"avg", Pooling::avg},
-                                        {"max", Pooling::max},
-                                        {"avgmax", Pooling::avg_max},
-                                        {"map", Pooling::map},
-                                        {"none", Pooling::none}};
+constexpr Names<Pooling> kPoolings[] = {
+    {"cls_avg", Pooling::cls_avg}, {"cls_dist", Pooling::cls_dist}, {"cls_mean", Pooling::cls_mean},
+    {"token", Pooling::cls},       {"avg", Pooling::avg},           {"max", Pooling::max},
+    {"avgmax", Pooling::avg_max},  {"map", Pooling::map},           {"none", Pooling::none}};
 constexpr Names<AttentionPoolKind> kAttentionPools[] = {
     {"latent", AttentionPoolKind::latent}, {"raw_query", AttentionPoolKind::raw_query}};
 constexpr Names<Activation> kActivations[] = {{"gelu", Activation::gelu},
@@ -43,8 +38,8 @@ constexpr Names<RotaryLayout> kRotaryLayouts[] = {
     {"interleaved_tiled", RotaryLayout::interleaved_tiled}};
 constexpr Names<RotaryCoordinates> kRotaryCoordinates[] = {
     {"index", RotaryCoordinates::index}, {"centered", RotaryCoordinates::centered}};
-constexpr Names<RotaryFrequencies> kRotaryFrequencies[] = {
-    {"axial", RotaryFrequencies::axial}, {"learned", RotaryFrequencies::learned}};
+constexpr Names<RotaryFrequencies> kRotaryFrequencies[] = {{"axial", RotaryFrequencies::axial},
+                                                           {"learned", RotaryFrequencies::learned}};
 constexpr Names<RelativeBiasKind> kRelativeBiases[] = {{"table", RelativeBiasKind::table},
                                                        {"log_mlp", RelativeBiasKind::log_mlp}};
 
@@ -209,8 +204,7 @@ constexpr ExtensionField kFields[] = {
     own<covers_prefix>("positions_cover_prefix"),
     own<position_table>("position_table"),
     own<family>("family"),
-    {"dist_token",
-     [](VitConfig& c, const JsonNode& node) { c.prefix.dist_token = node.boolean(); },
+    {"dist_token", [](VitConfig& c, const JsonNode& node) { c.prefix.dist_token = node.boolean(); },
      [](const VitConfig& c) -> OrderedJson { return c.prefix.dist_token; }},
     {"dist_head",
      [](VitConfig& c, const JsonNode& node) { c.head.token_heads = node.boolean() ? 2 : 1; },
