@@ -145,7 +145,7 @@ TEST_CASE("inspect says that a model takes any size, and up to how many patches"
   CHECK_THAT(fixed.out, ContainsSubstring("48x56 pixels (or any size)"));
 }
 
-TEST_CASE("--max-patches is for models that take any size") {
+TEST_CASE("a number of patches is for models that take any size") {
   const auto run = vitome({"classify", picture("wide"), "--max-patches", "64"});
   CHECK(run.status == 1);
   CHECK_THAT(run.err, ContainsSubstring("not of any size"));

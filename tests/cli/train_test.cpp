@@ -226,8 +226,8 @@ TEST_CASE("train says what is wrong with a command line or with data") {
              ContainsSubstring("expected 0 to 12 blocks"));
   CHECK_THAT(message(2, {data, "--output", out, "--scale", "0.5"}),
              ContainsSubstring("expected MIN,MAX"));
-  CHECK_THAT(message(2, {data, "--output", out, "--model", "cifar10", "--arch", "x"}),
-             ContainsSubstring("--model brings its architecture"));
+  CHECK_THAT(message(1, {data, "--output", out, "--model", "cifar10", "--arch", "x"}),
+             ContainsSubstring("unknown architecture \"x\""));
   CHECK_THAT(message(1, {data, "--output", out, "--auto-augment", "rand-x9"}),
              ContainsSubstring("AugmentOptions::auto_augment (--auto-augment) is 'rand-x9'"));
   CHECK_THAT(message(1, {data, "--output", out, "--arch", "vit_tyny_patch16_224"}),
