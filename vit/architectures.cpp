@@ -16,11 +16,33 @@ struct Family {
   const char* name;
 };
 
-// The first that fits counts.
+// The first that fits counts; scripts/make_families_docs reads them, too.
 constexpr Family kFamilies[] = {
-    {"deit3_", "deit3"},       {"deit_", "deit"},     {"dinov2", "dinov2"},
-    {"tipsv2", "tips"},        {"siglip", "siglip"},  {"_clip_", "clip"},
-    {"flexivit_", "flexivit"}, {"eva_large_", "eva"}, {"vit_intern", "internvit"},
+    {"deit3_", "deit3"},
+    {"deit_", "deit"},
+    {"dinov2", "dinov2"},
+    {"dinov3", "dinov3"},
+    {"lingbot", "lingbot"},
+    {"sapiens2", "sapiens2"},
+    {"tipsv2", "tipsv2"},
+    {"naflexvit_base_patch16_siglip", "siglip2"},
+    {"naflexvit_so400m_patch16_siglip", "siglip2"},
+    {"siglip", "siglip"},
+    {"eva02_", "eva02"},
+    {"eva_", "eva"},
+    {"_clip_", "clip"},
+    {"flexivit_", "flexivit"},
+    {"vit_intern", "internvit"},
+    {"vit_pe_", "pe"},
+    {"_rope_", "rope_vit"},
+    {"beit3_", "beit3"},
+    {"beitv2_", "beitv2"},
+    {"beit_", "beit"},
+    {"aimv2_", "aimv2"},
+    {"radio", "radio"},
+    {"naflexvit_", "naflexvit"},
+    {"relpos_", "relpos"},
+    {"test_vit_relpos", "relpos"},
 };
 
 std::vector<std::string_view> words_of(std::string_view name) {

@@ -116,8 +116,8 @@ constexpr Sign kModelTypes[] = {
 };
 
 // Arguments of timm's models, and fields of OpenCLIP's, that no published plain ViT uses.
-constexpr const char* kTimmArguments[] = {"attn_layer", "block_fn", "embed_layer",
-                                          "embed_norm_layer"};
+constexpr const char* kTimmArguments[] = {"attn_layer",       "block_fn",  "embed_layer",
+                                          "input_norm_layer", "mlp_layer", "rope_mrope_section"};
 constexpr const char* kOpenClipFields[] = {"attentional_pool",   "block_type",  "qk_norm",
                                            "scaled_cosine_attn", "scale_heads", "scale_attn_inner",
                                            "scale_attn",         "scale_fc"};

@@ -109,6 +109,28 @@ def pooling(model):
     return {"token": "cls", "": "none"}.get(model.global_pool, model.global_pool)
 
 
+def attention_pool(model):
+    """Heads of the pool, and whether it reads the prefix tokens."""
+    if model.global_pool != "map":
+        return {}
+    # Class Eva's reads all tokens and has no such option.
+    return {"pool_heads": model.attn_pool.num_heads,
+            "pool_prefix": getattr(model, "pool_include_prefix", True)}
+
+
+def resampling(model):
+    """How NaFlexVit's table of positions is fitted to a picture."""
+    embed = getattr(model, "embeds", None)
+    if embed is None or embed.pos_embed_type == "none":
+        return {}
+    if embed.pos_embed_type == "factorized":
+        return {"resampling": "bilinear_window"}
+    window = "_window" if embed.pos_embed_ar_preserving else ""
+    corners = "_corners" if embed.pos_embed_align_corners else ""
+    antialias = "_antialias" if embed.pos_embed_antialias else ""
+    return {"resampling": embed.pos_embed_interp_mode + antialias + window + corners}
+
+
 def activation(mlp):
     if type(mlp).__name__ in ("SwiGLU", "GluMlp"):
         return "silu"
@@ -146,6 +168,8 @@ def describe(name):
         "norm_place": "res_post" if "Post" in type(block).__name__ else "pre",
         "rotary": rotary(model),
         "pool": pooling(model),
+        **attention_pool(model),
+        **resampling(model),
         "num_classes": model.num_classes,
         "mean": list(data["mean"]),
         "std": list(data["std"]),

@@ -1,4 +1,5 @@
-// tests/data/architectures.json: what timm 1.0.31 says of every architecture in the table.
+// tests/data/architectures.json: what timm 1.0.31 says of every architecture in the table, as
+// scripts/check_architectures --write writes it.
 #include "tests/support/catch.h"
 #include "tests/support/data.h"
 
@@ -85,6 +86,35 @@ void check_rotary(const std::optional<vit::RotaryConfig>& ours, const nlohmann::
   CHECK(ours->columns_first == timm.at("columns_first").get<bool>());
 }
 
+std::string resampling_name(vit::Resampling resampling) {
+  switch (resampling) {
+    case vit::Resampling::bicubic_antialias:
+      return "bicubic_antialias";
+    case vit::Resampling::bilinear_antialias:
+      return "bilinear_antialias";
+    case vit::Resampling::bilinear_window:
+      return "bilinear_window";
+    case vit::Resampling::bilinear_corners_window:
+      return "bilinear_window_corners";
+    case vit::Resampling::bicubic_antialias_window:
+      return "bicubic_antialias_window";
+    default:
+      return "another";
+  }
+}
+
+/// An attention pool, and a table that is fitted to every picture.
+void check_pool_and_table(const vit::VitConfig& c, const nlohmann::json& timm) {
+  if (c.head.pooling == vit::Pooling::map) {
+    const int64_t own = c.head.attention_pool.num_heads;
+    CHECK((own ? own : c.block.attention.num_heads) == timm.at("pool_heads"));
+    CHECK(c.head.pool_prefix == timm.at("pool_prefix"));
+  }
+  const bool fits_table = c.positions.table != vit::Size2d();
+  REQUIRE(fits_table == timm.contains("resampling"));
+  if (fits_table) CHECK(resampling_name(c.positions.resampling) == timm.at("resampling"));
+}
+
 }  // namespace
 
 TEST_CASE("every architecture has timm's parameters and preprocessing") {
@@ -118,6 +148,7 @@ TEST_CASE("every architecture has timm's parameters and preprocessing") {
     check_rotary(config.vit.block.attention.rotary, timm.at("rotary"));
     CHECK(activation_name(config.vit) == timm.at("activation").get<std::string>());
     CHECK(pool_name(config.vit.head.pooling) == timm.at("pool").get<std::string>());
+    check_pool_and_table(config.vit, timm);
 
     const auto& preprocessing = config.vit.picture();
     CHECK(preprocessing.input_size == config.vit.image_size());

@@ -4,6 +4,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_config.h"
 
+#include <filesystem>
 #include <fstream>
 #include <set>
 
@@ -33,6 +34,32 @@ TEST_CASE("a saved model is the model that was saved") {
   CHECK(saved->picture_preprocessing().crop_pct == model->picture_preprocessing().crop_pct);
   CHECK(saved->picture_preprocessing().crop_mode == model->picture_preprocessing().crop_mode);
   CHECK(saved->picture_preprocessing().mean == model->picture_preprocessing().mean);
+}
+
+TEST_CASE("every checkpoint is saved as the model that it is") {
+  at::NoGradGuard no_grad;
+  size_t count = 0;
+  for (const char* kind : {"vit", "families", "encoders", "transformers"})
+    for (const auto& entry : std::filesystem::directory_iterator(test::data(kind))) {
+      if (entry.path().filename() == "hf_vjepa2") continue;  // it takes clips
+      if (!std::filesystem::exists(entry.path() / "model.safetensors")) continue;
+      CAPTURE(entry.path());
+      ++count;
+      auto model = vit::load(entry.path());
+      const test::TempDir folder;
+      vit::save(model, folder.path());
+      auto saved = vit::load(folder.path());
+      auto config = saved->config();
+      config.architecture = model->config().architecture;  // timm's name for it may be another
+      CHECK(config == model->config());
+      const auto before = model->named_parameters(), after = saved->named_parameters();
+      REQUIRE(after.size() == before.size());
+      for (const auto& parameter : before) {
+        CAPTURE(parameter.key());
+        CHECK(test::same(after[parameter.key()], parameter.value()));
+      }
+    }
+  CHECK(count > 80);
 }
 
 TEST_CASE("a model is saved in the type that is asked for") {

@@ -10,9 +10,11 @@ namespace vit {
 namespace {
 
 constexpr Names<Pooling> kPoolings[] = {
-    {"cls_avg", Pooling::cls_avg}, {"cls_dist", Pooling::cls_dist}, {"cls_mean", Pooling::cls_mean},
-    {"token", Pooling::cls},       {"avg", Pooling::avg},           {"max", Pooling::max},
-    {"avgmax", Pooling::avg_max},  {"map", Pooling::map},           {"none", Pooling::none}};
+    {"cls_avg", Pooling::cls_avg},   {"cls_dist", Pooling::cls_dist},
+    {"cls_mean", Pooling::cls_mean}, {"cls_concat", Pooling::cls_concat},
+    {"token", Pooling::cls},         {"avg", Pooling::avg},
+    {"max", Pooling::max},           {"avgmax", Pooling::avg_max},
+    {"map", Pooling::map},           {"none", Pooling::none}};
 constexpr Names<AttentionPoolKind> kAttentionPools[] = {
     {"latent", AttentionPoolKind::latent}, {"raw_query", AttentionPoolKind::raw_query}};
 constexpr Names<Activation> kActivations[] = {{"gelu", Activation::gelu},
@@ -46,6 +48,8 @@ constexpr Names<RelativeBiasKind> kRelativeBiases[] = {{"table", RelativeBiasKin
 // What of a config a field is.
 auto& block_norm_eps(VitConfig& c) { return c.block.norm.eps; }
 auto& head_pooling(VitConfig& c) { return c.head.pooling; }
+auto& pooled_tokens(VitConfig& c) { return c.head.pooled_tokens; }
+auto& normalized_inside(VitConfig& c) { return c.input.normalized_inside; }
 auto& attention_pool_kind(VitConfig& c) { return c.head.attention_pool.kind; }
 auto& attention_pool_heads(VitConfig& c) { return c.head.attention_pool.num_heads; }
 auto& attention_pool_hidden(VitConfig& c) { return c.head.attention_pool.hidden_dim; }
@@ -193,6 +197,7 @@ constexpr ExtensionField named(const char* name) {
 constexpr ExtensionField kFields[] = {
     own<block_norm_eps>("norm_eps"),
     named<kPoolings, head_pooling>("global_pool"),
+    own<pooled_tokens>("pooled_tokens"),
     named<kAttentionPools, attention_pool_kind>("attention_pool"),
     own<attention_pool_heads>("attention_pool_heads"),
     own<attention_pool_hidden>("attention_pool_hidden_dim"),
@@ -214,6 +219,7 @@ constexpr ExtensionField kFields[] = {
     own<head_bias>("head_bias"),
     own<patch_bias>("patch_bias"),
     own<patch_norm>("patch_norm"),
+    own<normalized_inside>("normalized_inside"),
     own<input_extent>("input_extent"),
     own<patch_kernel>("patch_kernel"),
     own<patch_stride>("patch_stride"),

@@ -15,16 +15,19 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Without what is for people, what happens before the model, and what changes nothing that one
-/// sees: timm has an eps of 1e-6 or 1e-5, and its own way to fit a table to another size.
-VitConfig without_names(VitConfig config) {
+/// Without what is for people, what happens before the model, and what timm has its own ways for:
+/// an eps of next to nothing, and how a table is fitted to another size.
+VitConfig as_timm_sees(VitConfig config) {
   const VitConfig defaults;
-  config.block.norm.eps = config.block.norm.eps > 5e-6 ? 1e-5 : 1e-6;
-  if (config.positions.table == Size2d())
-    config.positions.resampling = defaults.positions.resampling;
   config.architecture = defaults.architecture;
   config.family = defaults.family;
   config.input.preprocessing = defaults.input.preprocessing;
+  if (config.block.norm.eps < 5e-6) config.block.norm.eps = 1e-6;
+  // NaFlexVit fits its table to every picture.
+  if (config.positions.table == Size2d())
+    config.positions.resampling = defaults.positions.resampling;
+  if (config.num_prefix_tokens() == 0 && config.positions.table == Size2d())
+    config.positions.covers_prefix = defaults.positions.covers_prefix;
   return config;
 }
 
@@ -69,14 +72,14 @@ VitConfig read_back(const Json& root) {
   return read_timm_config(JsonNode(parsed, "config.json")).vit;
 }
 
-/// `config` is without names.
+/// `config` is as_timm_sees().
 bool builds(const TimmModel& model, const VitConfig& config) {
   if (!has_pooling(model.arguments.timm_class, config.head.pooling) ||
-      config.positions.computed() || !(without_names(timm_model(model.arguments)) == config))
+      config.positions.computed() || !(as_timm_sees(timm_model(model.arguments)) == config))
     return false;
   // Some arguments cannot be said in a document, or only by the name of an architecture.
   try {
-    return without_names(read_back(document(config, model))) == config;
+    return as_timm_sees(read_back(document(config, model))) == config;
   } catch (const Error&) {
     return false;
   }
@@ -134,7 +137,7 @@ Json pretrained_cfg(const ModelConfig& config, TimmClass timm_class) {
 }  // namespace
 
 TimmModel timm_model_of(const VitConfig& config) {
-  const VitConfig plain = without_names(config);
+  const VitConfig plain = as_timm_sees(config);
   const auto model_of = [&](const Architecture& base) {
     return TimmModel{&base, timm_arguments(plain, base.arguments), true};
   };
@@ -183,6 +186,8 @@ std::string timm_obstacle(const VitConfig& config) {
       {head.pooling == Pooling::cls_dist,
        "its head reads the mean of class and distillation token"},
       {head.pooling == Pooling::cls_mean, "its head reads the mean of several class tokens"},
+      {head.pooling == Pooling::cls_concat, "its head reads several class tokens together"},
+      {config.input.normalized_inside, "it normalises its pixels itself"},
       {head.pooling == Pooling::map && head.attention_pool.kind == AttentionPoolKind::raw_query,
        "its attention pool does not project its query"},
       {config.prefix.dist_token && head.token_heads == 1,
