@@ -214,7 +214,7 @@ TEST_CASE("architecture names: near misses and models of other kinds") {
       {"vit_giant_patch14_xp_224", "in parallel"},
       {"gemma4_vit_167m", "gated MLPs"},
       {"qwen3_vit_88m", "merger"},
-      {"deepseek_vit_412m", "projector"},
+      {"deepseek_vit_412m", "aligner"},
       {"swin_tiny_patch4_window7_224", "windows"},
   };
   for (const auto& [name, reason] : refused) {

@@ -1,5 +1,5 @@
-// Arguments of timm's classes beside VisionTransformer, and those of its newer models: read, refused
-// where they contradict themselves, and written.
+// Arguments of timm's classes beside VisionTransformer, and those of its newer models: read,
+// refused where they contradict themselves, and written.
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 
@@ -47,8 +47,9 @@ TEST_CASE("widths of gated MLPs are rounded up where timm rounds them") {
   };
   const char* plus = "vit_small_plus_patch16_dinov3";
   CHECK(hidden(plus, R"("embed_dim": 48, "num_heads": 3, "mlp_ratio": 2.1)") == 104);
-  CHECK(hidden(plus, R"("embed_dim": 48, "num_heads": 3, "mlp_ratio": 2.1, "swiglu_align_to": 0)") ==
-        100);
+  CHECK(
+      hidden(plus, R"("embed_dim": 48, "num_heads": 3, "mlp_ratio": 2.1, "swiglu_align_to": 0)") ==
+      100);
   CHECK(hidden("eva02_tiny_patch14_224", "") == 512);
   CHECK(hidden("aimv2_large_patch14_224", "") == 2816);
   // Without a gate there is nothing to align.
@@ -61,8 +62,8 @@ TEST_CASE("biases, heads of keys and rotary positions follow the arguments") {
   const auto rope =
       with_args("vit_small_patch16_dinov3", R"("qkv_bias": true, "attn_type": "rope")");
   CHECK(rope.block.attention.k_bias);
-  const auto grouped = with_args(
-      "vit_base_patch16_sapiens2", R"("depth": 3, "num_heads": 12, "num_kv_heads": [12, 4, 12])");
+  const auto grouped = with_args("vit_base_patch16_sapiens2",
+                                 R"("depth": 3, "num_heads": 12, "num_kv_heads": [12, 4, 12])");
   CHECK(grouped.kv_heads == std::vector<int64_t>{12, 4, 12});
   const auto all = with_args("vit_base_patch16_sapiens2", R"("num_kv_heads": 3)");
   CHECK((all.kv_heads.empty() && all.block.attention.num_kv_heads == 3));
@@ -86,8 +87,8 @@ TEST_CASE("relative position biases are of the grid of the image") {
   const auto beit = with_args("beit_base_patch16_224", R"("img_size": [64, 96])");
   CHECK(beit.block.attention.relative_bias->grid == vit::Size2d{4, 6});
   CHECK(beit.block.attention.relative_bias->prefix_tokens == 1);
-  const auto shared = with_args(
-      "beit_base_patch16_224", R"("use_rel_pos_bias": false, "use_shared_rel_pos_bias": true)");
+  const auto shared = with_args("beit_base_patch16_224",
+                                R"("use_rel_pos_bias": false, "use_shared_rel_pos_bias": true)");
   CHECK(shared.block.attention.relative_bias->shared);
   CHECK(!with_args("beit_base_patch16_224", R"("use_rel_pos_bias": false)")
              .block.attention.relative_bias);
