@@ -103,6 +103,19 @@ Overlap overlap(int64_t offset, int64_t length, int64_t side) {
   return {start, std::min(offset + length, side) - start};
 }
 
+/// A picture's size before the crop, the crop, and what of the crop lies on the picture.
+struct Window {
+  Size2d resized;
+  Region crop;
+  Overlap rows, columns;
+};
+
+Window window_of(const at::Tensor& rgb, const vit::PicturePreprocessing& how) {
+  const auto [resized, crop] = framing({rgb.size(0), rgb.size(1)}, how);
+  return {resized, crop, overlap(crop.top, crop.size.height, resized.height),
+          overlap(crop.left, crop.size.width, resized.width)};
+}
+
 void check_pixels(const at::Tensor& pixels, bool gray_too) {
   TORCH_CHECK(pixels.dim() == 3 && (pixels.size(2) == 3 || (gray_too && pixels.size(2) == 1)) &&
                   pixels.scalar_type() == at::kByte,
@@ -130,9 +143,7 @@ at::Tensor resize_floats(const at::Tensor& pixels, Size2d size, vit::Interpolati
 at::Tensor preprocess_floats(const at::Tensor& rgb, const vit::PicturePreprocessing& how) {
   check_pixels(rgb, false);
   const int64_t channels = channels_of(how);
-  const auto [resized, crop] = framing({rgb.size(0), rgb.size(1)}, how);
-  const Overlap rows = overlap(crop.top, crop.size.height, resized.height);
-  const Overlap columns = overlap(crop.left, crop.size.width, resized.width);
+  const auto [resized, crop, rows, columns] = window_of(rgb, how);
   const auto picture = channels == 1 ? to_gray(rgb) : rgb;
   const auto pixels = picture.permute({2, 0, 1}).unsqueeze(0).to(at::kFloat) * how.rescale;
   const auto seen = resize_floats(pixels, resized, how.interpolation)
@@ -205,9 +216,7 @@ at::Tensor to_gray(const at::Tensor& rgb) {
 at::Tensor resize_and_crop(const at::Tensor& rgb, const vit::PicturePreprocessing& how) {
   check_pixels(rgb, false);
   const int64_t channels = channels_of(how);
-  const auto [resized, crop] = framing({rgb.size(0), rgb.size(1)}, how);
-  const Overlap rows = overlap(crop.top, crop.size.height, resized.height);
-  const Overlap columns = overlap(crop.left, crop.size.width, resized.width);
+  const auto [resized, crop, rows, columns] = window_of(rgb, how);
   const at::Tensor seen =
       resize(channels == 1 ? to_gray(rgb) : rgb, resized,
              {rows.start, columns.start, {rows.length, columns.length}}, how.interpolation);

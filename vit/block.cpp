@@ -39,7 +39,7 @@ BlockImpl::BlockImpl(const BlockConfig& config) : config_(config) {
   }
 }
 
-kernels::BlockWeights BlockImpl::weights() const {
+kernels::BlockWeights BlockImpl::weights(const at::Tensor& shared_bias) const {
   return {weights_of(norm1_),
           weights_of(norm2_),
           weights_of(attn_->q_norm()),
@@ -54,7 +54,7 @@ kernels::BlockWeights BlockImpl::weights() const {
           weights_of(mlp_->norm()),
           attn_->rotary_weights().freqs,
           attn_->rotary_weights().class_angles,
-          relative_bias()};
+          shared_bias.defined() ? shared_bias : relative_bias()};
 }
 
 void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
@@ -62,7 +62,7 @@ void BlockImpl::forward(TokenState& state, const TokenReducer* reducer) const {
   const auto key_bias = merging::key_bias(state, reducer);
 
   std::optional<Fused> fused;
-  if (const auto block = kernels::lower(config_)) {
+  if (const auto block = kernels::lower(config_); block && training::trains(*block)) {
     auto weights = this->weights();
     if (const auto dtype = training::fused_dtype(*block, state.tokens, weights))
       fused = Fused{*block, std::move(weights), *dtype};
@@ -119,8 +119,8 @@ std::optional<RotaryAngles> BlockImpl::rotary_angles(const TokenState& state,
     return at(alike ? state.positions.slice(0, 0, 1) : state.positions);
   auto angles = at(
       patch_positions(state.grid, state.prefix_tokens, rotary->axes).to(state.positions.options()));
-  const auto share = state.source / state.source.sum(2, /*keepdim=*/true).clamp_min(1);
-  for (auto* table : {&angles.sin, &angles.cos}) *table = at::matmul(share.unsqueeze(1), *table);
+  const auto shares = patch_shares(state).unsqueeze(1);
+  for (auto* table : {&angles.sin, &angles.cos}) *table = at::matmul(shares, *table);
   return angles;
 }
 

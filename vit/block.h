@@ -39,8 +39,9 @@ class BlockImpl : public torch::nn::Module {
   void set_bias_grid(Size2d grid) { config_.attention.relative_bias->grid = grid; }
 
   const BlockConfig& config() const { return config_; }
-  /// The parameters, for the fused engines.
-  kernels::BlockWeights weights() const;
+  /// The parameters, for the fused engines. `shared_bias` is what another block's weights() gave as
+  /// the relative bias that both share; undefined: it is computed.
+  kernels::BlockWeights weights(const at::Tensor& shared_bias = {}) const;
 
  private:
   struct Fused;

@@ -72,11 +72,13 @@ at::Tensor RelativeBias::of_patches(const RelativeBiasConfig& config) const {
   return at::constant_pad_nd(bias, {without, 0, without, 0}).contiguous();
 }
 
+at::Tensor patch_shares(const TokenState& state) {
+  return state.source / state.source.sum(2, /*keepdim=*/true).clamp_min(1);
+}
+
 at::Tensor relative_bias_of_tokens(const at::Tensor& of_patches, const TokenState& state) {
   if (!state.size.defined()) return of_patches.unsqueeze(0);
-  // Padding stands for no patch.
-  const auto share = state.source / state.source.sum(2, /*keepdim=*/true).clamp_min(1);
-  const auto by_head = share.unsqueeze(1);
+  const auto by_head = patch_shares(state).unsqueeze(1);
   return at::matmul(at::matmul(by_head, of_patches.unsqueeze(0)), by_head.mT());
 }
 

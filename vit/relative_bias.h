@@ -25,6 +25,10 @@ struct RelativeBias {
   at::Tensor of_patches(const RelativeBiasConfig& config) const;
 };
 
+/// Of what stands in each token of `state`, by TokenState::source, the share that each patch has:
+/// [B, N, N0], rows of zeros for padding.
+at::Tensor patch_shares(const TokenState& state);
+
 /// The bias of patches [heads, N0, N0] -> that of the tokens of `state`, [1 or B, heads, N, N]: the
 /// mean over all pairs of patches of two tokens, which TokenState::source tells.
 at::Tensor relative_bias_of_tokens(const at::Tensor& of_patches, const TokenState& state);

@@ -68,10 +68,9 @@ at::Tensor for_pairs(const at::Tensor& table) {
   return table.unsqueeze(-1).expand({-1, -1, -1, -1, 2});
 }
 
-/// Three axes of n angles, each repeated behind itself: [.., 3 n] -> [.., 3 n, 2].
-at::Tensor tiled(const at::Tensor& table) {
-  const auto axes = table.unflatten(-1, {3, table.size(-1) / 3});
-  return at::cat({axes, axes}, -1).flatten(-2).unflatten(-1, {table.size(-1), 2});
+/// Those of the two channels of a pair: [.., 2 n] -> [.., n, 2].
+at::Tensor by_pairs(const at::Tensor& table) {
+  return table.unflatten(-1, {table.size(-1) / 2, 2});
 }
 
 at::Tensor rotate_channels(const at::Tensor& x, const RotaryAngles& angles) {
@@ -81,7 +80,8 @@ at::Tensor rotate_channels(const at::Tensor& x, const RotaryAngles& angles) {
     case RotaryLayout::half:
       return rotate_halves(x, angles.sin, angles.cos);
     case RotaryLayout::interleaved_tiled:
-      return rotate_neighbours(x, tiled(angles.sin), tiled(angles.cos));
+      return rotate_neighbours(x, by_pairs(tiled_angles(angles.sin)),
+                               by_pairs(tiled_angles(angles.cos)));
   }
   TORCH_CHECK(false, "rotate: unknown layout ", static_cast<int>(angles.layout));
 }
@@ -128,6 +128,11 @@ RotaryAngles rotary_angles(const RotaryConfig& config, int64_t head_dim, Extent 
     angles = at::cat({prefix, angles.slice(2, prefix_tokens)}, 2);
   }
   return {angles.sin(), angles.cos(), config.layout};
+}
+
+at::Tensor tiled_angles(const at::Tensor& table) {
+  const auto axes = table.unflatten(-1, {3, table.size(-1) / 3});
+  return at::cat({axes, axes}, -1).flatten(-2);
 }
 
 at::Tensor rotate(const at::Tensor& x, const RotaryAngles& angles) {

@@ -40,6 +40,10 @@ RotaryAngles rotary_angles(const RotaryConfig& config, int64_t head_dim, Extent 
                            const at::Tensor& positions, int64_t prefix_tokens,
                            const RotaryWeights& weights = {});
 
+/// A table [.., 3 n] of the angles of three axes as RotaryLayout::interleaved_tiled takes it, of
+/// each channel: [.., 6 n], those of an axis repeated behind themselves.
+at::Tensor tiled_angles(const at::Tensor& table);
+
 /// Queries or keys [B, heads, N, d] -> the same, rotated: a pair (a, b) becomes
 /// (a cos - b sin, b cos + a sin), computed in float32. Channels that no angle is for stay.
 at::Tensor rotate(const at::Tensor& x, const RotaryAngles& angles);

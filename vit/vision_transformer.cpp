@@ -72,8 +72,13 @@ VisionTransformerImpl::VisionTransformerImpl(ModelConfig config) : config_(std::
 VisionTransformerImpl::~VisionTransformerImpl() = default;
 
 std::vector<kernels::BlockWeights> VisionTransformerImpl::block_weights() const {
+  const auto& relative = config_.vit.block.attention.relative_bias;
   std::vector<kernels::BlockWeights> weights;
-  for (const auto& block : blocks_) weights.push_back(block->weights());
+  at::Tensor shared_bias;
+  for (const auto& block : blocks_) {
+    weights.push_back(block->weights(shared_bias));
+    if (relative && relative->shared) shared_bias = weights.back().relative_bias;
+  }
   return weights;
 }
 

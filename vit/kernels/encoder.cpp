@@ -67,7 +67,6 @@ EncoderLayer pack_layer(const KernelBlock& block, const BlockWeights& from, Math
   layer.gamma2 = vector(from.gamma2, dim);
   layer.kv_heads = kv_heads_of(block, from.qkv.weight);
   layer.rotary = packed_frequencies(block, from.rotary_freqs, from.class_angles);
-  layer.relative_bias = packed_relative_bias(from.relative_bias);
   if (!block.qk_norm) {
     const auto mean_of_keys = [&](const at::Tensor& x) {
       if (!x.defined()) return x;
@@ -139,18 +138,22 @@ Encoder::Encoder(const KernelBlock& block, std::span<const BlockWeights> weights
 
 void Encoder::pack(std::span<const BlockWeights> weights, bool free_weights) {
   layers_.resize(weights.size());
+  const auto shares_bias = [&](int64_t i) {
+    const at::Tensor& bias = weights[i].relative_bias;
+    return i > 0 && bias.defined() && bias.is_same(weights[i - 1].relative_bias);
+  };
   // What the caller said of gradients and inference mode holds in its own thread only.
   const at::ThreadLocalState caller;
   at::parallel_for(0, depth(), 1, [&](int64_t begin, int64_t end) {
     const at::ThreadLocalStateGuard guard(caller);
-    for (int64_t i = begin; i < end; ++i)
+    for (int64_t i = begin; i < end; ++i) {
       layers_[i] = pack_layer(block_, weights[i], math_, free_weights, std::move(layers_[i]));
+      if (!shares_bias(i))
+        layers_[i].relative_bias = packed_relative_bias(weights[i].relative_bias);
+    }
   });
-  // Blocks that share one relative bias share its memory, too.
-  for (std::size_t i = 1; i < layers_.size(); ++i) {
-    at::Tensor &bias = layers_[i].relative_bias, &before = layers_[i - 1].relative_bias;
-    if (bias.defined() && before.defined() && at::equal(bias, before)) bias = before;
-  }
+  for (int64_t i = 1; i < depth(); ++i)
+    if (shares_bias(i)) layers_[i].relative_bias = layers_[i - 1].relative_bias;
 }
 
 void Encoder::check_positions(const TokenState& state) const {

@@ -1,3 +1,5 @@
+#include <numbers>
+
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
 #include <c10/core/GradMode.h>
@@ -15,26 +17,22 @@ namespace {
 using kernels::BlockWeights;
 using kernels::KernelBlock;
 
-constexpr double kLog2E = 1.4426950408889634;
-
-/// Whether the kernels of training, whose rows are not padded, know blocks of these sizes and
-/// kinds.
-bool trains(const KernelBlock& block) {
-  const auto padded = [](int64_t size) { return size % simd::kPad == 0; };
-  return padded(block.dim) && padded(block.head_dim()) && padded(block.hidden_dim) &&
-         !block.relative_bias;
-}
-
 /// [B, N] -> what the attention kernels add to the scores of each key, undefined for nothing.
 at::Tensor padded_key_bias(const at::Tensor& key_bias) {
   if (!key_bias.defined()) return {};
   const int64_t tokens = key_bias.size(1);
   auto padded = at::zeros({key_bias.size(0), simd::round_up(tokens)}, at::kFloat);
-  padded.slice(1, 0, tokens).copy_(key_bias.detach() * kLog2E);
+  padded.slice(1, 0, tokens).copy_(key_bias.detach() * std::numbers::log2e);
   return padded;
 }
 
 }  // namespace
+
+bool trains(const KernelBlock& block) {
+  const auto padded = [](int64_t size) { return size % simd::kPad == 0; };
+  return padded(block.dim) && padded(block.head_dim()) && padded(block.hidden_dim) &&
+         !block.relative_bias;
+}
 
 std::optional<at::ScalarType> fused_dtype(const KernelBlock& block, const at::Tensor& tokens,
                                           const BlockWeights& weights) {

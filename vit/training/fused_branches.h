@@ -10,6 +10,10 @@
 
 namespace vit::training {
 
+/// Whether branches that compute gradients know blocks of these sizes and kinds: their rows are not
+/// padded, and biases of pairs of tokens have no gradient.
+bool trains(const kernels::KernelBlock& block);
+
 /// What branches that compute gradients multiply and keep, float32 or bfloat16 (under autocast to
 /// it); nothing where they do not fit: gradients that nobody wants, other devices and dtypes,
 /// kinds of blocks they do not know, VITOME_KERNELS=reference.

@@ -4,6 +4,8 @@
 
 namespace vit::training {
 
+bool trains(const kernels::KernelBlock&) { return false; }
+
 std::optional<at::ScalarType> fused_dtype(const kernels::KernelBlock&, const at::Tensor&,
                                           const kernels::BlockWeights&) {
   return std::nullopt;

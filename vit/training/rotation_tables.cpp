@@ -7,19 +7,6 @@
 #include <vit/training/rotation_tables.h>
 
 namespace vit::training {
-namespace {
-
-constexpr int64_t kAxesOfTiledLayout = 3;
-
-/// Of three axes of n angles, those of the first (0) or second (1) elements of their pairs: element
-/// i has angle i modulo n.
-at::Tensor tiled(const at::Tensor& table, int64_t element) {
-  const auto axes = table.unflatten(-1, {kAxesOfTiledLayout, table.size(-1) / kAxesOfTiledLayout});
-  return at::cat({axes, axes}, -1).flatten(-2).slice(-1, element, std::nullopt, 2);
-}
-
-}  // namespace
-
 RotationTables rotation_tables(const RotaryAngles& angles, int64_t head_dim) {
   const at::NoGradGuard no_grad;
   const int64_t count = angles.sin.size(-1), padded = simd::round_up(head_dim / 2);
@@ -32,9 +19,13 @@ RotationTables rotation_tables(const RotaryAngles& angles, int64_t head_dim) {
     case RotaryLayout::interleaved:
       return {at::stack({sin, cos}, -2), simd::RotatedPairs::neighbours, count};
     case RotaryLayout::interleaved_tiled: {
+      // Of the first (0) or second (1) channels of the pairs.
       const auto of = [&](int64_t element) {
-        return at::stack({at::constant_pad_nd(tiled(angles.sin, element), {0, padded - count}, 0),
-                          at::constant_pad_nd(tiled(angles.cos, element), {0, padded - count}, 1)},
+        const auto every_other = [&](const at::Tensor& table) {
+          return tiled_angles(table).slice(-1, element, std::nullopt, 2);
+        };
+        return at::stack({at::constant_pad_nd(every_other(angles.sin), {0, padded - count}, 0),
+                          at::constant_pad_nd(every_other(angles.cos), {0, padded - count}, 1)},
                          -2);
       };
       return {at::cat({of(0), of(1)}, -2), simd::RotatedPairs::neighbours_apart, count};
